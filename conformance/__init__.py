@@ -1,0 +1,24 @@
+"""What happens to your application when the OpenAI-compatible endpoint behind it changes.
+
+The names that a check of your own needs:
+
+    from conformance import MUST, Exchange, Finding, Findings, SPEC, chat, check
+"""
+
+from __future__ import annotations
+
+from conformance.check import ANSWER, ANYTHING, OK, REPLY, Check, Needs, catalogue, check, each
+from conformance.exchange import Chunk, Ending, Exchange, How
+from conformance.finding import Finding, Findings, Kind, Observed, Outcome, Unsupported, Unwitnessed
+from conformance.mistake import Mistake
+from conformance.probe import MODEL, Chain, Probe
+from conformance.probes.chat import chat, get, raw, streamed
+from conformance.requirement import MAY, MUST, NOTE, SHOULD, SPEC, Level, Reference, Source
+
+__all__ = [
+    "ANSWER", "ANYTHING", "MAY", "MODEL", "MUST", "NOTE", "OK", "REPLY", "SHOULD", "SPEC",
+    "Chain", "Check", "Chunk", "Ending", "Exchange", "Finding", "Findings", "How", "Kind", "Level", "Mistake", "Needs",
+    "Observed", "Outcome", "Probe", "Reference", "Source", "Unsupported", "Unwitnessed",
+    "catalogue", "chat", "check", "each", "get", "raw", "streamed",
+]  # fmt: skip
+__version__ = "0.1.0"

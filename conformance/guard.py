@@ -1,0 +1,106 @@
+"""Keeps secrets out of whatever is written down.
+
+`Guard.clean` masks them in an exchange before anybody reads it, byte for byte, so that offsets stay true. `Guard.check` refuses
+a line of text that still holds one: the last lock before the disk.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from urllib.parse import quote
+
+from conformance.exchange import Chunk, Exchange
+
+SHAPES = re.compile(
+    rb"(?:sagemaker|bedrock)-api-key-[A-Za-z0-9+/=_-]{16,}"
+    rb"|\bsk-[A-Za-z0-9_-]{20,}"
+    rb"|\b(?:AKIA|ASIA)[0-9A-Z]{16}\b"
+    rb"|X-Amz-(?:Signature|Security-Token)=[A-Za-z0-9%+/=_-]{16,}"
+    rb"|\bhf_[A-Za-z0-9]{30,}"
+    rb"|\bgh[pousr]_[A-Za-z0-9]{30,}"
+)
+"""What keys look like, whoever's they are."""
+
+SHORTEST = 6
+"""Secrets shorter than this are not searched for: `key` or `none` would mask half of every answer."""
+
+
+class Leak(RuntimeError):
+    """Something was about to be written that holds a secret. The message never repeats it."""
+
+
+def forms(secret: str) -> set[bytes]:
+    """A secret as it may turn up: as it is, in JSON, in a URL, in base64."""
+    plain = secret.encode()
+    escaped = json.dumps(secret)[1:-1].encode()
+    encoded = {base64.b64encode(plain).rstrip(b"="), base64.urlsafe_b64encode(plain).rstrip(b"=")}
+    return {plain, escaped, quote(secret, safe="").encode(), *encoded}
+
+
+@dataclass(frozen=True)
+class Guard:
+    """Knows the secrets of a run, and what foreign ones look like."""
+
+    secrets: tuple[str, ...] = ()
+    _known: re.Pattern[bytes] | None = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        words = {form for secret in self.secrets if len(secret) >= SHORTEST for form in forms(secret)}
+        known = b"|".join(re.escape(word) for word in sorted(words, key=len, reverse=True))
+        object.__setattr__(self, "_known", re.compile(known) if known else None)
+
+    def __repr__(self) -> str:
+        return f"Guard({len(self.secrets)} secrets)"
+
+    def spans(self, data: bytes) -> list[tuple[int, int]]:
+        """Where in the data secrets lie."""
+        found = [match.span() for match in SHAPES.finditer(data)]
+        if self._known is not None:
+            found += [match.span() for match in self._known.finditer(data)]
+        return found
+
+    def mask(self, data: bytes) -> bytes:
+        """The data with asterisks in the place of secrets; as long as before."""
+        for start, end in self.spans(data):
+            data = data[:start] + b"*" * (end - start) + data[end:]
+        return data
+
+    def mask_text(self, text: str) -> str:
+        """The same for text."""
+        data = text.encode(errors="surrogatepass")
+        return text if not self.spans(data) else self.mask(data).decode(errors="replace")
+
+    def clean(self, x: Exchange) -> Exchange:
+        """The exchange without secrets, as a server may echo them in its headers or its body."""
+        headers = tuple((name, self.mask_text(value)) for name, value in x.headers)
+        if headers != x.headers:
+            x = replace(x, headers=headers)
+        if x.ending.detail and self.spans(x.ending.detail.encode()):
+            x = replace(x, ending=replace(x.ending, detail=self.mask_text(x.ending.detail)))
+        if x.body != x.raw and self.spans(x.body):
+            # Masking inside compressed bytes is not possible: keep the decoded body, and say so in the headers.
+            kept = tuple((name, value) for name, value in x.headers if name != "content-encoding")
+            at = x.chunks[-1].at if x.chunks else 0.0
+            return replace(x, headers=(*kept, ("x-conformance-decoded", "yes")), chunks=(Chunk(at, self.mask(x.body)),))
+        if not self.spans(x.raw):
+            return x
+        masked, chunks, seen = self.mask(x.raw), [], 0
+        for chunk in x.chunks:
+            chunks.append(Chunk(chunk.at, masked[seen : seen + len(chunk.data)]))
+            seen += len(chunk.data)
+        return replace(x, chunks=tuple(chunks))
+
+    def check(self, text: str, what: str) -> str:
+        """The text, unless it holds a secret. Raises Leak, naming what was to be written."""
+        if self.spans(text.encode(errors="surrogatepass")):
+            raise Leak(f"{what} was not written: it holds a secret (this is a bug of the suite; nothing has leaked)")
+        return text
+
+
+def guard_of(secrets: Iterable[str]) -> Guard:
+    """A guard for these secrets."""
+    return Guard(tuple(dict.fromkeys(secrets)))

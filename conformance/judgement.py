@@ -1,0 +1,153 @@
+"""From a check and its evidence to an outcome. Pure: the same evidence always gives the same outcome."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from conformance.check import Check, Needs
+from conformance.exchange import Exchange, How
+from conformance.finding import Finding, Kind, Observed, Outcome, Unsupported, Unwitnessed
+from conformance.reading.json import Value, type_of
+from conformance.refusal import named
+
+MOST = 20
+"""Findings kept for one check at one target: a stream of ten thousand bad chunks is one fault."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """The exchanges of one case, and why a chain stopped early if it did."""
+
+    exchanges: tuple[Exchange, ...]
+    stopped: str = ""
+    witnessed: bool = True
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The keys of the exchanges."""
+        return tuple(x.key for x in self.exchanges)
+
+
+def illegible(x: Exchange) -> str:
+    """Why a 2xx answer cannot be read as a chat completion at all; "" where it can."""
+    if x.streamed:
+        if not x.data:
+            return "the stream has no data events"
+        if any(value.type != "object" for value in x.data):
+            return "the stream has data that is not a JSON object"
+        holders = [choice["delta"] for value in x.data for choice in value["choices"]]
+    else:
+        if x.not_json:
+            return f"the body is not JSON ({x.not_json})"
+        holders = [choice["message"] for choice in x.json["choices"]]
+    if not any(holder.type == "object" for holder in holders):
+        return "the answer has no choice with a message"
+    return ""
+
+
+def lacking(x: Exchange, needs: Needs) -> str:
+    """Why an exchange is no evidence for a check that needs so much; "" where it is."""
+    if x.ending.how is How.UNSENT:
+        return x.ending.detail or "it was not sent"
+    if needs >= Needs.REPLY:
+        if x.status is None or not x.complete:
+            return f"no complete answer: {x.ending}"
+        if x.status in (429, 503):
+            waited = sum(wait.seconds for wait in x.waits)
+            return f"answered {x.status}" + (f" after waiting {waited:g} s" if x.waits else "")
+    if needs >= Needs.OK and not x.ok:
+        return f"answered {x.status}"
+    if needs >= Needs.ANSWER:
+        return illegible(x)
+    return ""
+
+
+def gate(check: Check, evidence: Evidence, claims: frozenset[str] | None) -> Outcome | None:
+    """The outcome of a case that the check need not read, or None where it must."""
+    for x in evidence.exchanges:
+        why = lacking(x, check.needs)
+        if not why:
+            continue
+        feature = named(x, check.requires) if check.needs >= Needs.OK else ""
+        if not feature:
+            return Outcome(Kind.ERRORED, reason=why, cause=x.key)
+        if claims is not None and any(one in claims for one in check.requires):
+            said = Finding("a request that the target claims to serve is refused", found=x.text[:300], on=x.key)
+            return Outcome(Kind.VIOLATED, (said,))
+        return Outcome(Kind.UNSUPPORTED, reason=f"the server refuses `{feature}` ({x.status})", cause=x.key)
+    if evidence.stopped:
+        return Outcome(Kind.UNWITNESSED, reason=evidence.stopped)
+    if not evidence.witnessed:
+        tried = f"in {check.tries} tries" if check.tries > 1 else "when asked once"
+        return Outcome(Kind.UNWITNESSED, reason=f"the model did not show it {tried}")
+    return None
+
+
+def plain(value: Any) -> Any:
+    """A JSON value for the record, from whatever a check put into a finding."""
+    if isinstance(value, Value):
+        value = value.value
+    if isinstance(value, (set, frozenset, tuple)):
+        value = sorted(value, key=repr) if isinstance(value, (set, frozenset)) else list(value)
+    if isinstance(value, list):
+        return [plain(one) for one in value]
+    if isinstance(value, dict):
+        return {str(key): plain(one) for key, one in value.items()}
+    if isinstance(value, bytes):
+        return value.decode(errors="backslashreplace")
+    return value
+
+
+def read(check: Check, evidence: Evidence) -> Outcome:
+    """What the check says about one case. An exception in it is our bug, and errored."""
+    findings: list[Finding] = []
+    observed: dict[str, Any] = {}
+    try:
+        for saying in check.judge(*evidence.exchanges):
+            match saying:
+                case Unwitnessed(reason):
+                    return Outcome(Kind.UNWITNESSED, reason=reason)
+                case Unsupported(reason):
+                    return Outcome(Kind.UNSUPPORTED, reason=reason)
+                case Observed(value, name):
+                    observed[name or "value"] = plain(value)
+                case Finding() if len(findings) < MOST:
+                    on = saying.on or (evidence.keys[0] if evidence.keys else "")
+                    at = saying.at.pointer if isinstance(saying.at, Value) else saying.at
+                    found, expected = plain(saying.found), plain(saying.expected)
+                    findings.append(replace(saying, on=on, at=at, found=found, expected=expected))
+    except Exception as problem:
+        frame = problem.__traceback__
+        while frame is not None and frame.tb_next is not None:
+            frame = frame.tb_next
+        line = f" at line {frame.tb_lineno}" if frame else ""
+        return Outcome(Kind.ERRORED, reason=f"our bug: {check.place}: {type(problem).__name__}: {problem}{line}")
+    return Outcome(Kind.VIOLATED if findings else Kind.HOLDS, tuple(findings), observed=observed)
+
+
+WORST = (Kind.VIOLATED, Kind.ERRORED, Kind.HOLDS, Kind.UNSUPPORTED, Kind.UNWITNESSED)
+"""Which outcome speaks for a check of several cases: a fault first, then missing evidence, then what was seen."""
+
+
+def judge(check: Check, gathered: Sequence[Evidence], claims: frozenset[str] | None = None) -> Outcome:
+    """The outcome of a check over all its cases. `claims` are what the target says that it serves; None: it does not say."""
+    outcomes = [gate(check, evidence, claims) or read(check, evidence) for evidence in gathered]
+    keys = tuple(evidence.keys for evidence in gathered)
+    if not outcomes:
+        return Outcome(Kind.ERRORED, reason="there was nothing to send")
+    kind = min((one.kind for one in outcomes), key=WORST.index)
+    leading = next(one for one in outcomes if one.kind is kind)
+    findings = tuple(finding for one in outcomes for finding in one.findings)[:MOST]
+    observed: dict[str, Any] = {}
+    for one in outcomes:
+        for name, value in one.observed.items():
+            observed[name] = value if name not in observed else _merged(observed[name], value)
+    return Outcome(kind, findings, leading.reason, observed, keys, leading.cause)
+
+
+def _merged(one: Any, other: Any) -> Any:
+    """Two observations of the same name: one value where they agree, else a list of the different ones."""
+    values = one if type_of(one) == "array" else [one]
+    return one if other in values else [*values, other]

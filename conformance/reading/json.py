@@ -1,0 +1,155 @@
+"""JSON values that know where they lie: what is not there is an `Absent` value with a pointer, never a KeyError."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+DEEPEST = 200
+"""Levels of nesting beyond which a document is refused: no answer of this API comes near, an attack does."""
+
+
+class NotJSON(ValueError):
+    """The bytes are not a JSON document; the message says why."""
+
+
+class _Absent:
+    def __repr__(self) -> str:
+        return "absent"
+
+    def __bool__(self) -> bool:
+        return False
+
+
+ABSENT: Final = _Absent()
+"""The value of a pointer that leads nowhere."""
+
+
+def _refuse_constant(text: str) -> Any:
+    raise NotJSON(f"{text} is not a JSON number")
+
+
+def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise NotJSON(f"the member {twice!r} occurs twice in one object")
+    return value
+
+
+def parse(text: str | bytes, *, unique: bool = False) -> Any:
+    """The value of a strict JSON document: no NaN, no trailing text, nesting bounded.
+
+    `unique` refuses objects with a member twice as well. Raises NotJSON.
+    """
+    try:
+        value = json.loads(
+            text, parse_constant=_refuse_constant, object_pairs_hook=_pairs if unique else None
+        )
+        _bound(value)
+    except NotJSON:
+        raise
+    except RecursionError:
+        raise NotJSON("nested too deeply") from None
+    except UnicodeDecodeError as problem:
+        raise NotJSON(f"byte {problem.start} is not UTF-8") from None
+    except ValueError as problem:
+        raise NotJSON(str(problem)) from None
+    return value
+
+
+def _bound(value: Any) -> None:
+    """Refuse values nested beyond DEEPEST, so that no later walk over them can overflow."""
+    level, depth = [value], 0
+    while level:
+        depth += 1
+        if depth > DEEPEST:
+            raise NotJSON("nested too deeply")
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, (dict, list))
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(inner, (dict, list))
+        ]
+
+
+def escape(key: str) -> str:
+    """A member name as one step of a JSON pointer (RFC 6901)."""
+    return key.replace("~", "~0").replace("/", "~1")
+
+
+@dataclass(frozen=True)
+class Value:
+    """A value and its JSON pointer. Indexing never fails: it leads to a Value that is `absent`."""
+
+    value: Any
+    pointer: str = ""
+    parent: Any = field(default=None, repr=False, compare=False)
+
+    def __getitem__(self, step: str | int) -> Value:
+        inner: Any = ABSENT
+        if isinstance(step, str) and isinstance(self.value, dict):
+            inner = self.value.get(step, ABSENT)
+        elif isinstance(step, int) and isinstance(self.value, list) and -len(self.value) <= step < len(self.value):
+            inner = self.value[step]
+        return Value(inner, f"{self.pointer}/{escape(str(step))}", self.value)
+
+    def __iter__(self) -> Iterator[Value]:
+        """The elements of an array; nothing for any other value."""
+        for index in range(len(self.value) if isinstance(self.value, list) else 0):
+            yield self[index]
+
+    def items(self) -> Iterator[tuple[str, Value]]:
+        """The members of an object; nothing for any other value."""
+        for key in self.value if isinstance(self.value, dict) else ():
+            yield key, self[key]
+
+    def __contains__(self, key: str) -> bool:
+        return isinstance(self.value, dict) and key in self.value
+
+    def __len__(self) -> int:
+        return len(self.value) if isinstance(self.value, (list, dict, str)) else 0
+
+    def __bool__(self) -> bool:
+        return bool(self.value)
+
+    @property
+    def absent(self) -> bool:
+        """Whether the pointer leads nowhere."""
+        return self.value is ABSENT
+
+    @property
+    def missing(self) -> bool:
+        """Whether it is absent or null: clients hardly tell the two apart."""
+        return self.value is ABSENT or self.value is None
+
+    @property
+    def type(self) -> str:
+        """The JSON type: object, array, string, integer, number, boolean, null; or absent."""
+        return type_of(self.value)
+
+
+def type_of(value: Any) -> str:
+    """The JSON type of a parsed value. A float without fraction is a number all the same: `1.0` was written."""
+    match value:
+        case _Absent():
+            return "absent"
+        case None:
+            return "null"
+        case bool():
+            return "boolean"
+        case int():
+            return "integer"
+        case float():
+            return "number"
+        case str():
+            return "string"
+        case list():
+            return "array"
+        case dict():
+            return "object"
+    return type(value).__name__

@@ -1,0 +1,264 @@
+"""A run on disk: `exchanges.jsonl` (raw bytes with their times) and `run.jsonl` (header, outcomes, footer).
+
+Both are appended as things happen, one line a thing, so that a killed run keeps all that had arrived. Reading is lazy: only an
+index of offsets stays in memory, and a bounded cache of what was read last. A damaged file says which line, and what is left.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from conformance.exchange import Chunk, Ending, Exchange, How, Wait
+from conformance.finding import Finding, Kind, Outcome
+from conformance.guard import Guard
+from conformance.mistake import Mistake
+from conformance.probe import Probe
+from conformance.reading.json import ABSENT
+
+VERSION = 1
+"""Of both files' form. A reader refuses a newer one."""
+
+EXCHANGES = "exchanges.jsonl"
+RUN = "run.jsonl"
+
+CACHE = 32 * 1024 * 1024
+"""Bytes of exchanges kept after reading."""
+
+
+def exchange_to_json(x: Exchange) -> dict[str, Any]:
+    """An exchange as a JSON value. A chunk is [seconds, text], or [seconds, base64, "b"] where it is not UTF-8."""
+    chunks: list[list[Any]] = []
+    for chunk in x.chunks:
+        at = round(chunk.at, 6)
+        try:
+            chunks.append([at, chunk.data.decode()])
+        except UnicodeDecodeError:
+            chunks.append([at, base64.b64encode(chunk.data).decode(), "b"])
+    value: dict[str, Any] = {
+        "key": x.key,
+        "target": x.target,
+        "at": round(x.at, 6),
+        "probe": x.probe.to_json(),
+        "status": x.status,
+        "http": x.http,
+        "headers": [list(header) for header in x.headers],
+        "answered": None if x.answered is None else round(x.answered, 6),
+        "ended": round(x.ended, 6),
+        "chunks": chunks,
+        "ending": [x.ending.how.value, x.ending.phase, x.ending.detail],
+    }
+    if x.waits:
+        value["waits"] = [[wait.status, wait.seconds] for wait in x.waits]
+    if x.model:
+        value["model"] = x.model
+    return value
+
+
+def exchange_from_json(value: dict[str, Any]) -> Exchange:
+    """The exchange that `exchange_to_json` wrote. Raises KeyError, TypeError or ValueError for anything else."""
+    chunks = tuple(
+        Chunk(chunk[0], base64.b64decode(chunk[1]) if len(chunk) > 2 else chunk[1].encode()) for chunk in value["chunks"]
+    )
+    how, phase, detail = value["ending"]
+    return Exchange(
+        probe=Probe.from_json(value["probe"]),
+        target=value["target"],
+        at=value["at"],
+        status=value["status"],
+        headers=tuple((name, text) for name, text in value["headers"]),
+        chunks=chunks,
+        ending=Ending(How(how), phase, detail),
+        answered=value["answered"],
+        ended=value["ended"],
+        http=value["http"],
+        waits=tuple(Wait(status, seconds) for status, seconds in value.get("waits", ())),
+        model=value.get("model", ""),
+    )
+
+
+def finding_to_json(finding: Finding) -> dict[str, Any]:
+    """A finding as a JSON value; `expected` and `found` are left out where absent."""
+    value: dict[str, Any] = {"message": finding.message, "at": finding.at, "on": finding.on}
+    for name in ("expected", "found"):
+        if (one := getattr(finding, name)) is not ABSENT:
+            value[name] = one
+    return value
+
+
+def outcome_to_json(outcome: Outcome) -> dict[str, Any]:
+    """An outcome as a JSON value."""
+    return {
+        "outcome": outcome.kind.value,
+        "reason": outcome.reason,
+        "findings": [finding_to_json(finding) for finding in outcome.findings],
+        "observed": outcome.observed,
+        "evidence": [list(keys) for keys in outcome.evidence],
+        "cause": outcome.cause,
+    }
+
+
+def outcome_from_json(value: dict[str, Any]) -> Outcome:
+    """The outcome that `outcome_to_json` wrote."""
+    findings = tuple(
+        Finding(
+            one["message"],
+            tuple(one["at"]) if isinstance(one["at"], list) else one["at"],
+            one.get("expected", ABSENT),
+            one.get("found", ABSENT),
+            one["on"],
+        )
+        for one in value["findings"]
+    )
+    evidence = tuple(tuple(keys) for keys in value["evidence"])
+    return Outcome(Kind(value["outcome"]), findings, value["reason"], value["observed"], evidence, value["cause"])
+
+
+def lines_of(path: Path) -> Iterator[tuple[int, int, dict[str, Any]]]:
+    """(line number, byte offset, value) of each whole line; a torn last line is left out.
+
+    Raises Mistake, naming the line, for one in the middle that is no JSON object.
+    """
+    offset = 0
+    with path.open("rb") as file:
+        for number, line in enumerate(file, 1):
+            start, offset = offset, offset + len(line)
+            if not line.endswith(b"\n"):
+                return  # the process died while writing it
+            try:
+                value = json.loads(line)
+            except ValueError:
+                value = None
+            if not isinstance(value, dict):
+                raise Mistake(
+                    f"line {number} is damaged: not a JSON object; {number - 1} lines before it are readable",
+                    where=f"{path}:{number}",
+                )
+            yield number, start, value
+
+
+class Recording:
+    """The exchanges of one run. Safe to use from two threads: one appends, one reads."""
+
+    def __init__(self, directory: Path, guard: Guard | None = None) -> None:
+        self.directory = directory
+        self.path = directory / EXCHANGES
+        self.guard = guard or Guard()
+        self._offsets: dict[str, tuple[int, int]] = {}
+        self._cache: OrderedDict[str, tuple[Exchange, int]] = OrderedDict()
+        self._cached = 0
+        self._lock = threading.Lock()
+        self._out: int | None = None
+        self._in: int | None = None
+        if self.path.exists():
+            self._index()
+
+    def _index(self) -> None:
+        for number, start, value in lines_of(self.path):
+            if value.get("version", VERSION) > VERSION:
+                raise Mistake(f"made by a newer version of the suite (form {value['version']})", where=f"{self.path}:1")
+            if "key" in value:
+                self._offsets[value["key"]] = (start, number)
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._offsets
+
+    def __len__(self) -> int:
+        return len(self._offsets)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._offsets)
+
+    def append(self, x: Exchange) -> None:
+        """Write an exchange down. Raises Leak where it still holds a secret."""
+        line = self.guard.check(json.dumps(exchange_to_json(x), ensure_ascii=False), "an exchange")
+        try:
+            data = line.encode() + b"\n"
+        except UnicodeEncodeError:
+            data = json.dumps(exchange_to_json(x)).encode() + b"\n"
+        with self._lock:
+            if self._out is None:
+                self.directory.mkdir(parents=True, exist_ok=True)
+                self._out = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+            start = os.lseek(self._out, 0, os.SEEK_END)
+            rest = memoryview(data)
+            while rest:
+                rest = rest[os.write(self._out, rest) :]
+            self._offsets[x.key] = (start, 0)
+            self._remember(x, len(data))
+
+    def _remember(self, x: Exchange, size: int) -> None:
+        old = self._cache.pop(x.key, None)
+        self._cached += size - (old[1] if old else 0)
+        self._cache[x.key] = (x, size)
+        while self._cached > CACHE and len(self._cache) > 1:
+            _, (_, gone) = self._cache.popitem(last=False)
+            self._cached -= gone
+
+    def __getitem__(self, key: str) -> Exchange:
+        """The exchange of a probe. Raises KeyError where there is none, Mistake where its line is damaged."""
+        with self._lock:
+            if key in self._cache:
+                self._cache.move_to_end(key)
+                return self._cache[key][0]
+            start, number = self._offsets[key]
+            if self._in is None:
+                self._in = os.open(self.path, os.O_RDONLY)
+            data = b""
+            while not data.endswith(b"\n"):
+                more = os.pread(self._in, 1 << 16, start + len(data))
+                if not more:
+                    break
+                end = more.find(b"\n")
+                data += more if end < 0 else more[: end + 1]
+            try:
+                x = exchange_from_json(json.loads(data))
+            except (KeyError, TypeError, ValueError) as problem:
+                where = f"{self.path}:{number}" if number else str(self.path)
+                raise Mistake(f"the exchange {key} cannot be read: {problem!r}", where=where) from None
+            self._remember(x, len(data))
+            return x
+
+    def close(self) -> None:
+        """Let go of the files; reading opens them again."""
+        with self._lock:
+            for descriptor in (self._out, self._in):
+                if descriptor is not None:
+                    os.close(descriptor)
+            self._out = self._in = None
+
+
+class RunLog:
+    """Appends to `run.jsonl`: a header, a line for each outcome, a footer. Without a footer the run was not finished."""
+
+    def __init__(self, directory: Path, guard: Guard | None = None) -> None:
+        self.path = directory / RUN
+        self.guard = guard or Guard()
+
+    def _write(self, value: dict[str, Any]) -> None:
+        line = self.guard.check(json.dumps(value, ensure_ascii=True, default=str), f"a line of {RUN}")
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(line + "\n")
+
+    def begin(self, header: dict[str, Any]) -> None:
+        """Write the header: target, versions, when, what was selected."""
+        self._write({"type": "begin", "version": VERSION, **header})
+
+    def outcome(self, check: dict[str, Any], outcome: Outcome) -> None:
+        """Write what became of a check; `check` describes it well enough to report it without the suite that had it."""
+        self._write({"type": "outcome", **check, **outcome_to_json(outcome)})
+
+    def note(self, kind: str, value: dict[str, Any]) -> None:
+        """Write something else worth keeping."""
+        self._write({"type": kind, **value})
+
+    def end(self, footer: dict[str, Any]) -> None:
+        """Write the footer: counts and when."""
+        self._write({"type": "end", **footer})

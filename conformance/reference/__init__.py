@@ -1,0 +1,1 @@
+"""The embedded conforming server, its planted faults and legal variants."""

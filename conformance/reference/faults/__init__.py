@@ -1,0 +1,1 @@
+"""The planted faults and legal variants, one module per subject."""

@@ -1,0 +1,101 @@
+"""Asks a server that is a function, without a network: what the collector would have brought back over HTTP.
+
+For tests and for the kill matrix, where hundreds of faulty servers are asked hundreds of probes each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from urllib.parse import unquote
+
+from conformance.check import Check
+from conformance.exchange import Chunk, Ending, Exchange, How
+from conformance.finding import Outcome
+from conformance.judgement import Evidence, judge
+from conformance.plan import plan
+from conformance.probe import MODEL, Probe
+from conformance.reference.answer import Answer, Request, Respond
+from conformance.search import draw
+
+Ask = Callable[[Probe], Exchange]
+
+PATIENCE = 120.0
+"""Seconds after which this client gives up on a server that neither answers nor closes."""
+
+
+def request_of(probe: Probe, key: str, model: str) -> Request:
+    """The request as it would reach the server."""
+    headers = dict(probe.headers)
+    if probe.auth == "key":
+        headers["authorization"] = f"Bearer {key}"
+    elif probe.auth == "wrong":
+        headers["authorization"] = "Bearer wrong-" + key
+    body = (probe.body or b"").replace(f'"{MODEL}"'.encode(), f'"{model}"'.encode())
+    return Request(probe.method, "/v1/" + unquote(probe.path.replace(MODEL, model)), headers, body, {})
+
+
+def exchange_of(probe: Probe, answer: Answer, at: float = 0.0, model: str = "") -> Exchange:
+    """The exchange that an answer makes, as a client on a fast network would see it."""
+    headers = tuple((name.lower(), value) for name, value in answer.headers.items())
+    clock = answer.after
+    if clock >= PATIENCE:
+        late = Ending(How.TIMED_OUT, "first byte", f"nothing came in {PATIENCE:g} s")
+        return Exchange(probe, "memory", at, ending=late, ended=PATIENCE, model=model)
+    answered, chunks, seen = clock, [], 0
+    ending = Ending()
+    for wait, data in answer.pieces():
+        if wait >= PATIENCE:
+            ending = Ending(How.TIMED_OUT, "idle", f"nothing came in {PATIENCE:g} s")
+            clock += PATIENCE
+            break
+        clock += wait
+        chunks.append(Chunk(clock, data))
+        seen += data.count(b"\n\n")
+        if probe.leave and probe.leave.events is not None and seen >= probe.leave.events:
+            ending = Ending(How.LEFT)
+            break
+    else:
+        done = b"".join(chunk.data for chunk in chunks[-2:]).rstrip().endswith(b"[DONE]")
+        if answer.ending == "drop":
+            ending = Ending(How.CUT, "body", "the connection was closed within the body")
+        elif answer.ending == "hang":
+            phase = "linger" if done else "idle"
+            ending = Ending(How.TIMED_OUT, phase, "the server neither sent more nor closed")
+            clock += PATIENCE
+    if probe.method == "HEAD":
+        chunks = []
+    return Exchange(probe, "memory", at, answer.status, headers, tuple(chunks), ending, answered, clock, model=model)
+
+
+def asking(respond: Respond, key: str, model: str, now: float = 0.0) -> Ask:
+    """A client of a server that is a function. One server state, one exchange per probe."""
+    exchanges: dict[str, Exchange] = {}
+    memory: dict[str, object] = {}
+
+    def ask(probe: Probe) -> Exchange:
+        if probe.key not in exchanges:
+            sent = request_of(probe, key, model)
+            answer = respond(Request(sent.method, sent.path, sent.headers, sent.body, memory))
+            exchanges[probe.key] = exchange_of(probe, answer, now, model)
+        return exchanges[probe.key]
+
+    return ask
+
+
+def gather(check: Check, ask: Ask) -> list[Evidence]:
+    """The evidence for a check from such a client."""
+    gathered = []
+    for case in draw(check):
+        steps = plan(check, case)
+        try:
+            wanted = next(steps)
+            while True:
+                wanted = steps.send([ask(probe) for probe in wanted])
+        except StopIteration as stop:
+            gathered.append(stop.value)
+    return gathered
+
+
+def outcome(check: Check, ask: Ask, claims: frozenset[str] | None = None) -> Outcome:
+    """What becomes of a check at such a server."""
+    return judge(check, gather(check, ask), claims)

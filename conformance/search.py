@@ -1,0 +1,87 @@
+"""Hypothesis over a strategy of cases: drawn first without sending anything, and shrunk only where one fails.
+
+Draws depend on nothing but the check's id, so two targets see the same cases, and a run can be repeated.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from random import Random
+
+from hypothesis import HealthCheck, Phase, find, settings
+from hypothesis.errors import NoSuchExample, Unsatisfiable
+from hypothesis.strategies import SearchStrategy
+
+from conformance.check import Case, Check, first
+from conformance.probe import Chain
+
+TRIES = 10
+"""Draws allowed for each case wanted: strategies repeat themselves."""
+
+
+def case_key(case: Case) -> str:
+    """The identity of a case before anything is sent: the keys of the probes it begins with."""
+    parts = case if isinstance(case, tuple) else (case,)
+    keys = [(first(part).key, len(part.steps) if isinstance(part, Chain) else 0) for part in parts]
+    return json.dumps(keys)
+
+
+def _seed(check: Check) -> Random:
+    return Random(hashlib.sha256(check.id.encode()).digest())
+
+
+def _settings(examples: int, *phases: Phase) -> settings:
+    return settings(
+        max_examples=examples,
+        phases=phases,
+        database=None,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+    )
+
+
+def draw(check: Check, examples: int | None = None) -> tuple[Case, ...]:
+    """The distinct cases of a check that draws them, `examples` of them at most; the listed ones of any other."""
+    if not isinstance(check.sends, SearchStrategy):
+        return check.cases
+    wanted = examples or check.examples
+    cases: dict[str, Case] = {}
+
+    def keep(case: Case) -> bool:
+        cases.setdefault(case_key(case), case)
+        return len(cases) >= wanted
+
+    try:
+        find(check.sends, keep, settings=_settings(wanted * TRIES, Phase.generate), random=_seed(check))
+    except (NoSuchExample, Unsatisfiable):
+        pass  # the strategy has fewer cases than were wanted
+    return tuple(cases.values())
+
+
+def shrink(check: Check, fails: Callable[[Case], bool], budget: int) -> Case | None:
+    """The smallest case for which `fails` is true, with `budget` calls at most; None where there is none.
+
+    Verdicts are remembered by case, so an unsteady server cannot look to Hypothesis like an unsteady test.
+    """
+    if not isinstance(check.sends, SearchStrategy):
+        return None
+    known: dict[str, bool] = {}
+    smallest: list[Case] = []
+
+    def interesting(case: Case) -> bool:
+        key = case_key(case)
+        if key not in known:
+            if len(known) >= budget:
+                return False
+            known[key] = fails(case)
+        if known[key]:
+            smallest[:] = [case]
+        return known[key]
+
+    try:
+        limits = _settings(budget * TRIES, Phase.generate, Phase.shrink)
+        return find(check.sends, interesting, settings=limits, random=_seed(check))  # type: ignore[no-any-return]
+    except (NoSuchExample, Unsatisfiable):
+        return smallest[0] if smallest else None

@@ -1,0 +1,221 @@
+"""A target: one endpoint under test, as its stanza in `targets.yaml` describes it.
+
+Values only: what is claimed, what is allowed, what is waived. Reading the file is `configuration`, reaching the endpoint
+is `transport`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import KW_ONLY, dataclass, field
+from datetime import date
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from conformance.mistake import Mistake, nearest, together
+from conformance.quantity import Count, Duration, Money, Open, Patience, Plain, PlainOrEmpty, Size, VariableName
+from conformance.secret import Secret
+
+OPENAI = "https://api.openai.com/v1"
+
+CAPABILITIES: Mapping[str, str] = MappingProxyType(
+    {
+        "chat": "answers POST /chat/completions",
+        "chat.stream": "streams chat completions as server-sent events",
+        "chat.n": "gives several choices for one request (n)",
+        "models": "lists its models under GET /models",
+        "logprobs": "returns log probabilities of the output tokens",
+        "logit_bias": "changes the likelihood of single tokens",
+        "seed": "repeats an answer for the same seed",
+        "stop": "ends the answer at a stop sequence",
+        "penalties": "honours frequency_penalty and presence_penalty",
+        "tools": "calls functions",
+        "tools.parallel": "calls several functions in one turn, and honours parallel_tool_calls",
+        "tools.strict": "keeps the arguments of strict functions to their schema",
+        "tools.custom": "calls custom tools, whose input is free text",
+        "structured.json_object": "answers in JSON (response_format json_object)",
+        "structured.json_schema": "answers by a schema (response_format json_schema)",
+        "vision": "reads images in user messages",
+        "audio": "reads or speaks audio",
+        "developer_role": "accepts messages of the role developer",
+        "usage.stream": "ends a stream with its usage (stream_options.include_usage)",
+        "auth": "refuses a request without a valid key",
+        "reasoning": "thinks before it answers, and counts the tokens of that",
+        "completions": "answers POST /completions, the older interface",
+        "embeddings": "answers POST /embeddings",
+    }
+)
+
+
+class Written(BaseModel):
+    """A mapping in `targets.yaml`: no unknown keys, and a key without a value is a key not written."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(
+        extra="forbid", frozen=True, hide_input_in_errors=True, arbitrary_types_allowed=True
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_empty_keys(cls, data: Any) -> Any:
+        if not isinstance(data, Mapping):
+            return data
+        return {k: v for k, v in data.items() if v is not None or k not in cls.model_fields}
+
+
+class Timeout(Written):
+    """How long to wait for what, in seconds."""
+
+    connect: Duration = Field(5.0, description="For the connection, TLS included.")
+    first_byte: Duration = Field(60.0, description="From the request sent to the first byte of the answer.")
+    idle: Duration = Field(30.0, description="Between two pieces of an answer.")
+    total: Duration = Field(120.0, description="For the whole exchange.")
+    linger: Patience = Field(3.0, description="After the end of a stream, for what should not come any more.")
+
+
+class Limits(Written):
+    """What a run may ask of a target."""
+
+    at_once: Count = Field(8, description="Requests in flight at the same time.")
+    requests: Count | None = Field(None, description="Requests in a whole run; no limit unless written.")
+    tokens: Count | None = Field(None, description="Tokens in a whole run, both ways; no limit unless written.")
+    timeout: Timeout = Field(default_factory=Timeout, description="How long to wait for what.")
+    body: Size = Field(16 * 2**20, description="The largest answer that is read, such as 16MiB.")
+    retry_after: Patience = Field(30.0, description="The longest Retry-After of a 429 or 503 that is waited for.")
+
+
+class Price(Written):
+    """What the target costs, in any one currency."""
+
+    input: Money | None = Field(None, description="For a million tokens in.")
+    output: Money | None = Field(None, description="For a million tokens out.")
+    hour: Money | None = Field(None, description="For an hour of the machine.")
+
+
+class Launch(Written):
+    """How to start the server of a target on this machine. It listens on loopback, on a free port."""
+
+    model: Plain = Field(description="A folder (relative to this file) or the name of a model in a hub.")
+    args: tuple[PlainOrEmpty, ...] = Field((), description="Further arguments for the server.")
+    python: Plain | None = Field(None, description="The interpreter of the environment with the engine.")
+    env: Mapping[VariableName, Open] = Field(
+        default_factory=dict, description="Environment variables for the server; secrets as ${VARIABLE}."
+    )
+    ready: Duration = Field(300.0, description="How long the start may take.")
+
+
+@dataclass(frozen=True)
+class Waiver:
+    """A violation that somebody answers for: which check, why, who, and until when."""
+
+    check: str
+    because: str
+    owner: str
+    issue: str | None = None
+    until: date | None = None
+    line: int = 0
+
+
+@dataclass(frozen=True)
+class Target:
+    """One endpoint under test. `base_url` is None where the suite starts the server itself or replays a recording."""
+
+    name: str
+    kind: str
+    _: KW_ONLY
+    base_url: str | None = None
+    model: str | None = None  # None: ask the target
+    key: Secret | None = None
+    headers: Mapping[str, str | Secret] = field(default_factory=dict, hash=False)
+    claims: frozenset[str] | None = None  # None: not declared, find out
+    disclaims: frozenset[str] = frozenset()
+    limits: Limits = field(default_factory=Limits, hash=False)
+    waives: tuple[Waiver, ...] = ()
+    launch: Launch | None = field(default=None, hash=False)
+    directory: Path = Path()  # that relative paths start from; of a replay, the recorded run itself
+    price: Price | None = field(default=None, hash=False)
+    profile: Mapping[str, Any] | None = field(default=None, hash=False)
+    options: Mapping[str, str] = field(default_factory=dict, hash=False)  # the keys of its kind alone
+    source: str = ""  # the file as messages name it, or --target
+    line: int = 0
+
+    @property
+    def where(self) -> str:
+        """File and line of the stanza."""
+        return place(self.source, self.line)
+
+    def secrets(self) -> Iterator[Secret]:
+        """Every secret of the target: what no artefact may contain."""
+        values = [self.key, *self.headers.values(), *(self.launch.env.values() if self.launch else ())]
+        return (each for each in values if isinstance(each, Secret))
+
+    def path(self, written: str) -> Path:
+        """A path of the stanza as one that can be opened: relative ones start from the folder of the file."""
+        return self.directory / Path(written).expanduser()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Option:
+    """A key that only targets of one kind have; its value is text."""
+
+    meaning: str
+    required: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """A kind of target: which keys lead to the server, and what holds where they are not written."""
+
+    meaning: str
+    takes: frozenset[str] = frozenset()  # of REACH
+    one_of: tuple[str, ...] = ()  # exactly one of these keys has to be there
+    base_url: str | None = None  # when none is written
+    variable: str | None = None  # that holds the key, when neither base_url nor key is written
+    options: Mapping[str, Option] = field(default_factory=dict)
+
+
+REACH = ("base_url", "key", "launch")  # keys that lead to a server: a kind says which of them it takes
+
+KINDS: Mapping[str, Kind] = MappingProxyType(
+    {
+        "reference": Kind(meaning="the embedded conforming server; needs nothing"),
+        "openai": Kind(
+            meaning="OpenAI, or with base_url anything that claims to be compatible",
+            takes=frozenset({"base_url", "key"}),
+            base_url=OPENAI,
+            variable="OPENAI_API_KEY",
+        ),
+        "vllm": Kind(
+            meaning="a vLLM server, running (base_url) or started here (launch)",
+            takes=frozenset({"base_url", "key", "launch"}),
+            one_of=("base_url", "launch"),
+        ),
+        "sglang": Kind(
+            meaning="a running SGLang server (base_url)",
+            takes=frozenset({"base_url", "key"}),
+            one_of=("base_url",),
+        ),
+    }
+)
+
+
+def place(source: str, line: int) -> str:
+    """Where something is written: `targets.yaml:12`, or only the source where lines mean nothing."""
+    return f"{source}:{line}" if line else source
+
+
+def check_waivers(target: Target, known_ids: Collection[str]) -> None:
+    """Raise Mistake where the target waives a check that does not exist: it would never match anything."""
+    unknown = [
+        Mistake(
+            f"`{target.name}` waives `{waiver.check}`, which is no check"
+            f" ({nearest(waiver.check, known_ids) or '`conformance checks` lists them'})",
+            where=place(target.source, waiver.line),
+        )
+        for waiver in target.waives
+        if waiver.check not in known_ids
+    ]
+    if unknown:
+        raise together(unknown, where=target.source)

@@ -1,0 +1,226 @@
+"""Starts a server, waits until it is healthy, and makes sure that it ends: with the block, the process or the machine's
+patience, whichever is first.
+
+It does not install engines (`servers.py` does) and sends no probes. What it starts runs under `warden.py`, so that no
+end of this process, SIGKILL included, leaves gigabytes of engine behind.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shlex
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+Progress = Callable[[float, str], None]
+"""Told, about once a second, the seconds gone and the last line of the log."""
+
+WARDEN = Path(__file__).with_name("warden.py")
+PATIENCE = 10.0
+"""Seconds to wait for the warden to end the group: its own grace of five, and some for a busy machine."""
+PAUSE = 0.1
+"""Seconds between two looks at a server that is starting."""
+LOOKED_AT = 64 * 1024
+"""Bytes at the end of a log that are read to explain a failure. A server may have written gigabytes."""
+LONGEST_LINE = 300
+
+
+class LaunchFailed(Exception):
+    """The server did not become healthy. One line: what was run, how it ended, what its log says, and where that is."""
+
+
+@dataclass(frozen=True)
+class Running:
+    """A healthy server: its log, its process and how long the start took, in seconds."""
+
+    command: tuple[str, ...]
+    log: Path
+    seconds: float
+    warden: subprocess.Popen[bytes]
+
+    @property
+    def ended(self) -> bool:
+        """Whether the server has ended by itself since."""
+        return self.warden.poll() is not None
+
+
+def free_port() -> int:
+    """A TCP port on the loopback interface that nobody listens on now."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+@contextlib.contextmanager
+def launched(
+    command: Sequence[str],
+    *,
+    env: Mapping[str, str],
+    health: str,
+    log: Path,
+    timeout: float,
+    progress: Progress | None = None,
+) -> Iterator[Running]:
+    """A server for the length of a block: healthy when the block begins, gone, with its children, when it ends.
+
+    `env` is added to the environment of this process. `health` is the URL that answers 200 when the server is ready.
+    The log is written anew. Raises LaunchFailed when the server ends early, or is not ready after `timeout` seconds.
+    """
+    began = time.monotonic()
+    log.parent.mkdir(parents=True, exist_ok=True)
+    log.write_bytes(b"")
+    with _warden(command, env, log) as warden:
+        _await_health(warden, command, health=health, log=log, began=began, timeout=timeout, progress=progress)
+        yield Running(tuple(command), log, time.monotonic() - began, warden)
+
+
+@contextlib.contextmanager
+def _warden(command: Sequence[str], env: Mapping[str, str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """The warden with its command; at the end of the block its standard input is closed, which ends both."""
+    warden = subprocess.Popen(
+        # -I and -S: nothing of ours is imported, and `http.py` beside the warden is not taken for the library's.
+        [sys.executable, "-I", "-S", str(WARDEN), str(log), "--", *command],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, **env},
+        start_new_session=True,  # else Ctrl-C in a terminal would reach the server before the block has ended
+    )
+    assert warden.stdin
+    try:
+        yield warden
+    finally:
+        warden.stdin.close()
+        try:
+            warden.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            warden.kill()
+            warden.wait()
+
+
+def _await_health(
+    warden: subprocess.Popen[bytes],
+    command: Sequence[str],
+    *,
+    health: str,
+    log: Path,
+    began: float,
+    timeout: float,
+    progress: Progress | None,
+) -> None:
+    told = began
+    while not _healthy(health):
+        now = time.monotonic()
+        if (status := warden.poll()) is not None:
+            raise LaunchFailed(_account(command, _ending(status, now - began), log))
+        if now - began > timeout:
+            raise LaunchFailed(_account(command, f"was not healthy after {timeout:g} s ({health})", log))
+        if progress and now - told >= 1:
+            told = now
+            progress(now - began, last_line(log))
+        time.sleep(PAUSE)
+    # The port may have been taken by another server that is healthy, while ours ended because of it.
+    if (status := warden.poll()) is not None:
+        raise LaunchFailed(_account(command, _ending(status, time.monotonic() - began), log))
+
+
+# A server on this machine is never behind the proxy that the environment names.
+_opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+def _healthy(url: str) -> bool:
+    try:
+        with _opener.open(url, timeout=2) as answer:
+            return bool(answer.status == 200)
+    except (OSError, ValueError, urllib.error.URLError):
+        return False
+    except Exception:  # http.client.HTTPException: something that is not HTTP, or not yet
+        return False
+
+
+# What went wrong, in one line
+
+
+def _ending(status: int, seconds: float) -> str:
+    how = f"was killed by signal {status - 128}" if status > 128 else f"ended with status {status}"
+    return f"{how} after {seconds:.1f} s, before it was healthy"
+
+
+def _account(command: Sequence[str], how: str, log: Path) -> str:
+    said = telling_line(log)
+    return f"`{shlex.join(command)}` {how}; {f'it said: {said}' if said else 'it said nothing'} (log: {log})"
+
+
+def last_line(log: Path) -> str:
+    """The last line of a log that is not blank, without colours; "" where there is none."""
+    lines = _tail(log)
+    return lines[-1] if lines else ""
+
+
+def telling_line(log: Path) -> str:
+    """The line of a log that says most about a failure: the last error that does not point at another one.
+
+    vLLM's parent process ends with "See root cause above"; the cause is an error of its engine process, earlier.
+    """
+    lines = _tail(log)
+    errors = [line for line in lines if re.search(r"\b\w*(Error|Exception)\b: *\S|\berror: \S", line)]
+    causes = [line for line in errors if "root cause above" not in line]
+    return (causes or errors or lines or [""])[-1]
+
+
+def _tail(log: Path) -> list[str]:
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, log.stat().st_size - LOOKED_AT))
+            text = file.read(LOOKED_AT).decode(errors="replace")
+    except OSError:
+        return []
+    bare = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text)
+    lines = (re.sub(r"[\x00-\x1f\x7f]+", " ", line).strip() for line in re.split(r"[\r\n]+", bare))
+    return [line if len(line) <= LONGEST_LINE else line[: LONGEST_LINE - 1] + "…" for line in lines if line]
+
+
+# vLLM
+
+
+def vllm_command(
+    program: str | Path, model: str, served_name: str, port: int, args: Sequence[str] = ()
+) -> tuple[list[str], dict[str, str]]:
+    """The command that serves a model with vLLM, and what to add to its environment.
+
+    `program` is the `vllm` executable, or a Python that has it. `args` are the user's and win over what is set here.
+    Its health is at `http://127.0.0.1:PORT/health`.
+    """
+    name = Path(program).name
+    start = [str(program), "-m", "vllm.entrypoints.cli.main"] if name.startswith("python") else [str(program)]
+    ours = {"--served-model-name": served_name, "--host": "127.0.0.1", "--port": str(port)}
+    env = {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"}
+    if shutil.which("nvidia-smi") is None:
+        # float32: the CPU kernels for shorter floats differ by processor. The rest keeps start and memory small.
+        ours |= {"--dtype": "float32", "--max-model-len": "2048", "--max-num-seqs": "8", "--enforce-eager": ""}
+        # Without the first, the first request for logprobs compiles for 39 s. The second is in GiB.
+        env |= {"TORCHDYNAMO_DISABLE": "1", "VLLM_CPU_KVCACHE_SPACE": "1"}
+    if Path(model).is_dir():
+        model = str(Path(model).resolve())
+        env |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_HOME": str(_hub_cache())}
+    given = {argument.partition("=")[0] for argument in args}
+    chosen = [part for flag, value in ours.items() if flag not in given for part in (flag, value) if part]
+    return [*start, "serve", model, *chosen, *args], env
+
+
+def _hub_cache() -> Path:
+    """A directory for the hub's library, which fails where its own does not exist and it is told to be offline."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    cache = Path(os.environ.get("HF_HOME") or Path(base) / "openai-conformance" / "hub")
+    cache.mkdir(parents=True, exist_ok=True)
+    return cache
