@@ -2,7 +2,9 @@
 
 The names that a check of your own needs:
 
-    from conformance import MUST, Exchange, Finding, Findings, SPEC, chat, check
+    from conformance import MUST, SPEC, Exchange, Finding, Findings, chat, check
+
+pytest imports this package in every run that it is installed for, so nothing heavy is imported here.
 """
 
 from __future__ import annotations
@@ -15,10 +17,11 @@ from conformance.probe import MODEL, Chain, Probe
 from conformance.probes.chat import chat, get, raw, streamed
 from conformance.requirement import MAY, MUST, NOTE, SHOULD, SPEC, Level, Reference, Source
 
+__version__ = "0.1.0"
+
 __all__ = [
     "ANSWER", "ANYTHING", "MAY", "MODEL", "MUST", "NOTE", "OK", "REPLY", "SHOULD", "SPEC",
     "Chain", "Check", "Chunk", "Ending", "Exchange", "Finding", "Findings", "How", "Kind", "Level", "Mistake", "Needs",
     "Observed", "Outcome", "Probe", "Reference", "Source", "Unsupported", "Unwitnessed",
     "catalogue", "chat", "check", "each", "get", "raw", "streamed",
 ]  # fmt: skip
-__version__ = "0.1.0"

@@ -21,14 +21,15 @@ from enum import IntEnum
 from functools import cache
 from pathlib import Path
 from types import ModuleType
-from typing import Any
-
-from hypothesis.strategies import SearchStrategy
+from typing import TYPE_CHECKING, Any, Union
 
 from conformance.finding import Findings
 from conformance.mistake import Mistake
 from conformance.probe import Chain, Probe
 from conformance.requirement import Level, Reference
+
+if TYPE_CHECKING:
+    from hypothesis.strategies import SearchStrategy
 
 Case = Probe | Chain | tuple["Probe | Chain", ...]
 """What is sent for one judgement: a probe, a chain, or several of them at the same time."""
@@ -63,7 +64,7 @@ def each(*cases: Case) -> Each:
 
 
 Judge = Callable[..., Findings]
-Sends = Case | Each | SearchStrategy[Any]
+Sends = Union[Case, Each, "SearchStrategy[Any]"]
 
 
 @dataclass(frozen=True)
@@ -96,14 +97,17 @@ class Check:
     @property
     def drawn(self) -> bool:
         """Whether its cases are drawn from a strategy."""
-        return isinstance(self.sends, SearchStrategy)
+        return not isinstance(self.sends, (Probe, Chain, tuple, Each))
 
     @property
     def cases(self) -> tuple[Case, ...]:
         """The cases, where they are listed; none where they are drawn."""
-        if isinstance(self.sends, SearchStrategy):
-            return ()
-        return self.sends.cases if isinstance(self.sends, Each) else (self.sends,)
+        match self.sends:
+            case Each(cases):
+                return cases
+            case Probe() | Chain() | tuple():
+                return (self.sends,)
+        return ()
 
     @property
     def probes(self) -> tuple[Probe, ...]:

@@ -25,8 +25,10 @@ _MOST = 10**12  # as many requests, tokens or bytes as nobody means
 _NUMBER = r"[0-9]+(?:\.[0-9]+)?"
 _DURATION = re.compile(rf"({_NUMBER})\s*(ms|s|m|h)?")
 _SIZE = re.compile(rf"({_NUMBER})\s*([KMGkmg]?i?[Bb])?")
+_SURROGATE = re.compile("[\ud800-\udfff]")  # an escape can write one, no encoding can carry it
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_BARE_VARIABLE = re.compile(r"\$[A-Za-z_][A-Za-z0-9_]*")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, token
 
 
@@ -86,12 +88,14 @@ def _text(value: object) -> str:
         raise _unless("text", value)
     if not value.strip():
         raise ValueError("must not be empty")
+    if _SURROGATE.search(value):
+        raise ValueError("must not have half a character (a surrogate) in it")
     return value
 
 
 def _plain(value: object) -> str:
     text = _text(value)
-    if VARIABLE.search(text):
+    if "${" in text:
         raise ValueError("takes no ${VARIABLE}: those are filled in under key, headers and launch.env only")
     return text
 
@@ -107,6 +111,8 @@ def _open(value: object) -> str | Secret:
     found = VARIABLE.findall(text)
     if len(found) > 1:
         raise ValueError("must have one ${VARIABLE} at most: put the whole value into one variable")
+    if "${" in VARIABLE.sub("", text) or _BARE_VARIABLE.fullmatch(text):
+        raise ValueError("must name a variable as ${VARIABLE}: letters, digits and underscores, nothing else")
     if not text.isprintable():
         raise ValueError("must not have control characters in it")
     return Secret(found[0], written=text) if found else text

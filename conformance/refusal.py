@@ -32,9 +32,10 @@ def named(x: Exchange, requires: tuple[str, ...] = ()) -> str:
     if x.status is None or not 400 <= x.status < 500 or x.status in (401, 403, 404, 408, 429):
         return ""
     text = message(x).lower()
-    param = x.error["param"].value if isinstance(x.error["param"].value, str) else ""
+    param_value = x.error["param"].value
+    param = param_value if isinstance(param_value, str) else ""
     wish = x.probe.wish if isinstance(x.probe.wish, dict) else {}
-    members = [name for name in wish if name not in ALWAYS]
+    members: list[str] = [name for name in wish if name not in ALWAYS]
     for name in members:
         if param == name or param.startswith((f"{name}.", f"{name}[")):
             return name

@@ -29,15 +29,18 @@ _SHAPES = {
 
 # A header or variable with one of these words in its name carries a secret, whatever its value looks like.
 _SECRET_WORDS = frozenset(
-    "auth authorization apikey cookie credential credentials key passwd password secret signature token".split()
-)
+    {
+        "auth", "authorization", "apikey", "cookie", "credential", "credentials", "key", "passwd", "password", "secret",
+        "signature", "token",
+    }
+)  # fmt: skip
 
 
 class Secret:
     """A text with one `${VARIABLE}` in it, whose value only `reveal()` gives.
 
-    `written` is how the file has it, for example `Bearer ${TOKEN}`; `where` is file and line. Without a value it is only
-    the name of a secret, and `reveal()` refuses.
+    `written` is how the file has it, for example `Bearer ${TOKEN}`; `where` is file and line. Without a value it is
+    only the name of a secret, and `reveal()` refuses.
     """
 
     __slots__ = ("_value", "name", "where", "written")

@@ -1,7 +1,7 @@
 """A target: one endpoint under test, as its stanza in `targets.yaml` describes it.
 
-Values only: what is claimed, what is allowed, what is waived. Reading the file is `configuration`, reaching the endpoint
-is `transport`.
+Values only: what is claimed, what is allowed, what is waived. Reading the file is `configuration`, reaching the
+endpoint is `transport`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """YAML with line numbers: text -> plain data, and the line of everything in it.
 
-Scalars stay the text they are (`8000`, `yes`, `2027-01-31`), because what they mean is for their reader to say. Nothing is
-constructed, so no tag can run code; aliases and `<<` are followed without being copied, so no bomb can grow.
+Scalars stay the text they are (`8000`, `yes`, `2027-01-31`), because what they mean is for their reader to say. Nothing
+is constructed, so no tag can run code; aliases and `<<` are followed without being copied, so no bomb can grow.
 """
 
 from __future__ import annotations
@@ -16,8 +16,12 @@ import yaml
 Path = tuple[str | int, ...]
 """Where something is: `("targets", "openai", "launch", "args", 0)`."""
 
+_Reader = Callable[[yaml.ScalarNode], Any]
+
 _STANDARD = "tag:yaml.org,2002:"
-_TAGS = frozenset(_STANDARD + each for each in "str int float bool null timestamp seq map merge value".split())
+_TAGS = frozenset(
+    _STANDARD + each for each in ("str", "int", "float", "bool", "null", "timestamp", "seq", "map", "merge", "value")
+)
 _MERGE = _STANDARD + "merge"
 
 # In YAML the braces of ${VAR} end a value inside { }, so that `{key: ${KEY}}`, which everybody writes, is an error.
@@ -35,7 +39,7 @@ class Problem:
     message: str
 
 
-class Unreadable(Exception):
+class Unreadable(Exception):  # noqa: N818  - it says what is the case
     """The text is not YAML: its one Problem."""
 
     def __init__(self, line: int, message: str) -> None:
@@ -112,7 +116,7 @@ class Document:
                 break
         return node
 
-    def _converted(self, node: yaml.Node, path: Path, scalar: Callable[[yaml.ScalarNode], Any], done: dict[int, Any]) -> Any:
+    def _converted(self, node: yaml.Node, path: Path, scalar: _Reader, done: dict[int, Any]) -> Any:
         if id(node) in done:
             if done[id(node)] is _UNFINISHED:
                 self._report(path, node, "contains itself")
@@ -154,7 +158,8 @@ class Document:
                 self._report(path, each, "has a << that is not followed by a mapping")
                 continue
             for key, value in list(self._entries(each, path)):
-                if first_lines.setdefault(_text(key), 0) == 0 and all(_text(key) != _text(k) for k, _ in own):
+                if _text(key) not in first_lines:
+                    first_lines[_text(key)] = _line(key)
                     own.append((key, value))
         return own
 
@@ -204,7 +209,7 @@ def _compose(text: str) -> yaml.Node:
     except yaml.MarkedYAMLError as problem:
         mark = problem.problem_mark or problem.context_mark
         raise Unreadable(mark.line + 1 if mark else 1, _in_words(problem)) from None
-    except (yaml.YAMLError, ValueError):
+    except (yaml.YAMLError, ValueError, OverflowError):  # the last two from an escape that is no character
         raise Unreadable(1, "is not YAML") from None
     if root is None:
         raise Unreadable(1, "is empty")

@@ -1,8 +1,8 @@
-"""Starts a server, waits until it is healthy, and makes sure that it ends: with the block, the process or the machine's
-patience, whichever is first.
+"""Starts a server, waits until it is healthy, and makes sure that it ends: with the block, the process or
+the machine's patience, whichever is first.
 
-It does not install engines (`servers.py` does) and sends no probes. What it starts runs under `warden.py`, so that no
-end of this process, SIGKILL included, leaves gigabytes of engine behind.
+It does not install engines (`servers.py` does) and sends no probes. What it starts runs under `warden.py`,
+so that no end of this process, SIGKILL included, leaves gigabytes of engine behind.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ Progress = Callable[[float, str], None]
 WARDEN = Path(__file__).with_name("warden.py")
 PATIENCE = 10.0
 """Seconds to wait for the warden to end the group: its own grace of five, and some for a busy machine."""
+TOLD_EVERY = 1.0
+"""Seconds between two reports of progress."""
 PAUSE = 0.1
 """Seconds between two looks at a server that is starting."""
 LOOKED_AT = 64 * 1024
@@ -35,8 +37,10 @@ LOOKED_AT = 64 * 1024
 LONGEST_LINE = 300
 
 
-class LaunchFailed(Exception):
-    """The server did not become healthy. One line: what was run, how it ended, what its log says, and where that is."""
+class LaunchFailed(Exception):  # noqa: N818  - it says what happened
+    """The server did not become healthy. One line: what was run, how it ended, what its log says, and where
+    that is.
+    """
 
 
 @dataclass(frozen=True)
@@ -71,12 +75,16 @@ def launched(
     timeout: float,
     progress: Progress | None = None,
 ) -> Iterator[Running]:
-    """A server for the length of a block: healthy when the block begins, gone, with its children, when it ends.
+    """A server for the length of a block: healthy when the block begins, gone, with its children, when it
+    ends.
 
-    `env` is added to the environment of this process. `health` is the URL that answers 200 when the server is ready.
-    The log is written anew. Raises LaunchFailed when the server ends early, or is not ready after `timeout` seconds.
+    `env` is added to the environment of this process. `health` is the URL that answers 200 when the server
+    is ready. The log is written anew. Raises LaunchFailed when the server ends early, or is not ready after
+    `timeout` seconds.
     """
     began = time.monotonic()
+    if _healthy(health):
+        raise LaunchFailed(f"another server is healthy at {health} already; `{_shown(command)}` was not started")
     log.parent.mkdir(parents=True, exist_ok=True)
     log.write_bytes(b"")
     with _warden(command, env, log) as warden:
@@ -87,8 +95,9 @@ def launched(
 @contextlib.contextmanager
 def _warden(command: Sequence[str], env: Mapping[str, str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
     """The warden with its command; at the end of the block its standard input is closed, which ends both."""
-    warden = subprocess.Popen(
-        # -I and -S: nothing of ours is imported, and `http.py` beside the warden is not taken for the library's.
+    warden = subprocess.Popen(  # noqa: S603  - the user's own command
+        # -I and -S: nothing of ours is imported, and `http.py` beside the warden is not taken for the
+        # library's.
         [sys.executable, "-I", "-S", str(WARDEN), str(log), "--", *command],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
@@ -125,13 +134,10 @@ def _await_health(
             raise LaunchFailed(_account(command, _ending(status, now - began), log))
         if now - began > timeout:
             raise LaunchFailed(_account(command, f"was not healthy after {timeout:g} s ({health})", log))
-        if progress and now - told >= 1:
+        if progress and now - told >= TOLD_EVERY:
             told = now
             progress(now - began, last_line(log))
         time.sleep(PAUSE)
-    # The port may have been taken by another server that is healthy, while ours ended because of it.
-    if (status := warden.poll()) is not None:
-        raise LaunchFailed(_account(command, _ending(status, time.monotonic() - began), log))
 
 
 # A server on this machine is never behind the proxy that the environment names.
@@ -158,7 +164,11 @@ def _ending(status: int, seconds: float) -> str:
 
 def _account(command: Sequence[str], how: str, log: Path) -> str:
     said = telling_line(log)
-    return f"`{shlex.join(command)}` {how}; {f'it said: {said}' if said else 'it said nothing'} (log: {log})"
+    return f"`{_shown(command)}` {how}; {f'it said: {said}' if said else 'it said nothing'} (log: {log})"
+
+
+def _shown(command: Sequence[str]) -> str:
+    return _short(" ".join(shlex.join(command).split()))
 
 
 def last_line(log: Path) -> str:
@@ -170,7 +180,8 @@ def last_line(log: Path) -> str:
 def telling_line(log: Path) -> str:
     """The line of a log that says most about a failure: the last error that does not point at another one.
 
-    vLLM's parent process ends with "See root cause above"; the cause is an error of its engine process, earlier.
+    vLLM's parent process ends with "See root cause above"; the cause is an error of its engine process,
+    earlier.
     """
     lines = _tail(log)
     errors = [line for line in lines if re.search(r"\b\w*(Error|Exception)\b: *\S|\berror: \S", line)]
@@ -187,7 +198,11 @@ def _tail(log: Path) -> list[str]:
         return []
     bare = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text)
     lines = (re.sub(r"[\x00-\x1f\x7f]+", " ", line).strip() for line in re.split(r"[\r\n]+", bare))
-    return [line if len(line) <= LONGEST_LINE else line[: LONGEST_LINE - 1] + "…" for line in lines if line]
+    return [_short(line) for line in lines if line]
+
+
+def _short(line: str) -> str:
+    return line if len(line) <= LONGEST_LINE else line[: LONGEST_LINE - 1] + "…"
 
 
 # vLLM
@@ -198,16 +213,22 @@ def vllm_command(
 ) -> tuple[list[str], dict[str, str]]:
     """The command that serves a model with vLLM, and what to add to its environment.
 
-    `program` is the `vllm` executable, or a Python that has it. `args` are the user's and win over what is set here.
-    Its health is at `http://127.0.0.1:PORT/health`.
+    `program` is the `vllm` executable, or a Python that has it. `args` are the user's and win over what is
+    set here. Its health is at `http://127.0.0.1:PORT/health`.
     """
     name = Path(program).name
     start = [str(program), "-m", "vllm.entrypoints.cli.main"] if name.startswith("python") else [str(program)]
     ours = {"--served-model-name": served_name, "--host": "127.0.0.1", "--port": str(port)}
     env = {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"}
     if shutil.which("nvidia-smi") is None:
-        # float32: the CPU kernels for shorter floats differ by processor. The rest keeps start and memory small.
-        ours |= {"--dtype": "float32", "--max-model-len": "2048", "--max-num-seqs": "8", "--enforce-eager": ""}
+        # float32: the CPU kernels for shorter floats differ by processor. The rest keeps start and memory
+        # small.
+        ours |= {
+            "--dtype": "float32",
+            "--max-model-len": "2048",
+            "--max-num-seqs": "8",
+            "--enforce-eager": "",
+        }
         # Without the first, the first request for logprobs compiles for 39 s. The second is in GiB.
         env |= {"TORCHDYNAMO_DISABLE": "1", "VLLM_CPU_KVCACHE_SPACE": "1"}
     if Path(model).is_dir():
@@ -219,7 +240,9 @@ def vllm_command(
 
 
 def _hub_cache() -> Path:
-    """A directory for the hub's library, which fails where its own does not exist and it is told to be offline."""
+    """A directory for the hub's library, which fails where its own does not exist and it is told to be
+    offline.
+    """
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     cache = Path(os.environ.get("HF_HOME") or Path(base) / "openai-conformance" / "hub")
     cache.mkdir(parents=True, exist_ok=True)

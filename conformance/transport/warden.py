@@ -1,9 +1,11 @@
-"""Runs one command for a parent that may die: when the parent is gone, so is the command, with all that it started.
+"""Runs one command for a parent that may die: when the parent is gone, so is the command, with all that it
+started.
 
-A program, not a module to import: `python -I -S warden.py LOG -- COMMAND...`. It ends the command's process group when its
-own standard input reaches its end (the parent closed it, or died of anything, SIGKILL included), on SIGTERM, or when
-the command itself ends; then it exits with the command's status, 128 + n for signal n as a shell does. It knows nothing
-of servers, and imports nothing outside the standard library, so that it starts in a few hundredths of a second.
+A program, not a module to import: `python -I -S warden.py LOG -- COMMAND...`. It ends the command's process
+group when its own standard input reaches its end (the parent closed it, or died of anything, SIGKILL
+included), on SIGTERM, or when the command itself ends; then it exits with the command's status, 128 + n for
+signal n as a shell does. It knows nothing of servers, and imports nothing outside the standard library, so
+that it starts in a few hundredths of a second.
 """
 
 from __future__ import annotations
@@ -30,9 +32,10 @@ def main(arguments: list[str]) -> int:
         return 2
     log, _, *command = arguments
     bell = _bell()
+    _adopt()
     with Path(log).open("ab", buffering=0) as output:
         try:
-            child = subprocess.Popen(
+            child = subprocess.Popen(  # noqa: S603  - the user's own command
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -51,14 +54,17 @@ _asked_to_stop = False
 
 
 def _bell() -> int:
-    """A file descriptor that can be read whenever a signal came: SIGTERM, or SIGCHLD for the end of the command."""
+    """A file descriptor that can be read whenever a signal came: SIGTERM, or SIGCHLD for the end of the
+    command.
+    """
     reader, writer = os.pipe()
     os.set_blocking(reader, False)
     os.set_blocking(writer, False)
     signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.signal(signal.SIGTERM, _stop)
-    # Ctrl-C and a closed terminal reach the parent too. It is the parent's to decide; the end of stdin then tells.
+    # Ctrl-C and a closed terminal reach the parent too. It is the parent's to decide; the end of stdin then
+    # tells.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     return reader
@@ -76,10 +82,15 @@ def _wait(child: subprocess.Popen[bytes], bell: int) -> None:
         # A file or a terminal as standard input cannot tell that the parent is gone; then only signals count.
         with contextlib.suppress(OSError, ValueError):
             selector.register(0, selectors.EVENT_READ)
-        while child.poll() is None and not _asked_to_stop:
+        while _running(child) and not _asked_to_stop:
             for key, _ in selector.select():
                 if not _read(key.fd) and key.fd == 0:
                     return
+
+
+def _running(child: subprocess.Popen[bytes]) -> bool:
+    _reap(child)
+    return child.returncode is None
 
 
 def _read(descriptor: int) -> bytes:
@@ -98,6 +109,12 @@ def _end(child: subprocess.Popen[bytes]) -> None:
         time.sleep(0.02)
     _signal(child.pid, signal.SIGKILL)
     child.wait()
+    while strays := _orphans():  # those that had left the group; killing one may bring its children here
+        for stray in strays:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(stray, signal.SIGKILL)
+        _reap(child)
+        time.sleep(0.01)
 
 
 def _signal(group: int, number: signal.Signals) -> None:
@@ -106,8 +123,8 @@ def _signal(group: int, number: signal.Signals) -> None:
 
 
 def _alive(child: subprocess.Popen[bytes]) -> bool:
-    """Whether anything of the group is left. The command is reaped first: a zombie would count."""
-    child.poll()
+    """Whether anything of the group is left. The dead are reaped first: they would count."""
+    _reap(child)
     try:
         os.killpg(child.pid, 0)
     except ProcessLookupError:
@@ -115,6 +132,42 @@ def _alive(child: subprocess.Popen[bytes]) -> bool:
     except PermissionError:  # macOS says so of a group of zombies
         return False
     return True
+
+
+# Orphans
+
+
+def _adopt() -> None:
+    """Let orphans below come to this process (Linux), to be reaped at once and ended at the end.
+
+    Elsewhere the system's first process reaps them: late, or in a bare container never.
+    """
+    with contextlib.suppress(Exception):
+        import ctypes
+
+        pr_set_child_subreaper = 36
+        ctypes.CDLL(None).prctl(pr_set_child_subreaper, 1, 0, 0, 0)
+
+
+def _reap(child: subprocess.Popen[bytes]) -> None:
+    """Collect the dead. The command's own status is left for `child` to take."""
+    child.poll()
+    if sys.platform != "linux":
+        return
+    with contextlib.suppress(ChildProcessError):
+        while dead := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+            if dead.si_pid == child.pid:
+                child.poll()
+            else:
+                os.waitpid(dead.si_pid, 0)
+
+
+def _orphans() -> list[int]:
+    """The processes that have come to this one. Empty where the system does not tell."""
+    try:
+        return [int(word) for word in Path("/proc/thread-self/children").read_text().split()]
+    except OSError:
+        return []
 
 
 if __name__ == "__main__":

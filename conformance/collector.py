@@ -1,0 +1,250 @@
+"""Sends probes ahead: all that a run will need of one target, at most `at_once` of them at a time, each only once.
+
+Runs in a thread of its own with an event loop, so that judging and waiting never hold each other up. Every exchange is cleaned
+of secrets and written down the moment it ends; what waits for it gets it from the recording.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import time
+from collections.abc import Awaitable, Iterable
+from concurrent.futures import Future
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+import anyio
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+
+from conformance.check import Case, Check
+from conformance.exchange import Ending, Exchange, How, Wait
+from conformance.guard import Guard
+from conformance.judgement import Evidence
+from conformance.plan import plan
+from conformance.probe import Chain, Probe
+from conformance.recording import Recording
+from conformance.target import Limits
+
+ATTEMPTS = 3
+"""Times that a request answered by 429 or 503 is sent, waiting in between as the server asks."""
+PAUSE = 1.0
+"""Seconds waited where such an answer does not say how long."""
+
+
+class Transport(Protocol):
+    """What carries a probe to a target and brings back an exchange. It never raises for what a server does."""
+
+    def carry(self, probe: Probe) -> Awaitable[Exchange]:
+        """Send a probe once."""
+
+    def aclose(self) -> Awaitable[None]:
+        """Let go of connections."""
+
+
+@dataclass
+class Counts:
+    """What has been sent and spent so far."""
+
+    wanted: int = 0
+    sent: int = 0
+    done: int = 0
+    reused: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    waiting: float = 0.0
+    """Seconds spent waiting because the target asked for patience."""
+
+    @property
+    def tokens(self) -> int:
+        """Both ways."""
+        return self.prompt_tokens + self.completion_tokens
+
+
+@dataclass(order=True)
+class _Ticket:
+    rank: tuple[int, int]
+    go: anyio.Event = field(compare=False, default_factory=anyio.Event)
+
+
+class Lanes:
+    """Lets so many through at a time; of those who wait, the lowest rank first. A chain's next step must not queue last."""
+
+    def __init__(self, width: int) -> None:
+        self._free = width
+        self._waiting: list[_Ticket] = []
+        self._number = itertools.count()
+
+    async def enter(self, rank: int) -> None:
+        """Wait for a free lane."""
+        if self._free > 0 and not self._waiting:
+            self._free -= 1
+            return
+        ticket = _Ticket((rank, next(self._number)))
+        heapq.heappush(self._waiting, ticket)
+        try:
+            await ticket.go.wait()
+        except BaseException:
+            if ticket.go.is_set():
+                self.leave()
+            else:
+                self._waiting.remove(ticket)
+                heapq.heapify(self._waiting)
+            raise
+
+    def leave(self) -> None:
+        """Give the lane to whoever is next."""
+        if self._waiting:
+            heapq.heappop(self._waiting).go.set()
+        else:
+            self._free += 1
+
+
+def patience(x: Exchange, longest: float) -> float | None:
+    """Seconds to wait before the request is sent again; None where it should not be, or the server asks for too long."""
+    if x.status not in (429, 503):
+        return None
+    try:
+        seconds = float(x.header("retry-after") or PAUSE)
+    except ValueError:
+        seconds = PAUSE
+    return seconds if 0 <= seconds <= longest else None
+
+
+class Collector:
+    """The collector of one target. A context manager; leaving it stops whatever is still being sent."""
+
+    def __init__(self, transport: Transport, recording: Recording, limits: Limits, guard: Guard, *, record: bool = True) -> None:
+        self.transport = transport
+        self.recording = recording
+        self.limits = limits
+        self.guard = guard
+        self.record = record
+        """Whether exchanges are written down; a replay's already are."""
+        self.counts = Counts()
+        self.begun = time.perf_counter()
+        self._portal_manager: AbstractContextManager[BlockingPortal] | None = None
+        self._portal: BlockingPortal | None = None
+        self._lanes: Lanes | None = None
+        self._pending: dict[str, anyio.Event] = {}
+        self._futures: list[Future[Any]] = []
+        self._stopped = False
+        self._failure: BaseException | None = None
+
+    def __enter__(self) -> Collector:
+        self._portal_manager = start_blocking_portal("asyncio")
+        self._portal = self._portal_manager.__enter__()
+        self._lanes = Lanes(self.limits.at_once)
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        assert self._portal is not None
+        assert self._portal_manager is not None
+        self._stopped = True
+        for future in self._futures:
+            future.cancel()
+        self._portal.call(self.transport.aclose)
+        self._portal_manager.__exit__(None, None, None)
+        self.recording.close()
+
+    def start(self, check: Check, case: Case) -> Future[Evidence]:
+        """Begin to gather the evidence of one case. The future gives it, or raises what broke the suite itself."""
+        assert self._portal is not None
+        future: Future[Evidence] = self._portal.start_task_soon(self._gather, check, case)
+        self._futures.append(future)
+        return future
+
+    def ask(self, probe: Probe) -> Exchange:
+        """One exchange, now: waits for it."""
+        assert self._portal is not None
+        return self._portal.call(self._exchange, probe, -1000)
+
+    def stop(self) -> None:
+        """Send nothing more; what has not been sent ends as unsent."""
+        self._stopped = True
+
+    async def _gather(self, check: Check, case: Case) -> Evidence:
+        rank = -max((part.length for part in (case if isinstance(case, tuple) else (case,)) if isinstance(part, Chain)), default=0)
+        steps, answers = plan(check, case), None
+        while True:
+            try:
+                probes = next(steps) if answers is None else steps.send(answers)
+            except StopIteration as stop:
+                evidence: Evidence = stop.value
+                return evidence
+            answers = await self._all(probes, rank)
+            rank -= 100  # later steps go before first ones
+
+    async def _all(self, probes: Iterable[Probe], rank: int) -> list[Exchange]:
+        found: dict[int, Exchange] = {}
+
+        async def one(place: int, probe: Probe) -> None:
+            found[place] = await self._exchange(probe, rank)
+
+        wanted = list(probes)
+        if len(wanted) == 1:
+            return [await self._exchange(wanted[0], rank)]
+        async with anyio.create_task_group() as group:
+            for place, probe in enumerate(wanted):
+                group.start_soon(one, place, probe)
+        return [found[place] for place in range(len(wanted))]
+
+    async def _exchange(self, probe: Probe, rank: int) -> Exchange:
+        """The exchange of a probe: from the recording, from whoever is already sending it, or sent now."""
+        key = probe.key
+        while key in self._pending:
+            await self._pending[key].wait()
+        if key in self.recording:
+            self.counts.reused += 1
+            return self.recording[key]
+        done = self._pending[key] = anyio.Event()
+        self.counts.wanted += 1
+        try:
+            x = await self._send(probe, rank)
+            if self.record and x.ending.how is not How.UNSENT:
+                self.recording.append(x)
+            return x
+        finally:
+            del self._pending[key]
+            done.set()
+            self.counts.done += 1
+
+    async def _send(self, probe: Probe, rank: int) -> Exchange:
+        assert self._lanes is not None
+        waits: list[Wait] = []
+        await self._lanes.enter(rank)
+        try:
+            for attempt in range(1, ATTEMPTS + 1):
+                if refused := self._spent():
+                    return Exchange(probe, "", time.time(), ending=Ending(How.UNSENT, "budget", refused))
+                self.counts.sent += 1
+                x = self.guard.clean(await self.transport.carry(probe))
+                self._count(x)
+                seconds = patience(x, self.limits.retry_after)
+                if seconds is None or attempt == ATTEMPTS or not self.record:
+                    break
+                waits.append(Wait(x.status or 0, seconds))
+                self.counts.waiting += seconds
+                await anyio.sleep(seconds)
+        finally:
+            self._lanes.leave()
+        return replace(x, waits=tuple(waits)) if waits else x
+
+    def _spent(self) -> str:
+        """Why nothing more may be sent; "" where it may."""
+        if self._stopped:
+            return "the run was stopped before it was sent"
+        if self.limits.requests is not None and self.counts.sent >= self.limits.requests:
+            return f"the budget of {self.limits.requests} requests is spent"
+        if self.limits.tokens is not None and self.counts.tokens >= self.limits.tokens:
+            return f"the budget of {self.limits.tokens} tokens is spent"
+        return ""
+
+    def _count(self, x: Exchange) -> None:
+        if x.status != 200 or b'"usage"' not in x.raw:
+            return
+        for name in ("prompt_tokens", "completion_tokens"):
+            value = x.usage[name].value
+            if isinstance(value, int) and 0 <= value < 10**9:
+                setattr(self.counts, name, getattr(self.counts, name) + value)

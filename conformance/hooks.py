@@ -1,0 +1,159 @@
+"""The pytest hooks of a run with targets, each with one job. The work is in `session.py`, `items.py` and `terminal.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conformance.check import shipped
+from conformance.items import CHECKS, HOUSE, CheckDirectory, CheckFile, CheckItem, session_key, session_of
+from conformance.mistake import Mistake
+from conformance.prepare import prepare
+from conformance.requirement import Level
+from conformance.session import exit_code
+from conformance.terminal import CATEGORIES, Waiting, summarise
+
+
+class Tally:
+    """What became of every item, also of those that ran in xdist's workers. Registered as a plugin of its own."""
+
+    def __init__(self) -> None:
+        self.rulings: dict[tuple[str, str], str] = {}
+        self.runs: dict[str, str] = {}
+        self.dead: dict[str, str] = {}
+        self.code: int | None = None
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Take down the facts that a report carries."""
+        facts = getattr(report, "conformance", None)
+        if facts is None or report.when == "teardown":
+            return
+        self.rulings[facts["target"], facts["check"]] = facts["ruling"]
+        if facts["run"]:
+            self.runs[facts["target"]] = facts["run"]
+        if facts["dead"]:
+            self.dead[facts["target"]] = facts["dead"]
+
+
+TALLY = pytest.StashKey[Tally]()
+
+
+def is_worker(config: pytest.Config) -> bool:
+    """Whether this process is one of xdist's workers."""
+    return hasattr(config, "workerinput")
+
+
+def is_controller(config: pytest.Config) -> bool:
+    """Whether the items run in other processes."""
+    return getattr(config.option, "dist", "no") != "no" and not is_worker(config)
+
+
+def begin(config: pytest.Config) -> None:
+    """Read the targets; collect the shipped checks where no path was given."""
+    try:
+        session = config.stash[session_key] = prepare(config)
+        marks = {level.value.lower() for level in Level} | {check.area for file in shipped().values() for check in file}
+    except Mistake as mistake:
+        raise pytest.UsageError(str(mistake)) from None
+    for mark in sorted(marks):
+        config.addinivalue_line("markers", f"{mark}: checks of this level or area")
+    config.addinivalue_line("markers", "xdist_group(name): keeps the items of one target with one worker")
+    session.progress = Waiting(config)
+    tally = config.stash[TALLY] = Tally()
+    config.pluginmanager.register(tally, "conformance-tally")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collect_file(
+    file_path: Path, parent: pytest.Collector
+) -> Generator[None, list[pytest.Collector], list[pytest.Collector]]:
+    """Shipped checks, and `check_*.py` of somebody's own, are files of checks and not Python tests."""
+    others = yield
+    if file_path.suffix != ".py":
+        return others
+    if file_path.parent == CHECKS:
+        return [CheckFile.from_parent(parent, path=file_path, nodeid=f"{HOUSE}/{file_path.stem}")]
+    if file_path.name.startswith("check_"):
+        return [CheckFile.from_parent(parent, path=file_path)]
+    return others
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collect_directory(path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    """The directory of shipped checks, wherever it is installed."""
+    if path == CHECKS:
+        return CheckDirectory.from_parent(parent, path=path, nodeid=HOUSE)  # type: ignore[no-any-return]
+    return None
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> None:
+    """Open the targets of the selected items and send for their evidence; leave out what cannot be tested at all."""
+    config = session.config
+    if config.option.collectonly or is_worker(config) or is_controller(config):
+        return
+    try:
+        open_targets(config, session.items)
+    except Mistake as mistake:
+        raise pytest.UsageError(str(mistake)) from None
+    dead = session_of(config).dead
+    config.stash[TALLY].dead |= dead
+    session.items = [item for item in session.items if not isinstance(item, CheckItem) or item.target.name not in dead]
+
+
+def open_targets(config: pytest.Config, items: list[pytest.Item], only: str | None = None) -> None:
+    """Open the trials of these items' targets, or of one of them only."""
+    selected: dict[str, list[Any]] = {}
+    for item in items:
+        if isinstance(item, CheckItem) and only in (None, item.target.name):
+            selected.setdefault(item.target.name, []).append(item.check)
+    session_of(config).open(selected)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """In an xdist worker, a target is opened when its first item comes: the others belong to other workers."""
+    if isinstance(item, CheckItem) and is_worker(item.config):
+        open_targets(item.config, item.session.items, item.target.name)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Put the facts on the report."""
+    report = yield
+    if isinstance(item, CheckItem):
+        report.conformance = item.facts()
+    return report
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, Any] | None:
+    """Advised, noted, unsupported and unwitnessed are categories of their own: never green, never red."""
+    facts = getattr(report, "conformance", None)
+    if facts is None or report.when != "call":
+        return None
+    return CATEGORIES.get(facts["ruling"])
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Write the footers, let go of servers and connections, and say in the exit code what came of it."""
+    config = session.config
+    tally = config.stash[TALLY]
+    broken_off = exitstatus in (pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR, pytest.ExitCode.USAGE_ERROR)
+    if not broken_off and not config.option.collectonly and (tally.rulings or tally.dead):
+        tally.code = exit_code(tally.rulings.values(), len(tally.dead))
+        session.exitstatus = tally.code
+    session_of(config).close(tally.code)
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """What was found, and what to do about it."""
+    if not config.option.collectonly:
+        tally = config.stash[TALLY]
+        summarise(terminalreporter, [Path(run) for run in tally.runs.values()], tally.dead, tally.code)

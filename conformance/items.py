@@ -1,0 +1,148 @@
+"""One check at one target as a pytest item, and the files that such items come from.
+
+Setup gathers the evidence, the call passes the verdict: so pytest's own E means "could not test", and its F "broke the contract".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conformance.check import Check, load, shipped
+from conformance.finding import Kind, Outcome, shown
+from conformance.session import Session
+from conformance.target import Target
+from conformance.verdict import Ruling, Verdict
+
+CHECKS = Path(__file__).parent / "checks"
+HOUSE = "conformance"
+"""What the node ids of shipped checks begin with, wherever the package is installed."""
+
+
+session_key = pytest.StashKey[Session]()
+
+
+def session_of(config: pytest.Config) -> Session:
+    """The session that the plugin put there. Raises KeyError in a run without targets."""
+    return config.stash[session_key]
+
+
+class NoEvidence(Exception):  # noqa: N818  - it says what happened
+    """A check could not be made at a target."""
+
+
+class Violated(Exception):  # noqa: N818  - it says what happened
+    """A target broke a requirement, or a waiver is out of order."""
+
+
+class CheckDirectory(pytest.Directory):
+    """The shipped checks."""
+
+    def collect(self) -> Iterable[pytest.Collector]:
+        for name in shipped():
+            yield CheckFile.from_parent(self, path=CHECKS / f"{name}.py", nodeid=f"{HOUSE}/{name}")
+
+
+class CheckFile(pytest.File):
+    """The checks of one file, at every target."""
+
+    def collect(self) -> Iterator[CheckItem]:
+        is_ours = self.path.parent == CHECKS
+        checks = shipped()[self.path.stem] if is_ours else load(self.path)
+        for target in session_of(self.config).targets:
+            for check in checks:
+                yield CheckItem.from_parent(self, name=f"{check.id}[{target.name}]", check=check, target=target)
+
+
+class CheckItem(pytest.Item):
+    """One check at one target."""
+
+    def __init__(self, *, check: Check, target: Target, **more: Any) -> None:
+        super().__init__(**more)
+        self.check = check
+        self.target = target
+        self.outcome: Outcome | None = None
+        self.verdict: Verdict | None = None
+        for mark in (check.level.value.lower(), check.area):
+            self.add_marker(mark)
+        self.add_marker(pytest.mark.xdist_group(target.name))
+
+    def setup(self) -> None:
+        """Wait for the evidence and judge it. Raises NoEvidence where there is none."""
+        session = session_of(self.config)
+        if (dead := session.dead.get(self.target.name)) is not None:
+            raise NoEvidence(dead)
+        self.outcome = session.outcome(self.check, self.target)
+        self.verdict = session.verdict(self.check, self.target, self.outcome)
+        self._tell()
+        if self.verdict.ruling is Ruling.ERRORED:
+            raise NoEvidence(self.outcome.reason)
+
+    def _tell(self) -> None:
+        """Put the facts where JUnit and the other reports find them."""
+        assert self.outcome
+        assert self.verdict
+        self.user_properties += [
+            ("target", self.target.name),
+            ("requirement", self.check.id),
+            ("level", self.check.level.value),
+            ("area", self.check.area),
+            ("outcome", self.outcome.kind.value),
+            ("ruling", self.verdict.ruling.value),
+        ]
+        if self.check.spec is not None:
+            self.user_properties.append(("source", str(self.check.spec)))
+
+    def runtest(self) -> None:
+        """Pass the verdict."""
+        assert self.outcome
+        assert self.verdict
+        match self.verdict.ruling:
+            case Ruling.FAILED:
+                raise Violated(self.verdict.because or self.outcome.reason)
+            case Ruling.WAIVED:
+                pytest.xfail(self.verdict.because)
+            case Ruling.UNSUPPORTED | Ruling.UNWITNESSED:
+                pytest.skip(f"{self.verdict.ruling.value}: {self.outcome.reason}")
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+        """The requirement, what was found, and how to see it again; a traceback only for bugs of the suite."""
+        if isinstance(excinfo.value, NoEvidence):
+            return f"{self.check.id} could not be tested at {self.target.name}: {excinfo.value}"
+        if isinstance(excinfo.value, Violated):
+            return "\n".join(self.explained(str(excinfo.value)))
+        return super().repr_failure(excinfo, style)
+
+    def explained(self, because: str = "") -> Iterator[str]:
+        """A violation in lines of text."""
+        assert self.outcome
+        yield f"{self.check.level} {self.check.id}: {self.check.title}"
+        if self.check.spec is not None:
+            yield f"  source: {self.check.spec}"
+        if because:
+            yield f"  {because}"
+        for finding in self.outcome.findings:
+            where = f" at {shown(finding.at)}" if finding.at else ""
+            yield f"  {finding.message}{where}"
+            if self.outcome.kind is Kind.VIOLATED:
+                yield f"    expected {shown(finding.expected)}, found {shown(finding.found)}"
+        if self.check.remedy:
+            yield f"  remedy: {self.check.remedy}"
+
+    def facts(self) -> dict[str, str]:
+        """What became of it, for those who only see reports; plain text, so that it travels between processes."""
+        session = session_of(self.config)
+        trial = session.trials.get(self.target.name)
+        return {
+            "check": self.check.id,
+            "target": self.target.name,
+            "ruling": self.verdict.ruling.value if self.verdict else Ruling.ERRORED.value,
+            "run": str(trial.directory) if trial else "",
+            "dead": session.dead.get(self.target.name, ""),
+        }
+
+    def reportinfo(self) -> tuple[Path, int | None, str]:
+        return self.path, None, f"{self.check.id}[{self.target.name}]"

@@ -1,0 +1,39 @@
+"""The plugin as pytest loads it, in every run of every project that has the suite installed: options, and little else.
+
+The other hooks are in `hooks.py`, which is imported only where a target is asked for: nobody else pays for it.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The options, all in one group."""
+    group = parser.getgroup("conformance", "conformance of OpenAI-compatible endpoints")
+    group.addoption(
+        "--target",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="judge this target: a name or glob of targets.yaml, a URL, or replay:DIR; may be repeated",
+    )
+    group.addoption("--targets", metavar="FILE", help="the file of targets (default: targets.yaml here or above)")
+    group.addoption("--reports", metavar="DIR", help="where runs are written (default: reports/ beside targets.yaml)")
+    group.addoption("--strict", action="store_true", help="let violated SHOULDs and MAYs fail, too")
+
+
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """Let xdist keep each target with one worker, so that no request is sent twice."""
+    many = getattr(config.option, "numprocesses", None)
+    if config.option.target and many and config.option.dist in ("no", "load"):
+        config.option.dist = "loadgroup"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Where a target is asked for, load the rest."""
+    if config.option.target:
+        from conformance import hooks
+
+        hooks.begin(config)
+        config.pluginmanager.register(hooks, "conformance-hooks")

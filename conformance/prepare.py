@@ -1,0 +1,69 @@
+"""From pytest's options to a session: which targets, which checks, where to write. Raises Mistake for what makes no sense."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from conformance.check import catalogue, load, shipped
+from conformance.configuration import find, select
+from conformance.items import CHECKS, HOUSE
+from conformance.mistake import Mistake, nearest
+from conformance.session import Session
+from conformance.target import check_waivers
+
+REPORTS = "reports"
+
+
+def prepare(config: pytest.Config) -> Session:
+    """The session that the options ask for; sets what pytest is to collect."""
+    here = config.invocation_params.dir
+    written = config.option.targets
+    file = here / written if written else find(here)
+    if written and not (here / written).is_file():
+        raise Mistake("there is no such file", where=str(written), fix="--targets names a file like targets.yaml")
+    targets = select(config.option.target, file=file, environ=os.environ)
+    own = sorted(file.parent.glob("check_*.py")) if file else []
+    known = set(catalogue()) | {check.id for path in own for check in load(path)}
+    for target in targets:
+        check_waivers(target, known)
+    _collect(config, own)
+    base = file.parent if file else here
+    reports = here / config.option.reports if config.option.reports else base / REPORTS
+    _quieten(config)
+    return Session(targets, reports, strict=config.option.strict)
+
+
+def _collect(config: pytest.Config, own: list[Path]) -> None:
+    """The shipped checks where no path was given; their node ids understood where one was."""
+    if config.args_source is not pytest.Config.ArgsSource.ARGS:
+        config.args = [str(CHECKS), *map(str, own)]
+        return
+    config.args = [_located(config, arg) for arg in config.args]
+
+
+def _located(config: pytest.Config, arg: str) -> str:
+    """An argument with a shipped file's id in place of a path, as the path it stands for."""
+    path, colons, rest = arg.partition("::")
+    if (config.invocation_params.dir / path).exists():
+        return arg
+    house, _, module = path.rstrip("/").partition("/")
+    if house != HOUSE:
+        return arg
+    if not module:
+        return str(CHECKS)
+    if module not in shipped():
+        hint = nearest(module, shipped()) or f"there are {', '.join(shipped())}"
+        raise Mistake(f"there is no file of checks called `{path}`; {hint}")
+    return f"{CHECKS / module}.py{colons}{rest}"
+
+
+def _quieten(config: pytest.Config) -> None:
+    """No traceback sections and no list of skips, unless asked for: the summary tells what was found."""
+    asked = config.invocation_params.args
+    if not any(arg.startswith("--tb") for arg in asked):
+        config.option.tbstyle = "no"
+    if not any(arg.startswith("-r") for arg in asked):
+        config.option.reportchars = "N"

@@ -1,0 +1,174 @@
+"""All targets of one run: their trials opened, evidence sent for ahead, outcomes and verdicts as they are asked for.
+
+It knows no pytest: the plugin drives it, and so can a script.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as NotYet
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from conformance.check import Case, Check
+from conformance.finding import Kind, Outcome
+from conformance.judgement import Evidence, judge
+from conformance.search import draw, shrink
+from conformance.target import Target
+from conformance.trial import CouldNotTest, Trial, opened, versions
+from conformance.verdict import Ruling, Verdict, Waived, rule
+
+SHRINKING = 30
+"""Cases tried, at most, to make a failing drawn one smaller: each is a request that somebody pays for."""
+PULSE = 0.25
+"""Seconds between two signs of life while waiting."""
+
+Progress = Callable[[str], None]
+"""Told what is being waited for, a few times a second; "" when there is nothing more to wait for."""
+
+
+@dataclass
+class Session:
+    """The trials of one run."""
+
+    targets: Sequence[Target]
+    reports: Path
+    strict: bool = False
+    progress: Progress = lambda line: None
+    trials: dict[str, Trial] = field(default_factory=dict)
+    dead: dict[str, str] = field(default_factory=dict)
+    """Targets that could not be tested, and why."""
+    _futures: dict[tuple[str, str], list[Future[Evidence]]] = field(default_factory=dict)
+    _cases: dict[tuple[str, str], tuple[Case, ...]] = field(default_factory=dict)
+    _stack: ExitStack = field(default_factory=ExitStack)
+    _counts: dict[str, Counter[str]] = field(default_factory=dict)
+    _begun: float = 0.0
+
+    def open(self, selected: Mapping[str, Sequence[Check]]) -> None:
+        """Open a trial for each target that has selected checks, and send for all their evidence."""
+        self._begun = self._begun or time.perf_counter()
+        for target in self.targets:
+            checks = selected.get(target.name)
+            if not checks or target.name in self.trials or target.name in self.dead:
+                continue
+            try:
+                trial = self._stack.enter_context(opened(target, self.reports, self.progress))
+            except CouldNotTest as problem:
+                self.dead[target.name] = str(problem)
+                continue
+            self.trials[target.name] = trial
+            self._counts[target.name] = Counter()
+            trial.begin(len(checks), self.strict, versions())
+            # Chains first: nothing else can take longer than the longest of them.
+            for check in sorted(checks, key=lambda one: -one.cost if not one.drawn else 0):
+                self._send_for(trial, check)
+        self.progress("")
+
+    def _send_for(self, trial: Trial, check: Check) -> None:
+        if self._disclaimed(trial.target, check) or (check.drawn and check.id in trial.cases):
+            return
+        cases = draw(check)
+        self._cases[trial.name, check.id] = cases
+        self._futures[trial.name, check.id] = [trial.collector.start(check, case) for case in cases]
+
+    @staticmethod
+    def _disclaimed(target: Target, check: Check) -> str:
+        """The capability that a check needs and the target says it has not; "" where there is none."""
+        for capability in check.requires:
+            if capability in target.disclaims or (target.claims is not None and capability not in target.claims):
+                return capability
+        return ""
+
+    def outcome(self, check: Check, target: Target) -> Outcome:
+        """What became of a check at a target: waits for its evidence, judges it, and writes the outcome down."""
+        trial = self.trials[target.name]
+        if capability := self._disclaimed(target, check):
+            outcome = Outcome(Kind.UNSUPPORTED, reason=f"the target does not claim `{capability}`")
+        else:
+            outcome = self._judged(trial, check)
+        trial.note(check, outcome)
+        self._counts[target.name][self.verdict(check, target, outcome).ruling.value] += 1
+        return outcome
+
+    def _judged(self, trial: Trial, check: Check) -> Outcome:
+        claims = trial.target.claims
+        if check.drawn and check.id in trial.cases:
+            keys = trial.cases[check.id]
+            gathered = [
+                Evidence(tuple(trial.recording[key] for key in case)) for case in keys if all(k in trial.recording for k in case)
+            ]
+            return _first(check, gathered, claims) if gathered else judge(check, gathered, claims)
+        gathered = [self._wait(trial, future) for future in self._futures[trial.name, check.id]]
+        if not check.drawn:
+            return judge(check, gathered, claims)
+        outcome = _first(check, gathered, claims)
+        if outcome.kind is not Kind.VIOLATED:
+            return outcome
+
+        def fails(case: Case) -> bool:
+            evidence = self._wait(trial, trial.collector.start(check, case))
+            return judge(check, [evidence], claims).kind is Kind.VIOLATED
+
+        smallest = shrink(check, fails, SHRINKING)
+        if smallest is None:
+            return outcome
+        evidence = self._wait(trial, trial.collector.start(check, smallest))
+        return _first(check, [evidence, *gathered], claims)
+
+    def _wait(self, trial: Trial, future: Future[Evidence]) -> Evidence:
+        waited = False
+        while True:
+            try:
+                evidence = future.result(timeout=PULSE)
+            except NotYet:
+                waited = True
+                counts = trial.collector.counts
+                self.progress(f"{trial.name}: {counts.done} of {counts.wanted} requests answered")
+                continue
+            if waited:
+                self.progress("")
+            return evidence
+
+    def verdict(self, check: Check, target: Target, outcome: Outcome) -> Verdict:
+        """How an outcome counts, with the waivers of its target and the strictness of this run."""
+        waiver = next((waiver for waiver in target.waives if waiver.check == check.id), None)
+        waived = Waived(waiver.because, waiver.until) if waiver else None
+        return rule(outcome.kind, check.level, waived, strict=self.strict, today=datetime.now(UTC).date())
+
+    def close(self, exit_code: int | None) -> None:
+        """Write the footers (none for a run that was broken off: `exit_code` None), and let go of everything."""
+        seconds = time.perf_counter() - self._begun if self._begun else 0.0
+        for name, trial in self.trials.items():
+            if exit_code is not None:
+                trial.end(self._counts[name], exit_code, seconds)
+        self._stack.close()
+
+    @property
+    def directories(self) -> list[Path]:
+        """Where the runs were written."""
+        return [trial.directory for trial in self.trials.values()]
+
+
+def _first(check: Check, gathered: Sequence[Evidence], claims: frozenset[str] | None) -> Outcome:
+    """The outcome over drawn cases: the findings are those of the first case that fails, not of all of them."""
+    whole = judge(check, gathered, claims)
+    if whole.kind is not Kind.VIOLATED:
+        return whole
+    for evidence in gathered:
+        one = judge(check, [evidence], claims)
+        if one.kind is Kind.VIOLATED:
+            return replace(whole, findings=one.findings)
+    return whole
+
+
+def exit_code(rulings: Iterable[str], dead: int) -> int:
+    """0 clean, 1 something is violated, 6 something could not be tested (and nothing is violated)."""
+    seen = set(rulings)
+    if Ruling.FAILED.value in seen:
+        return 1
+    return 6 if dead or Ruling.ERRORED.value in seen else 0

@@ -1,0 +1,215 @@
+"""Carries probes over HTTP: puts host, model and credentials in, brings back bytes with their times.
+
+The only place where a secret meets a request. Nothing is retried, no redirect is followed, and every phase has its deadline.
+A server's answer never raises: whatever goes wrong is how the exchange ended.
+"""
+
+from __future__ import annotations
+
+import json
+import ssl
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from urllib.parse import quote, urlsplit
+
+import anyio
+import httpx2
+
+from conformance.exchange import Chunk, Ending, Exchange, How
+from conformance.probe import MODEL, Probe
+from conformance.target import Limits
+
+AGENT = "openai-conformance/0.1"
+WRONG_KEY = "conformance-wrong-credential"
+"""Sent where a probe wants a wrong credential: well formed, and nobody's."""
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+DONE = b"data: [DONE]"
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a target is: base URL without a slash at the end, the model's name there, and how to get a credential."""
+
+    base_url: str
+    model: str = ""
+    credential: Callable[[], str] | None = field(default=None, repr=False)
+    """Gives the bearer token, fresh for each request; None where the target wants none."""
+    headers: Callable[[], Mapping[str, str]] | None = field(default=None, repr=False)
+    """Further headers of every request, which may hold secrets too."""
+
+
+def _why(problem: BaseException) -> str:
+    """What a network error was, in one line, from the innermost cause that says something."""
+    said, one = "", problem
+    for _ in range(6):
+        said = str(one).strip() or said
+        inner = one.__cause__ or one.__context__
+        if inner is None:
+            break
+        one = inner
+    line = " ".join((said or type(problem).__name__).split())
+    return line[:300]
+
+
+def _unreachable(problem: BaseException) -> str:
+    """Which kind of no connection: name, refusal, TLS."""
+    one: BaseException | None = problem
+    for _ in range(8):
+        if one is None:
+            break
+        if isinstance(one, ssl.SSLError):
+            return "tls"
+        one = one.__cause__ or one.__context__
+    text = str(problem)
+    return "tls" if "SSL" in text or "certificate" in text.lower() else "connect"
+
+
+class Http:
+    """A client of one target. Use it within one event loop, and `aclose` it."""
+
+    def __init__(self, name: str, address: Address, limits: Limits) -> None:
+        self.name = name
+        self.address = address
+        self.limits = limits
+        self._client = self._new(limits.at_once)
+        self._lines: dict[str, httpx2.AsyncClient] = {}
+
+    def _new(self, connections: int) -> httpx2.AsyncClient:
+        host = urlsplit(self.address.base_url).hostname or ""
+        return httpx2.AsyncClient(
+            follow_redirects=False,
+            timeout=httpx2.Timeout(None, connect=self.limits.timeout.connect),
+            limits=httpx2.Limits(
+                max_connections=connections, max_keepalive_connections=connections, keepalive_expiry=60
+            ),
+            trust_env=host not in LOOPBACK,  # a proxy for the world is not one for this machine
+        )
+
+    def _request(self, client: httpx2.AsyncClient, probe: Probe) -> httpx2.Request:
+        """The request on the wire. Built by hand from the probe, so that only what it says is sent."""
+        headers = [("user-agent", AGENT), ("accept", "*/*"), ("accept-encoding", "gzip, deflate")]
+        named = {name for name, _ in probe.headers}
+        headers = [header for header in headers if header[0] not in named] + list(probe.headers)
+        if self.address.headers is not None:
+            headers += [(name, value) for name, value in self.address.headers().items() if name.lower() not in named]
+        if probe.auth == "wrong":
+            headers.append(("authorization", f"Bearer {WRONG_KEY}"))
+        elif probe.auth == "key" and self.address.credential is not None and "authorization" not in named:
+            headers.append(("authorization", f"Bearer {self.address.credential()}"))
+        body = probe.body
+        if body is not None and MODEL.encode() in body:
+            body = body.replace(f'"{MODEL}"'.encode(), quoted(self.address.model))
+        path = probe.path.replace(MODEL, quote(self.address.model, safe=""))
+        return client.build_request(probe.method, f"{self.address.base_url}/{path}", headers=headers, content=body)
+
+    async def carry(self, probe: Probe) -> Exchange:
+        """Send a probe once and bring back what happened."""
+        client = self._client
+        if probe.line:
+            client = self._lines.setdefault(probe.line, self._new(1))
+        if probe.pause:
+            await anyio.sleep(probe.pause)
+        begun, wall = time.perf_counter(), time.time()
+        got = _Got()
+        try:
+            request = self._request(client, probe)
+        except (httpx2.HTTPError, httpx2.InvalidURL, ValueError, TypeError) as problem:
+            ending = Ending(How.UNREACHABLE, "request", _why(problem))
+            return Exchange(probe, self.name, wall, ending=ending, model=self.address.model)
+        try:
+            ending = await self._talk(client, request, probe, begun, got)
+        except (httpx2.ConnectTimeout, httpx2.PoolTimeout):
+            ending = Ending(How.TIMED_OUT, "connect", f"no connection in {self.limits.timeout.connect:g} s")
+        except (httpx2.ConnectError, httpx2.ProxyError, httpx2.UnsupportedProtocol) as problem:
+            ending = Ending(How.UNREACHABLE, _unreachable(problem), _why(problem))
+        except (httpx2.HTTPError, httpx2.StreamError, OSError, ValueError) as problem:
+            ending = Ending(How.CUT, "body" if got.status is not None else "first byte", _why(problem))
+        return Exchange(
+            probe,
+            self.name,
+            wall,
+            got.status,
+            got.headers,
+            tuple(got.chunks),
+            ending,
+            got.answered,
+            time.perf_counter() - begun,
+            got.http,
+            model=self.address.model,
+        )
+
+    async def _talk(
+        self, client: httpx2.AsyncClient, request: httpx2.Request, probe: Probe, begun: float, got: _Got
+    ) -> Ending:
+        """Send and read under deadlines. What arrived is in `got`, also when this raises."""
+        wait, leave = self.limits.timeout, probe.leave
+        start = anyio.current_time()
+        left = start + leave.seconds if leave and leave.seconds is not None else float("inf")
+        over = start + wait.total
+        phase, patience = "first byte", wait.connect + wait.first_byte
+
+        def deadline(seconds: float) -> float:
+            return min(anyio.current_time() + seconds, over, left)
+
+        with anyio.CancelScope(deadline=deadline(patience)) as scope:
+            response = await client.send(request, stream=True)
+            try:
+                got.answer(response, time.perf_counter() - begun)
+                phase, patience = "idle", wait.idle
+                scope.deadline = deadline(patience)
+                size, events = 0, 0
+                async for data in response.aiter_raw():
+                    got.chunks.append(Chunk(time.perf_counter() - begun, data))
+                    size += len(data)
+                    if size > self.limits.body:
+                        return Ending(How.TOO_LARGE, "body", f"more than {self.limits.body} bytes")
+                    if leave and leave.events is not None:
+                        events += data.count(b"\n\n") + data.count(b"\r\n\r\n")
+                        if events >= leave.events:
+                            return Ending(How.LEFT, "body", f"after {events} events")
+                    if DONE in data:
+                        phase, patience = "linger", wait.linger
+                    scope.deadline = deadline(patience)
+                return Ending()
+            finally:
+                with anyio.CancelScope(shield=True), suppress(Exception):
+                    await response.aclose()
+        now = anyio.current_time()
+        if now >= left:
+            return Ending(How.LEFT, phase, f"after {now - start:.1f} s")
+        if now >= over:
+            return Ending(How.TIMED_OUT, "total", f"not complete in {wait.total:g} s")
+        said = {"first byte": "no answer", "idle": "nothing more", "linger": "the body did not end"}[phase]
+        return Ending(How.TIMED_OUT, phase, f"{said} in {patience:g} s")
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        for client in (self._client, *self._lines.values()):
+            with suppress(Exception):
+                await client.aclose()
+
+
+@dataclass
+class _Got:
+    """What has arrived of an answer so far."""
+
+    status: int | None = None
+    headers: tuple[tuple[str, str], ...] = ()
+    chunks: list[Chunk] = field(default_factory=list)
+    answered: float | None = None
+    http: str = "HTTP/1.1"
+
+    def answer(self, response: httpx2.Response, at: float) -> None:
+        self.status = response.status_code
+        self.http = response.http_version
+        self.headers = tuple(
+            (name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in response.headers.raw
+        )
+        self.answered = at
+
+
+def quoted(model: str) -> bytes:
+    """A model's name as a JSON string."""
+    return json.dumps(model, ensure_ascii=False).encode()

@@ -1,0 +1,311 @@
+"""One target in one run: its server started where it has to be, its address and model found, its evidence being gathered.
+
+A trial owns all that must be let go of again: servers, connections, files. It knows no pytest.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from conformance.check import Check
+from conformance.collector import Collector, Transport
+from conformance.exchange import Exchange, How
+from conformance.finding import Outcome
+from conformance.guard import Guard, guard_of
+from conformance.mistake import Mistake
+from conformance.probes.chat import HELLO, get
+from conformance.recording import RUN, Recording, RunLog, lines_of
+from conformance.reference.engine import DEFAULT_KEY
+from conformance.reference.serve import serving
+from conformance.secret import Secret
+from conformance.target import Target
+from conformance.transport.http import Address, Http
+from conformance.transport.launch import LaunchFailed, free_port, launched, vllm_command
+from conformance.transport.replay import Replay
+from conformance.transport.servers import NotInstalled, executable
+
+MODELS = get("models")
+SERVED = "tiny"
+"""The name under which a launched engine serves its model."""
+
+Say = Callable[[str], None]
+"""Told, now and then, what is being waited for."""
+
+
+class CouldNotTest(Exception):  # noqa: N818  - it says what happened
+    """A target that cannot be tested at all. The message is one line: what happened, and what to do."""
+
+
+def slug(name: str) -> str:
+    """A target's name as the name of a directory."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.") or "target"
+
+
+def new_directory(reports: Path, name: str) -> Path:
+    """A directory for a run, named for the target and the moment; never one that exists. Raises Mistake."""
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    for number in range(1, 1000):
+        directory = reports / slug(name) / (stamp if number == 1 else f"{stamp}-{number}")
+        try:
+            directory.mkdir(parents=True)
+        except FileExistsError:
+            continue
+        except OSError as problem:
+            raise Mistake(
+                f"the run cannot be written: {problem.strerror}", where=str(directory), fix="choose another directory with --reports"
+            ) from None
+        return directory
+    raise Mistake("there are a thousand runs of this second already", where=str(reports / slug(name)))
+
+
+@dataclass
+class Trial:
+    """One target being tested."""
+
+    target: Target
+    directory: Path
+    address: Address
+    recording: Recording
+    collector: Collector
+    log: RunLog
+    guard: Guard
+    cases: Mapping[str, list[list[str]]] = field(default_factory=dict)
+    """Of a replay: the keys of the exchanges that each check was judged by on the day."""
+    recorded: Path | None = None
+    """Of a replay: the run that is judged again."""
+
+    @property
+    def name(self) -> str:
+        """The target's name."""
+        return self.target.name
+
+    def begin(self, selected: int, strict: bool, versions: Mapping[str, str]) -> None:
+        """Write the header of the run."""
+        self.log.begin(
+            {
+                **versions,
+                "target": self.name,
+                "kind": self.target.kind,
+                "base_url": self.address.base_url,
+                "model": self.address.model,
+                "started": now(),
+                "claims": None if self.target.claims is None else sorted(self.target.claims),
+                "waives": [
+                    {
+                        "check": waiver.check,
+                        "because": waiver.because,
+                        "owner": waiver.owner,
+                        "issue": waiver.issue,
+                        "until": waiver.until.isoformat() if waiver.until else None,
+                    }
+                    for waiver in self.target.waives
+                ],
+                "strict": strict,
+                "selected": selected,
+                **({"replay_of": str(self.recorded)} if self.recorded else {}),
+            }
+        )
+
+    def note(self, check: Check, outcome: Outcome) -> None:
+        """Write an outcome down."""
+        self.log.outcome({"target": self.name, **described(check)}, outcome)
+
+    def end(self, counts: Mapping[str, int], exit_code: int, seconds: float) -> None:
+        """Write the footer of the run."""
+        spent = self.collector.counts
+        self.log.end(
+            {
+                "finished": now(),
+                "seconds": round(seconds, 3),
+                "requests": spent.sent,
+                "tokens": {"prompt": spent.prompt_tokens, "completion": spent.completion_tokens},
+                "counts": dict(counts),
+                "exit": exit_code,
+            }
+        )
+
+
+def now() -> str:
+    """This moment, as it is written into runs."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def described(check: Check) -> dict[str, Any]:
+    """A check as a run records it: enough to report it without the suite that had it."""
+    spec = check.spec
+    return {
+        "check": check.id,
+        "level": check.level.value,
+        "title": check.title,
+        "area": check.area,
+        "detail": check.detail,
+        "source": None
+        if spec is None
+        else {
+            "source": spec.source,
+            "section": spec.section,
+            "url": spec.url,
+            "quote": spec.quote,
+            "oracle": spec.oracle,
+        },
+        "remedy": check.remedy,
+        "since": check.since,
+        "requires": list(check.requires),
+    }
+
+
+@contextmanager
+def opened(target: Target, reports: Path, say: Say) -> Iterator[Trial]:
+    """A trial of a target. Raises CouldNotTest where its server does not start or does not answer as one."""
+    with ExitStack() as stack:
+        if target.kind == "replay":
+            yield _replay(target, reports, stack)
+            return
+        directory = new_directory(reports, target.name)
+        address = stack.enter_context(_address(target, directory, say))
+        guard = guard_of(secret.value for secret in target.secrets() if secret.is_known)
+        recording = Recording(directory, guard)
+        transport = Http(target.name, address, target.limits)
+        collector = stack.enter_context(Collector(transport, recording, target.limits, guard))
+        if not address.model and target.model is None:
+            address = replace(address, model=_discover(collector, address))
+            transport.address = address
+        trial = Trial(target, directory, address, recording, collector, RunLog(directory, guard), guard)
+        preflight(trial)
+        yield trial
+
+
+def _replay(target: Target, reports: Path, stack: ExitStack) -> Trial:
+    source = target.directory
+    recording = Recording(source)
+    if not len(recording):
+        raise CouldNotTest(f"{target.name}: no exchanges in {source}: nothing to judge again")
+    header: dict[str, Any] = {}
+    cases: dict[str, list[list[str]]] = {}
+    if (source / RUN).exists():
+        for _, _, line in lines_of(source / RUN):
+            if line.get("type") == "begin":
+                header = line
+            elif line.get("type") == "outcome":
+                cases[line["check"]] = line["evidence"]
+    claims = header.get("claims")
+    target = replace(target, claims=None if claims is None else frozenset(claims))
+    directory = new_directory(reports, target.name)
+    transport: Transport = Replay(target.name, recording)
+    collector = stack.enter_context(Collector(transport, recording, target.limits, Guard(), record=False))
+    address = Address(header.get("base_url", ""), header.get("model", ""))
+    return Trial(target, directory, address, recording, collector, RunLog(directory), Guard(), cases, source)
+
+
+@contextmanager
+def _address(target: Target, directory: Path, say: Say) -> Iterator[Address]:
+    """Where the target is, with its server running for the length of the block where it has to be started."""
+    credential = _revealed(target.key) if target.key is not None else None
+    headers = (lambda: {name: _text(value) for name, value in target.headers.items()}) if target.headers else None
+    if target.kind == "reference":
+        with serving() as base_url:
+            yield Address(base_url, target.model or "reference", lambda: DEFAULT_KEY, headers)
+    elif target.launch is not None:
+        launch = target.launch
+        model = str(target.path(launch.model)) if target.path(launch.model).exists() else launch.model
+        served = target.model or SERVED
+        try:
+            program = Path(launch.python) if launch.python else executable("vllm")
+        except NotInstalled as problem:
+            raise CouldNotTest(f"{target.name}: {problem}") from None
+        port = free_port()
+        command, environment = vllm_command(program, model, served, port, launch.args)
+        environment |= {name: _text(value) for name, value in launch.env.items()}
+
+        def waiting(seconds: float, line: str) -> None:
+            say(f"{target.name}: starting the server, {seconds:.0f} s: {line}")
+
+        try:
+            with launched(
+                command,
+                env=environment,
+                health=f"http://127.0.0.1:{port}/health",
+                log=directory / "server.log",
+                timeout=launch.ready,
+                progress=waiting,
+            ):
+                yield Address(f"http://127.0.0.1:{port}/v1", served, credential, headers)
+        except LaunchFailed as problem:
+            raise CouldNotTest(f"{target.name}: {problem}") from None
+    else:
+        yield Address((target.base_url or "").rstrip("/"), target.model or "", credential, headers)
+
+
+def _revealed(secret: Secret) -> Callable[[], str]:
+    return lambda: secret.reveal()
+
+
+def _text(value: str | Secret) -> str:
+    return value.reveal() if isinstance(value, Secret) else value
+
+
+def _discover(collector: Collector, address: Address) -> str:
+    """The first model that the target lists; "" where it lists none, which some endpoints accept."""
+    x = collector.ask(MODELS)
+    found = x.json["data"][0]["id"].value if x.ok else None
+    return found if isinstance(found, str) else ""
+
+
+def preflight(trial: Trial) -> None:
+    """One request before all others, which shares its answer with the checks. Raises CouldNotTest in one line."""
+    x = trial.collector.ask(HELLO)
+    if problem := unusable(x, trial):
+        raise CouldNotTest(f"{trial.name}: {problem}")
+
+
+def unusable(x: Exchange, trial: Trial) -> str:
+    """Why a target that answers the plainest request so cannot be tested, and what to do; "" where it can."""
+    base = trial.address.base_url
+    url = f"{base}/{HELLO.path}"
+    host = urlsplit(base).netloc
+    key = f"the key in ${{{trial.target.key.name}}}" if trial.target.key else "a key (`key: ${VARIABLE}`)"
+    match x.ending.how:
+        case How.UNREACHABLE if x.ending.phase == "tls":
+            return f"no secure connection to {host}: {x.ending.detail}; check the certificate, or the https:// in base_url"
+        case How.UNREACHABLE if x.ending.phase == "request":
+            return f"no request can be made for {base}: {x.ending.detail}; check base_url and headers"
+        case How.UNREACHABLE:
+            return f"nothing answers at {host}: {x.ending.detail}; is the server running, and is base_url right?"
+        case How.TIMED_OUT:
+            return f"{host}: {x.ending.detail} (POST {url}); is it overloaded or still loading? see limits.timeout"
+        case How.CUT if x.status is None:
+            return f"{host} closed the connection without an HTTP answer: {x.ending.detail}; is base_url an HTTP endpoint?"
+        case How.UNSENT:
+            return f"the first request was not sent: {x.ending.detail}"
+    said = " ".join(x.text.split())[:160] if x.media_type != "text/html" else "an HTML page"
+    if x.status == 401 or x.status == 403:
+        return f"{url} answered {x.status}: {said}; check {key}"
+    if x.status in (404, 405) and x.error.type != "object":
+        return f"{url} answered {x.status}: {said}; base_url usually ends in /v1"
+    if x.status in (429, 503):
+        return f"{url} answered {x.status} to the first request: {said}; it is overloaded, or the quota is spent"
+    if x.status is not None and 300 <= x.status < 400:
+        return f"{url} answered {x.status}, a redirect to {x.header('location')}: put the right address into base_url"
+    if x.media_type == "text/html" or (x.ok and not x.streamed and x.not_json and not x.text.strip().startswith("data:")):
+        kind = "an HTML page" if x.media_type == "text/html" else "no JSON"
+        return f"{url} answered {x.status} with {kind} ({said}): this is no OpenAI-compatible endpoint; base_url usually ends in /v1"
+    return ""
+
+
+def versions() -> dict[str, str]:
+    """What made a run: the suite, and what its answers could depend on."""
+    return {
+        "suite": version("openai-conformance"),
+        "python": ".".join(map(str, sys.version_info[:3])),
+        "openai": version("openai"),
+        "hypothesis": version("hypothesis"),
+    }
