@@ -1,6 +1,7 @@
 """A probe as a curl command that somebody can paste into a shell (bash or zsh) and see the same answer.
 
-The secret is `$KEY`, for the reader's shell to fill in. It is what a transport sends, but for headers that every client adds.
+The secret is `$KEY`, for the reader's shell to fill in. It is what a transport sends, but for the headers that every
+client adds.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ LONGEST = 4000
 """Characters of a body beyond which it is not written out: nobody reads it, and terminals choke on it."""
 
 WRONG = "a-wrong-key"
-"""What stands in for credentials that are to be refused; short and without digits, so no guard takes it for a real one."""
+"""What stands in for credentials that are to be refused: nothing that a guard would take for a real one."""
 
 _SAFE = re.compile(r"[A-Za-z0-9_@%+=:,./-]+")
 _GLOBS = re.compile(r"[\[\]{}]")
@@ -28,7 +29,7 @@ def filled(probe: Probe, model: str) -> tuple[str, bytes | None]:
         return probe.path, probe.body
     name = json.dumps(model, ensure_ascii=False)[1:-1].encode(errors="replace")
     body = None if probe.body is None else probe.body.replace(MODEL.encode(), name)
-    return probe.path.replace(MODEL, quote(model, safe="/:@")), body
+    return probe.path.replace(MODEL, quote(model, safe="/:@", errors="replace")), body
 
 
 def url(base_url: str, path: str) -> str:
@@ -37,8 +38,8 @@ def url(base_url: str, path: str) -> str:
 
 
 def quoted(text: str | bytes) -> str:
-    """One word for bash and zsh. Bytes that are not text, and characters that cannot be seen, are written as `\\xNN`."""
-    raw = text if isinstance(text, bytes) else text.encode(errors="surrogateescape")
+    """One word for bash and zsh. What is not text, or cannot be seen, is written as `\\xNN`."""
+    raw = text if isinstance(text, bytes) else text.encode(errors="surrogatepass")
     try:
         plain = raw.decode()
     except UnicodeDecodeError:
@@ -76,7 +77,7 @@ def _method(probe: Probe) -> list[str]:
 
 
 def command(probe: Probe, base_url: str, model: str) -> str:
-    """One line that sends the probe. A body longer than LONGEST is a file that a note at the end of the line describes."""
+    """One line that sends the probe. A body longer than LONGEST is a file, which a note at the end describes."""
     path, body = filled(probe, model)
     address = url(base_url, path)
     leaves_after = probe.leave.events if probe.leave else None

@@ -17,6 +17,10 @@ from conformance.session import exit_code
 from conformance.terminal import CATEGORIES, Waiting, summarise
 
 
+FACTS = "conformance"
+"""The attribute of a report that carries what became of a check; it travels from xdist's workers, too."""
+
+
 class Tally:
     """What became of every item, also of those that ran in xdist's workers. Registered as a plugin of its own."""
 
@@ -28,7 +32,7 @@ class Tally:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take down the facts that a report carries."""
-        facts = getattr(report, "conformance", None)
+        facts = getattr(report, FACTS, None)
         if facts is None or report.when == "teardown":
             return
         self.rulings[facts["target"], facts["check"]] = facts["ruling"]
@@ -60,7 +64,6 @@ def begin(config: pytest.Config) -> None:
         raise pytest.UsageError(str(mistake)) from None
     for mark in sorted(marks):
         config.addinivalue_line("markers", f"{mark}: checks of this level or area")
-    config.addinivalue_line("markers", "xdist_group(name): keeps the items of one target with one worker")
     session.progress = Waiting(config)
     tally = config.stash[TALLY] = Tally()
     config.pluginmanager.register(tally, "conformance-tally")
@@ -85,7 +88,7 @@ def pytest_collect_file(
 def pytest_collect_directory(path: Path, parent: pytest.Collector) -> pytest.Collector | None:
     """The directory of shipped checks, wherever it is installed."""
     if path == CHECKS:
-        return CheckDirectory.from_parent(parent, path=path, nodeid=HOUSE)  # type: ignore[no-any-return]
+        return CheckDirectory.from_parent(parent, path=path, nodeid=HOUSE)
     return None
 
 
@@ -127,14 +130,14 @@ def pytest_runtest_makereport(
     """Put the facts on the report."""
     report = yield
     if isinstance(item, CheckItem):
-        report.conformance = item.facts()
+        vars(report)[FACTS] = item.facts()
     return report
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, Any] | None:
     """Advised, noted, unsupported and unwitnessed are categories of their own: never green, never red."""
-    facts = getattr(report, "conformance", None)
+    facts = getattr(report, FACTS, None)
     if facts is None or report.when != "call":
         return None
     return CATEGORIES.get(facts["ruling"])
@@ -156,4 +159,4 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     """What was found, and what to do about it."""
     if not config.option.collectonly:
         tally = config.stash[TALLY]
-        summarise(terminalreporter, [Path(run) for run in tally.runs.values()], tally.dead, tally.code)
+        summarise(terminalreporter, [Path(run) for run in tally.runs.values()], tally.dead)

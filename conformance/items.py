@@ -68,7 +68,6 @@ class CheckItem(pytest.Item):
         self.verdict: Verdict | None = None
         for mark in (check.level.value.lower(), check.area):
             self.add_marker(mark)
-        self.add_marker(pytest.mark.xdist_group(target.name))
 
     def setup(self) -> None:
         """Wait for the evidence and judge it. Raises NoEvidence where there is none."""

@@ -5,6 +5,8 @@ The other hooks are in `hooks.py`, which is imported only where a target is aske
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 
@@ -20,14 +22,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption("--targets", metavar="FILE", help="the file of targets (default: targets.yaml here or above)")
     group.addoption("--reports", metavar="DIR", help="where runs are written (default: reports/ beside targets.yaml)")
-    group.addoption("--strict", action="store_true", help="let violated SHOULDs and MAYs fail, too")
 
 
-def pytest_cmdline_main(config: pytest.Config) -> None:
-    """Let xdist keep each target with one worker, so that no request is sent twice."""
-    many = getattr(config.option, "numprocesses", None)
-    if config.option.target and many and config.option.dist in ("no", "load"):
-        config.option.dist = "loadgroup"
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Keep the items of one target with one of xdist's workers, so that no request is sent twice."""
+    if config.option.target and config.option.dist in ("load", "loadgroup"):
+        from conformance.spread import by_target
+
+        return by_target(config, log)
+    return None
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -11,10 +11,10 @@ from conformance.check import catalogue, load, shipped
 from conformance.configuration import find, select
 from conformance.items import CHECKS, HOUSE
 from conformance.mistake import Mistake, nearest
-from conformance.session import Session
+from conformance.session import REPORTS, Session
 from conformance.target import check_waivers
 
-REPORTS = "reports"
+
 
 
 def prepare(config: pytest.Config) -> Session:
@@ -33,7 +33,7 @@ def prepare(config: pytest.Config) -> Session:
     base = file.parent if file else here
     reports = here / config.option.reports if config.option.reports else base / REPORTS
     _quieten(config)
-    return Session(targets, reports, strict=config.option.strict)
+    return Session(targets, reports, strict=bool(config.option.strict))
 
 
 def _collect(config: pytest.Config, own: list[Path]) -> None:

@@ -34,6 +34,8 @@ _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, token
 
 def _unless(expected: str, value: object) -> ValueError:
     """What to raise: what was expected and, where it is one short text, what was there instead."""
+    if value is None:
+        return ValueError(f"must be {expected}, and there is nothing")
     if isinstance(value, (dict, list, tuple)):
         return ValueError(f"must be {expected}, not a {'mapping' if isinstance(value, dict) else 'list'}")
     return ValueError(f"must be {expected}, not {shown(str(value))}")

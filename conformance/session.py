@@ -28,6 +28,9 @@ SHRINKING = 30
 PULSE = 0.25
 """Seconds between two signs of life while waiting."""
 
+REPORTS = "reports"
+"""The directory of runs, beside targets.yaml."""
+
 Progress = Callable[[str], None]
 """Told what is being waited for, a few times a second; "" when there is nothing more to wait for."""
 

@@ -11,10 +11,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from conformance.exchange import Exchange
-from conformance.recording import Recording
-from conformance.report.run import Run, read
-from conformance.report.text import summary
+from conformance.reporting import Book
 from conformance.verdict import Ruling
 
 EVERY = 10.0
@@ -84,21 +81,10 @@ class Waiting:
             reporter.write(text, flush=True)
 
 
-def summarise(reporter: Any, directories: Iterable[Path], dead: Mapping[str, str], code: int) -> None:
+def summarise(reporter: Any, directories: Iterable[Path], dead: Mapping[str, str]) -> None:
     """Write what the runs found, and which targets could not be tested."""
     console = Console(file=reporter._tw._file, width=max(60, min(reporter._tw.fullwidth, 120)), highlight=False)
-    runs: list[Run] = [read(directory) for directory in directories]
-    recordings: dict[str, Recording] = {}
-
-    def exchange(target: str, key: str) -> Exchange | None:
-        run = next((run for run in runs if run.target == target), None)
-        if run is None:
-            return None
-        source = Path(run.header.get("replay_of") or run.directory)
-        recording = recordings.setdefault(target, Recording(source))
-        return recording[key] if key in recording else None
-
     for message in dead.values():
         console.print(f"could not test {message}", style="bold red", markup=False)
-    if runs:
-        summary(console, runs, exchange=exchange, code=code)
+    if runs := list(directories):
+        Book.of(runs).text(console)

@@ -27,7 +27,7 @@ from conformance.recording import RUN, Recording, RunLog, lines_of
 from conformance.reference.engine import DEFAULT_KEY
 from conformance.reference.serve import serving
 from conformance.secret import Secret
-from conformance.target import Target
+from conformance.target import OPENAI, Target
 from conformance.transport.http import Address, Http
 from conformance.transport.launch import LaunchFailed, free_port, launched, vllm_command
 from conformance.transport.replay import Replay
@@ -177,7 +177,9 @@ def opened(target: Target, reports: Path, say: Say) -> Iterator[Trial]:
         transport = Http(target.name, address, target.limits)
         collector = stack.enter_context(Collector(transport, recording, target.limits, guard))
         if not address.model and target.model is None:
-            address = replace(address, model=_discover(collector, address))
+            if address.base_url == OPENAI:
+                raise CouldNotTest(f"{target.name}: say which model to test (`model:`): OpenAI serves many")
+            address = replace(address, model=_discover(collector))
             transport.address = address
         trial = Trial(target, directory, address, recording, collector, RunLog(directory, guard), guard)
         preflight(trial)
@@ -253,11 +255,14 @@ def _text(value: str | Secret) -> str:
     return value.reveal() if isinstance(value, Secret) else value
 
 
-def _discover(collector: Collector, address: Address) -> str:
+def _discover(collector: Collector) -> str:
     """The first model that the target lists; "" where it lists none, which some endpoints accept."""
     x = collector.ask(MODELS)
     found = x.json["data"][0]["id"].value if x.ok else None
-    return found if isinstance(found, str) else ""
+    if not isinstance(found, str):
+        return ""
+    collector.recording.append(replace(x, model=found))  # the checks read the same answer, and ask what model was used
+    return found
 
 
 def preflight(trial: Trial) -> None:

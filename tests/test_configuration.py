@@ -89,7 +89,7 @@ def test_everything_that_can_be_written_is_read(here: Path) -> None:
     assert (target.kind, target.model, target.base_url) == ("openai", "my-model", "http://127.0.0.1:8000/v1")
     assert target.key == Secret("MY_KEY")
     assert target.headers == {"X-Team": "search", "X-Token": Secret("MY_TOKEN", written="Token ${MY_TOKEN}")}
-    assert target.claims == {"chat", "chat.stream"}
+    assert target.claims == frozenset({"chat", "chat.stream"})
     assert target.disclaims == {"audio"}
     timeout = Timeout(connect=0.5, total=120)
     assert target.limits == Limits(at_once=4, requests=600, tokens=20000, timeout=timeout, body=2**20, retry_after=5)

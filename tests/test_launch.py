@@ -145,6 +145,14 @@ def test_death_by_signal_is_named(tmp_path: Path) -> None:
     assert "was killed by signal 9" in failure(command, health, tmp_path / "log")
 
 
+def test_secrets_are_not_shown(tmp_path: Path) -> None:
+    """The command in a message has stars for the values of flags that are named like secrets."""
+    flags = ["--api-key", "hush1", "--hf-token=hush2", "--ssl-keyfile-password", "hush 3", "--max-model-len", "7"]
+    said = failure(["/no/such/vllm", *flags], "http://127.0.0.1:9/health", tmp_path / "log")
+    assert "hush" not in said
+    assert "--api-key *** --hf-token *** --ssl-keyfile-password *** --max-model-len 7" in said
+
+
 def test_missing_program_is_named(tmp_path: Path) -> None:
     """A command that is not there is reported as such."""
     said = failure(["/no/such/vllm", "serve"], "http://127.0.0.1:9/health", tmp_path / "log")
@@ -178,6 +186,10 @@ def test_another_server_on_the_port_is_not_ours(tmp_path: Path) -> None:
             "(EngineCore) ValueError: too big",
         ),
         ("vllm serve: error: unrecognized arguments: --x\nbye\n", "vllm serve: error: unrecognized arguments: --x"),
+        (
+            "ValidationError: 1 validation error for A\n  Value error, too long [type=x]\n",
+            "Value error, too long [type=x]",
+        ),
         ("x" * 1000, "x" * 299 + "…"),
     ],
 )

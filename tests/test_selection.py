@@ -86,6 +86,8 @@ LITERALS = {
     "a token in prose": (OPENAI + f"waives:\n  a.b:\n    because: it needs {SHAPED}\n    owner: y", 6),
     "a token in a profile": (OPENAI + f"profile:\n  x: [{SHAPED}]", 5),
     "another tool's word": (OPENAI + f"api_key: {UNSHAPED}", 4),
+    "a secret with a comma": (OPENAI + f"headers: {{Authorization: x,{UNSHAPED}}}", 4),
+    "an odd secret with a comma": (OPENAI + f"headers: {{Authorization: x,{UNSHAPED}<~}}", 4),
     "headers in one line": (OPENAI + f"headers: 'Authorization: Bearer {UNSHAPED}'", 4),
     "an alias by accident": (OPENAI + f"key: *{UNSHAPED}", 4),
     "a tag by accident": (OPENAI + f"key: !{UNSHAPED} x", 4),

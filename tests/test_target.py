@@ -208,7 +208,7 @@ def test_urls(url: str) -> None:
 @pytest.mark.parametrize(
     "url",
     ["", "host:80", "ftp://h/", "http://", "http://[", "http://h:port/", "http://h/?key=1", "http://h/#x",
-     "http://a b/",      "http://user@h/", f"https://u:{CANARY}@h/v1", "https://h/sk-abcdefgh12345678", "http://h/\n"],
+     "http://a b/", "http://user@h/", f"https://u:{CANARY}@h/v1", "https://h/sk-abcdefgh12345678", "http://h/\n"],
 )  # fmt: skip
 def test_wrong_urls(url: str) -> None:
     """Anything else is refused, and not repeated: it may hold a password."""

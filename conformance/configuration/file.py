@@ -10,7 +10,7 @@ from typing import Any
 
 from conformance.configuration import marked
 from conformance.configuration.marked import Document, Problem, Unreadable
-from conformance.configuration.stanza import NAME, Stanza, judged
+from conformance.configuration.stanza import NAME, Stanza, Unshown, judged
 from conformance.mistake import Mistake, nearest, together
 from conformance.quantity import url_problem
 from conformance.secret import Secret, shape, shown
@@ -150,7 +150,7 @@ def _exposed(document: Document) -> Iterator[Problem]:
 def _mistake(problem: Problem, source: str) -> Mistake:
     if not problem.path:
         return Mistake(problem.message, where=place(source, problem.line))
-    path = shown(".".join(map(str, problem.path)), most=120)
+    path = shown(".".join("..." if isinstance(each, Unshown) else str(each) for each in problem.path), most=120)
     return Mistake(f"{path} {problem.message}", where=place(source, problem.line))
 
 

@@ -98,7 +98,17 @@ _PLACES: Mapping[Path, type[Written]] = {
     ("price",): Price,
 }
 
+_SECRET_PLACES: tuple[Path, ...] = (("headers",), ("launch", "env"))
+_NO_PAIR = {
+    "headers": "must be the name of a header and its value: quote a value with a comma in it",
+    "launch": "must be the name of an environment variable and its value: quote a value with a comma in it",
+}
 _CREDENTIAL = re.compile(r"(?:bearer|basic)\s+\S", re.IGNORECASE)
+
+
+class Unshown(str):
+    """A key that messages do not repeat: it may be the second half of a secret with a comma in it."""
+
 
 Fault = tuple[Path, str]
 """What is wrong, and where in the stanza: the path ends with the key itself where the key is what is wrong."""
@@ -163,10 +173,8 @@ def _unknown_kind(name: Any) -> str:
 def _literal_secrets(data: Mapping[str, Any]) -> Iterator[Fault]:
     """Secrets that are written out, to judge by the name of their place. Their value is never repeated."""
     launch = data.get("launch")
-    for place, values in (
-        (("headers",), data.get("headers")),
-        (("launch", "env"), launch.get("env") if isinstance(launch, dict) else None),
-    ):
+    places = (data.get("headers"), launch.get("env") if isinstance(launch, dict) else None)
+    for place, values in zip(_SECRET_PLACES, places, strict=True):
         for name, value in values.items() if isinstance(values, dict) else ():
             if not isinstance(value, str) or VARIABLE.search(value):
                 continue
@@ -188,6 +196,9 @@ def _shape_faults(error: ValidationError, data: Any) -> Iterator[Fault]:
     """What pydantic found, in the words of the file."""
     for each in error.errors(include_url=False):
         path: Path = tuple(step for step in each["loc"] if step != "[key]")
+        if path[:-1] in _SECRET_PLACES and (each["input"] is None or each["loc"][-1] == "[key]"):
+            yield (*path[:-1], Unshown(path[-1])), _NO_PAIR[str(path[0])]
+            continue
         match each["type"]:
             case "missing" if path == ("kind",):
                 pass  # already said, with the kinds there are

@@ -55,7 +55,7 @@ def _image(part: dict[str, Any], path: str) -> None:
     if url[:5].lower() == "data:":
         match = _IMAGE.fullmatch(url)
         if match is None:
-            raise _bad(f"{path}.url", "Expected a base64-encoded data URL with an image MIME type.", "invalid_image_url")
+            raise _bad(f"{path}.url", "Expected a base64-encoded data URL of an image.", "invalid_image_url")
         if not _decoded(match[1], f"{path}.url", "invalid_base64").startswith(_MAGIC):
             raise _bad(f"{path}.url", "The data is not a PNG, JPEG, GIF or WebP image.", "invalid_image")
     elif not _fetchable(url):

@@ -1,4 +1,4 @@
-"""A conversation as the model sees it: the instruction, what the user said last, what came before, what tools returned."""
+"""A conversation as the model sees it: the instruction, what the user said last and before, what tools returned."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ def _distinct(tools: tuple[Tool, ...], path: str) -> None:
     for index, one in enumerate(names):
         if one in names[:index]:
             where = f"{path}[{index}].{tools[index].kind}.name" if path == "tools" else f"{path}[{index}].name"
-            raise Wrong(f"Invalid '{path}': the name '{one}' is used more than once.", param=where, code="invalid_value")
+            raise Wrong(f"Invalid '{path}': the name '{one}' is used twice.", param=where, code="invalid_value")
 
 
 def _tool(tool: Any, path: str) -> Tool:
@@ -91,7 +91,8 @@ def _custom(custom: dict[str, Any], path: str) -> Tool:
     path = f"{path}.grammar"
     definition = string(need(grammar, "definition", path), f"{path}.definition", fewest=1)
     if one_of(need(grammar, "syntax", path), f"{path}.syntax", ("lark", "regex")) == "lark":
-        raise Wrong("This model does not support grammars in Lark syntax.", param=f"{path}.syntax", code="unsupported_value")
+        why = "This model does not support grammars in Lark syntax."
+        raise Wrong(why, param=f"{path}.syntax", code="unsupported_value")
     try:
         matching(definition)
     except (ValueError, re.error, OverflowError, RecursionError):

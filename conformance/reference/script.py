@@ -66,6 +66,6 @@ def scripted(talk: Conversation, offered: frozenset[str]) -> Turn | None:
     ]
     return max(
         fitting,
-        key=lambda turn: (bool(turn.system), len(turn.before), bool(turn.calls), turn.tools == offered, len(turn.tools)),
+        key=lambda turn: (turn.system, len(turn.before), bool(turn.calls), turn.tools == offered, len(turn.tools)),
         default=None,
     )

@@ -14,22 +14,32 @@ _REPEAT = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _WORD = re.compile(
-    r"\b(?:say|answer|reply|respond)s?\b(?: \w+){0,4} (?:the )?(?:single |one )?word:? [\"'“‘]?([\w-]+)", re.IGNORECASE
+    r"\b(?:say|answer|reply|respond)s?\b(?: \w+){0,4} (?:the )?(?:single |one )?word:? [\"'“‘]?([\w-]+)",
+    re.IGNORECASE,
 )
 _COUNT = re.compile(r"\bcount\b.*?\b(?:to|until)\s+([0-9]{1,4}|[a-z]+(?:[- ][a-z]+)?)\b", re.IGNORECASE)
 _FACT = re.compile(r"\b(my|the|our) ([\w -]{2,40}?) is ([^.!?\n]{1,80})", re.IGNORECASE)
 _QUESTION = re.compile(r"\bwhat(?: is|'s) (my|the|our) ([\w -]{2,40}?)\?", re.IGNORECASE)
-_ONES = "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen"
-_UNITS = {word: number for number, word in enumerate(f"{_ONES} eighteen nineteen".split())}
-_TENS = {word: 10 * number for number, word in enumerate("twenty thirty forty fifty sixty seventy eighty ninety".split(), 2)}
+_UNITS = {
+    word: number
+    for number, word in enumerate(
+        ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
+         "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"]
+    )
+}  # fmt: skip
+_TENS = {
+    word: 10 * number
+    for number, word in enumerate(["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"], 2)
+}
 _SENTENCE = (
-    ("A small lamp", "The old bridge", "One grey cat", "My neighbour", "Some music", "A cold wind", "This morning rain"),
+    ("A small lamp", "The old bridge", "One grey cat", "My neighbour", "Some music", "A cold wind", "This light rain"),
     ("waits near", "moves past", "rests beside", "belongs to", "looks towards", "runs along", "stays behind"),
     ("the river", "a garden", "every window", "our street", "that mountain", "an open door", "his workshop"),
     ("until evening", "without hurry", "in silence", "for nobody", "as before", "all summer", "once again"),
 )
 _SEA = (
-    ("wide and blue", "deep and green", "grey and calm", "bright and cold", "dark and endless", "salt and silver", "slow and old"),
+    ("wide and blue", "deep and green", "grey and calm", "bright and cold", "dark and endless", "salt and silver",
+     "slow and old"),
     ("never quite still", "always on its way", "older than the land", "full of small sounds", "hard to forget",
      "loud in winter", "gentle at dawn"),
 )  # fmt: skip
@@ -37,26 +47,26 @@ _SEA = (
 
 def reply(say: str, system: str, before: Sequence[tuple[str, str]], variation: int) -> str:
     """What the model says to this. Variation 0 is what it says at temperature 0."""
+    if (exact := fixed(say, system, before)) is not None:
+        return exact
+    return _sentence(_number(say, system, *before) + variation)
+
+
+def fixed(say: str, system: str, before: Sequence[tuple[str, str]]) -> str | None:
+    """The one right answer to a request that has one."""
     if (match := _WORD.search(system)) is not None:
         return match[1]
-    return fixed(say, before) or (
-        "" if _REPEAT.fullmatch(say) else _sentence(_number(say, system, *before) + variation)
-    )
-
-
-def fixed(say: str, before: Sequence[tuple[str, str]]) -> str:
-    """The one right answer to a request that has one; "" where it has none."""
     if (match := _REPEAT.fullmatch(say)) is not None:
         return match[1]
     if (match := _COUNT.search(say)) is not None and (last := _counted(match[1])) is not None:
         return " ".join(map(str, range(1, last + 1)))
-    if (match := _QUESTION.search(say)) is not None and (answer := _remembered(match[2], before)):
+    if (match := _QUESTION.search(say)) is not None and (answer := _remembered(match[2], [("user", system), *before])):
         return f"{'Your' if match[1].lower() == 'my' else 'The'} {match[2]} is {answer}."
     if (match := _WORD.search(say)) is not None:
         return match[1]
     if (match := re.fullmatch(r"my name is ([^.!?\n]{1,80})[.!]?", say.strip(), re.IGNORECASE)) is not None:
         return f"Hello {match[1]}."
-    return ""
+    return None
 
 
 def sea(variation: int) -> str:

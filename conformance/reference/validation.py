@@ -1,7 +1,7 @@
 """What is checked about a chat completion request: every parameter that OpenAI documents, and no other.
 
-Null stands for an absent parameter. What this server does not do is refused by name, never ignored: output of audio, web
-search, moderation. What is only a hint to a server (effort, verbosity, caching, users) is checked and then taken as one.
+Null stands for an absent parameter. What this server does not do is refused by name, never ignored: output of audio,
+web search, moderation. What is only a hint to a server (effort, verbosity, caching, users) is checked, and no more.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ import re
 from collections.abc import Callable
 from typing import Any, NoReturn
 
+from conformance.reference.instances import Unsatisfiable
 from conformance.reference.messages import messages
 from conformance.reference.offers import offered
 from conformance.reference.schemas import checked, made
 from conformance.reference.task import Task
-from conformance.reference.instances import Unsatisfiable
 from conformance.reference.tokens import VOCABULARY
 from conformance.reference.wrong import (
     Wrong,
@@ -163,7 +163,7 @@ def _biases(value: Any, path: str) -> dict[int, float]:
     for token, bias in mapping(value, path).items():
         if not re.fullmatch(r"[0-9]{1,9}", token) or int(token) >= VOCABULARY:
             raise Wrong(
-                f"Invalid key in '{path}': {token[:60]}. Expected a token id of this model, from 0 to {VOCABULARY - 1}.",
+                f"Invalid key in '{path}': {token[:60]}. Expected a token id, from 0 to {VOCABULARY - 1}.",
                 param=path,
                 code="invalid_value",
             )

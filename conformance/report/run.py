@@ -1,7 +1,7 @@
 """A run as it lies on disk, read back: header, what became of each check, footer.
 
-It holds facts, and knows no check: those of an old run may no longer exist. How a fact counts (its ruling) is for somebody
-else to say, with `Run.ruled`: yesterday's run can be ruled by today's waivers.
+It holds facts, and knows no check: those of an old run may no longer exist. How a fact counts (its ruling)
+is for somebody else to say, with `Run.ruled`: yesterday's run can be ruled by today's waivers.
 """
 
 from __future__ import annotations
@@ -49,6 +49,8 @@ class Header:
     selected: int = 0
     """How many checks were to be judged."""
     note: str = ""
+    replay_of: str = ""
+    """The directory of the run that was judged again, whose exchanges these are."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,7 @@ class Result:
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """The keys of its exchanges that are worth looking at: those with findings, else the one at fault, else all."""
+        """The keys of its exchanges that are worth looking at: with findings, else the one at fault, else all."""
         told = [finding.on for finding in self.findings if finding.on]
         if not told and self.outcome.cause:
             told = [self.outcome.cause]
@@ -157,8 +159,8 @@ class Run:
 def read(directory: Path, *, forgiving: bool = False) -> Run:
     """The run that was written to a directory; of two outcomes of a check the later one holds.
 
-    Raises Mistake for a directory without a run, a damaged line, and a form that is newer than this reader. A `forgiving`
-    reader stops at the damage instead, and says so in `Run.damage`.
+    Raises Mistake for a directory without a run, a damaged line, and a form that is newer than this reader.
+    A `forgiving` reader stops at the damage instead, and says so in `Run.damage`.
     """
     path = directory / RUN
     if not path.is_file():
@@ -183,8 +185,8 @@ def read(directory: Path, *, forgiving: bool = False) -> Run:
                         notes.append(MappingProxyType(value))
             except (AttributeError, KeyError, TypeError, ValueError) as problem:
                 raise Mistake(
-                    f"line {number} is damaged: a line of the type {value.get('type')!r} that cannot be read ({problem!r});"
-                    f" {len(results)} outcomes before it are readable",
+                    f"line {number} is damaged: of the type {value.get('type')!r}, and cannot be read"
+                    f" ({problem!r}); {len(results)} outcomes before it are readable",
                     where=f"{path}:{number}",
                 ) from None
     except Mistake as mistake:
@@ -198,7 +200,7 @@ def read(directory: Path, *, forgiving: bool = False) -> Run:
 
 
 def latest(reports: Path, target: str, *, complete: bool = False) -> Path | None:
-    """The directory of a target's newest run below `reports`, which is named for its time; None where there is none.
+    """The directory of a target's newest run below `reports`; None where there is none. Each is named for its time.
 
     `complete` passes over those that were killed or are damaged.
     """
@@ -233,6 +235,7 @@ def _header(value: Mapping[str, Any], where: str) -> Header:
         strict=bool(value.get("strict")),
         selected=int(value.get("selected") or 0),
         note=_text(value.get("note")),
+        replay_of=_text(value.get("replay_of")),
     )
 
 
@@ -247,8 +250,11 @@ def _waiver(value: Mapping[str, Any]) -> Waiver:
     )
 
 
+def _reference(value: Mapping[str, Any]) -> Reference:
+    return Reference(value["source"], value["section"], value["url"], value["quote"], value["oracle"])
+
+
 def _result(value: Mapping[str, Any]) -> Result:
-    source = value.get("source")
     return Result(
         check=_text(value["check"]),
         level=Level(value["level"]),
@@ -256,7 +262,7 @@ def _result(value: Mapping[str, Any]) -> Result:
         outcome=outcome_from_json(dict(value)),
         area=_text(value.get("area")) or value["check"].partition(".")[0],
         detail=_text(value.get("detail")),
-        source=Reference(**{name: source[name] for name in ("source", "section", "url", "quote", "oracle")}) if source else None,
+        source=_reference(value["source"]) if value.get("source") else None,
         remedy=_text(value.get("remedy")),
         since=_text(value.get("since")),
         requires=tuple(value.get("requires") or ()),

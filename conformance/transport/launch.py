@@ -1,5 +1,4 @@
-"""Starts a server, waits until it is healthy, and makes sure that it ends: with the block, the process or
-the machine's patience, whichever is first.
+"""Starts a server for the length of a block, waits until it is healthy, and makes sure that it ends.
 
 It does not install engines (`servers.py` does) and sends no probes. What it starts runs under `warden.py`,
 so that no end of this process, SIGKILL included, leaves gigabytes of engine behind.
@@ -38,9 +37,7 @@ LONGEST_LINE = 300
 
 
 class LaunchFailed(Exception):  # noqa: N818  - it says what happened
-    """The server did not become healthy. One line: what was run, how it ended, what its log says, and where
-    that is.
-    """
+    """The server did not become healthy. One line: what was run, how it ended, what its log says and where it is."""
 
 
 @dataclass(frozen=True)
@@ -75,8 +72,7 @@ def launched(
     timeout: float,
     progress: Progress | None = None,
 ) -> Iterator[Running]:
-    """A server for the length of a block: healthy when the block begins, gone, with its children, when it
-    ends.
+    """A server for the length of a block: healthy when it begins; gone, with its children, when it ends.
 
     `env` is added to the environment of this process. `health` is the URL that answers 200 when the server
     is ready. The log is written anew. Raises LaunchFailed when the server ends early, or is not ready after
@@ -96,8 +92,7 @@ def launched(
 def _warden(command: Sequence[str], env: Mapping[str, str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
     """The warden with its command; at the end of the block its standard input is closed, which ends both."""
     warden = subprocess.Popen(  # noqa: S603  - the user's own command
-        # -I and -S: nothing of ours is imported, and `http.py` beside the warden is not taken for the
-        # library's.
+        # -I and -S: it starts fast, and `http.py` beside the warden is not taken for the library's.
         [sys.executable, "-I", "-S", str(WARDEN), str(log), "--", *command],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
@@ -168,7 +163,9 @@ def _account(command: Sequence[str], how: str, log: Path) -> str:
 
 
 def _shown(command: Sequence[str]) -> str:
-    return _short(" ".join(shlex.join(command).split()))
+    """A command to be shown, without the values of flags that are named like secrets."""
+    flag = r"(--[\w-]*(?:key|token(?!s|iz)|secret|password)[\w-]*)[= ]('[^']*'|\S+)"
+    return _short(re.sub(flag, r"\1 ***", " ".join(shlex.join(command).split())))
 
 
 def last_line(log: Path) -> str:
@@ -180,11 +177,11 @@ def last_line(log: Path) -> str:
 def telling_line(log: Path) -> str:
     """The line of a log that says most about a failure: the last error that does not point at another one.
 
-    vLLM's parent process ends with "See root cause above"; the cause is an error of its engine process,
-    earlier.
+    vLLM's parent process ends with "See root cause above"; the cause is an error of its engine process, earlier.
+    Where it refuses a setting, the line after the error's says what is wrong ("Value error, ...", from pydantic).
     """
     lines = _tail(log)
-    errors = [line for line in lines if re.search(r"\b\w*(Error|Exception)\b: *\S|\berror: \S", line)]
+    errors = [line for line in lines if re.search(r"\b\w*(Error|Exception)\b: *\S|\berror: \S|^Value error, ", line)]
     causes = [line for line in errors if "root cause above" not in line]
     return (causes or errors or lines or [""])[-1]
 
@@ -213,24 +210,18 @@ def vllm_command(
 ) -> tuple[list[str], dict[str, str]]:
     """The command that serves a model with vLLM, and what to add to its environment.
 
-    `program` is the `vllm` executable, or a Python that has it. `args` are the user's and win over what is
-    set here. Its health is at `http://127.0.0.1:PORT/health`.
+    `program` is the `vllm` executable, or a Python that has it. `model` is a directory or a name on the hub.
+    `args` are the user's and win over what is set here. Its health is at `http://127.0.0.1:PORT/health`.
     """
     name = Path(program).name
     start = [str(program), "-m", "vllm.entrypoints.cli.main"] if name.startswith("python") else [str(program)]
     ours = {"--served-model-name": served_name, "--host": "127.0.0.1", "--port": str(port)}
     env = {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"}
     if shutil.which("nvidia-smi") is None:
-        # float32: the CPU kernels for shorter floats differ by processor. The rest keeps start and memory
-        # small.
-        ours |= {
-            "--dtype": "float32",
-            "--max-model-len": "2048",
-            "--max-num-seqs": "8",
-            "--enforce-eager": "",
-        }
+        # Every processor has float32, and answers alike with it. The rest keeps start and memory small.
+        ours |= {"--dtype": "float32", "--max-model-len": "2048", "--max-num-seqs": "8", "--enforce-eager": ""}
         # Without the first, the first request for logprobs compiles for 39 s. The second is in GiB.
-        env |= {"TORCHDYNAMO_DISABLE": "1", "VLLM_CPU_KVCACHE_SPACE": "1"}
+        env |= {"TORCHDYNAMO_DISABLE": "1", "VLLM_CPU_KVCACHE_SPACE": os.environ.get("VLLM_CPU_KVCACHE_SPACE", "1")}
     if Path(model).is_dir():
         model = str(Path(model).resolve())
         env |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_HOME": str(_hub_cache())}
@@ -240,9 +231,7 @@ def vllm_command(
 
 
 def _hub_cache() -> Path:
-    """A directory for the hub's library, which fails where its own does not exist and it is told to be
-    offline.
-    """
+    """A directory for the hub's library, which fails offline where its own does not exist yet."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     cache = Path(os.environ.get("HF_HOME") or Path(base) / "openai-conformance" / "hub")
     cache.mkdir(parents=True, exist_ok=True)

@@ -1,5 +1,4 @@
-"""Runs one command for a parent that may die: when the parent is gone, so is the command, with all that it
-started.
+"""Runs one command for a parent that may die: when the parent is gone, so is the command and all that it started.
 
 A program, not a module to import: `python -I -S warden.py LOG -- COMMAND...`. It ends the command's process
 group when its own standard input reaches its end (the parent closed it, or died of anything, SIGKILL
@@ -54,17 +53,14 @@ _asked_to_stop = False
 
 
 def _bell() -> int:
-    """A file descriptor that can be read whenever a signal came: SIGTERM, or SIGCHLD for the end of the
-    command.
-    """
+    """A file descriptor that can be read whenever a signal came: SIGTERM, or SIGCHLD when the command ended."""
     reader, writer = os.pipe()
     os.set_blocking(reader, False)
     os.set_blocking(writer, False)
     signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.signal(signal.SIGTERM, _stop)
-    # Ctrl-C and a closed terminal reach the parent too. It is the parent's to decide; the end of stdin then
-    # tells.
+    # Ctrl-C and a closed terminal reach the parent too, and are its to decide on; the end of stdin then tells.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     return reader
@@ -109,7 +105,9 @@ def _end(child: subprocess.Popen[bytes]) -> None:
         time.sleep(0.02)
     _signal(child.pid, signal.SIGKILL)
     child.wait()
-    while strays := _orphans():  # those that had left the group; killing one may bring its children here
+    deadline = time.monotonic() + GRACE
+    # Those that had left the group. Killing one may bring its children here.
+    while (strays := _orphans()) and time.monotonic() < deadline:
         for stray in strays:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(stray, signal.SIGKILL)

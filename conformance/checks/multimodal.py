@@ -1,0 +1,165 @@
+"""Images and sounds in messages: understood, or refused in so many words; never lost, never the end of a server."""
+
+from __future__ import annotations
+
+from conformance.check import REPLY, check, each
+from conformance.exchange import Exchange
+from conformance.finding import Finding, Findings, Observed, Unsupported, Unwitnessed
+from conformance.probe import Probe
+from conformance.probes.chat import HELLO
+from conformance.probes.images import (
+    BARE,
+    BROKEN,
+    COLOUR,
+    DETAILED,
+    DIRECTED,
+    FILE_URL,
+    IMAGE,
+    ONE_PIXEL,
+    SOUND,
+    UNPADDED,
+)
+from conformance.refusal import message, named
+from conformance.requirement import MUST, NOTE, REPORTS, SHOULD, SPEC
+
+PART = "ChatCompletionRequestMessageContentPartImage"
+
+
+def said(x: Exchange) -> dict[str, object]:
+    """A status and what came with it, as `found` of a finding."""
+    return {"status": x.status, "message": message(x)[:300]}
+
+
+def answered_or_refused(x: Exchange) -> Findings:
+    """A finding where a request is neither answered with choices nor refused with 4xx."""
+    assert x.status is not None
+    if x.ok and x.json["choices"].type != "array":
+        found = {"status": x.status, "body": x.text[:300]}
+        yield Finding("a 2xx answer has no choices", at="/choices", expected="choices, or 4xx", found=found)
+    elif not x.ok and not 400 <= x.status < 500:
+        yield Finding("it is neither answered nor refused", at="status", expected="200 or 400", found=said(x))
+
+
+@check(
+    "multimodal.image-is-accepted",
+    MUST,
+    sends=each(IMAGE, DETAILED),
+    needs=REPLY,
+    requires="vision",
+    spec=SPEC.at(f"{PART}.image_url.url", "Either a URL of the image or the base64 encoded image data."),
+)
+def image_is_accepted(x: Exchange) -> Findings:
+    """A user message may hold an image in a data URL."""
+    if x.ok:
+        return
+    if named(x, ("vision",)):
+        yield Unsupported(f"the server refuses images ({x.status})")
+    elif x.status is not None and x.status < 500:  # a server error is multimodal.image-does-no-harm's
+        yield Finding("an image is refused, and not for being an image", at="status", expected="200", found=said(x))
+
+
+@check(
+    "multimodal.image-is-not-ignored",
+    SHOULD,
+    sends=(IMAGE, COLOUR),
+    needs=REPLY,
+    spec=SPEC.at("ChatCompletionRequestUserMessage.content", "Can contain text, image, or audio inputs."),
+    remedy="claim `vision` only for a model that reads images, and let the server refuse them otherwise",
+)
+def image_is_not_ignored(image: Exchange, text: Exchange) -> Findings:
+    """An image that is not refused is counted in the prompt."""
+    more, less = image.usage["prompt_tokens"], text.usage["prompt_tokens"]
+    if not image.ok:
+        yield Unsupported(f"the server refuses images ({image.status})")
+    elif more.type != "integer" or less.type != "integer":
+        yield Unwitnessed("tokens are not counted")
+    elif more.value <= less.value:
+        expected = f"more than {less.value}"
+        yield Finding("an image is accepted, and ignored", at=more.pointer, expected=expected, found=more)
+
+
+@check(
+    "multimodal.image-does-no-harm",
+    SHOULD,
+    sends=each(IMAGE, ONE_PIXEL, UNPADDED, DIRECTED),
+    needs=REPLY,
+    spec=REPORTS.at(
+        "LM Studio",
+        "an image for a model without eyes is answered 200 with an error in the body: clients see no choices",
+        "https://github.com/lmstudio-ai/lms/issues/362",
+    ),
+)
+def image_does_no_harm(x: Exchange) -> Findings:
+    """An image, large or tiny, is answered with choices or refused with 4xx, whatever the model can see."""
+    yield from answered_or_refused(x)
+
+
+def afterwards(x: Exchange) -> Probe:
+    """A plain request, after an image."""
+    return HELLO.again(1000)
+
+
+@check(
+    "multimodal.server-survives-an-image",
+    SHOULD,
+    sends=ONE_PIXEL.then(afterwards),
+    needs=REPLY,
+    spec=REPORTS.at(
+        "LM Studio",
+        "an image of one pixel crashes the model, and every request after it fails",
+        "https://github.com/lmstudio-ai/lmstudio-bug-tracker/issues/1755",
+    ),
+)
+def server_survives_an_image(image: Exchange, plain: Exchange) -> Findings:
+    """After an image, plain requests are answered as before."""
+    if not plain.ok:
+        yield Finding(
+            "after an image a plain request fails", at="status", expected=200, found=said(plain), on=plain.key
+        )
+
+
+@check(
+    "multimodal.broken-image-is-refused",
+    SHOULD,
+    sends=BROKEN,
+    needs=REPLY,
+    spec=SPEC.at(f"{PART}.image_url.url", "Either a URL of the image or the base64 encoded image data."),
+)
+def broken_image_is_refused(x: Exchange) -> Findings:
+    """An image that is none is refused with 4xx."""
+    assert x.status is not None
+    if not 400 <= x.status < 500:
+        yield Finding("an image that is none is not refused", at="status", expected=400, found=said(x))
+
+
+@check(
+    "multimodal.file-url-is-refused",
+    SHOULD,
+    sends=FILE_URL,
+    needs=REPLY,
+    spec=SPEC.at(f"{PART}.image_url.url", "Either a URL of the image or the base64 encoded image data."),
+    remedy="restrict what the server fetches (vLLM: --allowed-media-domains, no --allowed-local-media-path)",
+)
+def file_url_is_refused(x: Exchange) -> Findings:
+    """An image URL that names a file of the server's is refused with 4xx."""
+    assert x.status is not None
+    if not 400 <= x.status < 500:
+        yield Finding("a file of the server's is not refused as an image", at="status", expected=400, found=said(x))
+
+
+@check(
+    "multimodal.sound-does-no-harm",
+    SHOULD,
+    sends=SOUND,
+    needs=REPLY,
+    spec=SPEC.at("ChatCompletionRequestMessageContentPartAudio.input_audio.data", "Base64 encoded audio data."),
+)
+def sound_does_no_harm(x: Exchange) -> Findings:
+    """A sound is answered with choices or refused with 4xx, whatever the model can hear."""
+    yield from answered_or_refused(x)
+
+
+@check("multimodal.image-url-may-be-a-string", NOTE, sends=BARE, needs=REPLY)
+def image_url_may_be_a_string(x: Exchange) -> Findings:
+    """An `image_url` that is a string, not an object, is read or refused."""
+    yield Observed(x.status, "status")

@@ -1,0 +1,187 @@
+"""Answers by schemas of every kind: drawn from OpenAI's strict subset, recursive, large, or with words that few servers know.
+
+A schema may be refused with a 4xx; it may not be ignored, and it may not bring the server down.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import jsonschema
+from hypothesis import strategies as st
+
+from conformance.check import ANYTHING, REPLY, check
+from conformance.exchange import Exchange, How
+from conformance.finding import Finding, Findings, Observed, Unsupported, Unwitnessed
+from conformance.probes.invalid import either
+from conformance.probes.structured import KEYWORDS, LARGE, by_schema, keywords, objects, odd_names, recursive, schemas
+from conformance.reading.json import NotJSON, parse
+from conformance.refusal import message
+from conformance.requirement import MUST, NOTE, REPORTS, SHOULD, SPEC, STRUCTURED
+
+BY_SCHEMA = "structured.json_schema"
+CONTENT = "/choices/0/message/content"
+RUN = re.compile(r"(.{1,4}?)\1{40,}", re.DOTALL)
+"""The same few characters over and over: a grammar that does not end."""
+
+
+def _refused(x: Exchange) -> Findings:
+    """What to say about an answer that is no 2xx."""
+    if x.status is not None and x.status >= 500:
+        found = {"status": x.status, "message": message(x)}
+        yield Finding("the schema is a server error", expected="2xx or 4xx", found=found)
+    else:
+        yield Unsupported(f"the server refuses the schema ({x.status})")
+
+
+def _kept(x: Exchange) -> Findings:
+    """A schema is refused, or the answer is valid under it."""
+    if not x.ok:
+        yield from _refused(x)
+        return
+    if x.choice.finish_reason in ("length", "content_filter") or x.choice.refusal:
+        yield Unwitnessed("the answer was cut off or refused")
+        return
+    schema: Any = x.probe.wish["response_format"]["json_schema"]["schema"]
+    try:
+        value = parse(x.choice.text)
+    except NotJSON as problem:
+        yield Finding("the answer is not JSON", at=CONTENT, expected=str(problem), found=x.choice.text[:500])
+        return
+    error = next(iter(jsonschema.Draft202012Validator(schema).iter_errors(value)), None)
+    if error is not None:
+        rule = {"".join(f"/{step}" for step in error.absolute_path): {str(error.validator): error.validator_value}}
+        yield Finding("the answer is not valid under the schema", at=CONTENT, expected=rule, found=x.choice.text[:500])
+
+
+@check(
+    "structured.any-strict-schema-is-kept",
+    MUST,
+    sends=either(schemas.map(by_schema)),
+    needs=REPLY,
+    requires=BY_SCHEMA,
+    examples=12,
+    spec=SPEC.at(
+        "ResponseFormatJsonSchema.json_schema.strict",
+        "If set to true, the model will always follow the exact schema defined in the `schema` field.",
+    ),
+    remedy="Turn on guided decoding, or validate in the client and ask again.",
+)
+def any_strict_schema_is_kept(x: Exchange) -> Findings:
+    """An answer is valid under any schema of strict mode: nested, with unions, nulls, definitions and bounds."""
+    yield from _kept(x)
+
+
+@check(
+    "structured.any-name-is-kept",
+    MUST,
+    sends=odd_names.map(by_schema),
+    needs=REPLY,
+    requires=BY_SCHEMA,
+    examples=6,
+    spec=SPEC.at(
+        "ResponseFormatJsonSchema.json_schema.strict",
+        "If set to true, the model will always follow the exact schema defined in the `schema` field.",
+    ),
+    remedy="Use names of letters, digits and underscores.",
+)
+def any_name_is_kept(x: Exchange) -> Findings:
+    """Members may have any name: with blanks, quotes, slashes, in any script."""
+    yield from _kept(x)
+
+
+@check(
+    "structured.recursion-is-kept-or-refused",
+    MUST,
+    sends=either(recursive.map(by_schema)),
+    needs=ANYTHING,
+    requires=BY_SCHEMA,
+    examples=4,
+    spec=STRUCTURED.at("recursive schemas", "recursive schemas are supported, by `$ref: #` and by definitions"),
+)
+def recursion_is_kept_or_refused(x: Exchange) -> Findings:
+    """A recursive schema is answered or refused at once, not given up in the middle of an answer."""
+    if x.status is None or x.status in (429, 503):
+        yield Unwitnessed(f"no answer: {x.status or x.ending}")
+    elif x.ending.how is How.CUT:
+        yield Finding("the answer breaks off", expected="an answer or a 4xx", found=str(x.ending))
+    elif x.complete:
+        if x.streamed and x.ok and not x.choice.finish_reason:
+            yield Finding("the answer stops without a finish_reason", expected="stop", found=x.choice.text[:200])
+        else:
+            yield from _kept(x)
+
+
+@check(
+    "structured.empty-schema-ends",
+    SHOULD,
+    sends=st.sampled_from([by_schema(schema, strict=False) for schema in ({}, {"type": "object"}, objects(a={}))]),
+    needs=REPLY,
+    requires=BY_SCHEMA,
+    examples=3,
+    spec=REPORTS.at(
+        "vLLM",
+        "Under the schema {} the answer was a number without end.",
+        "https://github.com/vllm-project/vllm/issues/52011",
+    ),
+)
+def empty_schema_ends(x: Exchange) -> Findings:
+    """A schema that allows anything is refused, or answered with some JSON that ends."""
+    if not x.ok:
+        yield from _refused(x)
+    elif run := RUN.search(x.choice.text):
+        yield Finding("the answer repeats itself without end", at=CONTENT, found=run[0][:80])
+    else:
+        yield from _kept(x)
+
+
+@check(
+    "structured.large-schemas-are-no-server-error",
+    SHOULD,
+    sends=st.sampled_from([by_schema(schema) for schema in LARGE]),
+    needs=REPLY,
+    requires=BY_SCHEMA,
+    examples=6,
+    spec=STRUCTURED.at("limits", "5000 properties in all, 10 levels of nesting, 1000 values in all enumerations"),
+)
+def large_schemas_are_no_server_error(x: Exchange) -> Findings:
+    """A large schema is answered or refused, never a server error."""
+    if x.status is not None and x.status >= 500:
+        yield from _refused(x)
+
+
+@check(
+    "structured.unknown-keywords-are-no-server-error",
+    SHOULD,
+    sends=keywords,
+    needs=REPLY,
+    requires=BY_SCHEMA,
+    examples=20,
+    spec=REPORTS.at(
+        "vLLM",
+        "A schema with propertyNames was a 500, and clients that retry sent it three times.",
+        "https://github.com/noonghunna/club-3090/issues/45",
+    ),
+    remedy="Take words out of the schema that the server's grammar does not know.",
+)
+def unknown_keywords_are_no_server_error(x: Exchange) -> Findings:
+    """A schema with any word of JSON Schema is answered or refused, never a server error."""
+    if x.status is not None and x.status >= 500:
+        yield from _refused(x)
+
+
+@check("structured.keywords", NOTE, sends=keywords, needs=REPLY, requires=BY_SCHEMA, examples=20)
+def keywords_of_schemas(x: Exchange) -> Findings:
+    """What becomes of each word of JSON Schema under `strict: false`: enforced, ignored, or refused."""
+    word = x.probe.wish["response_format"]["json_schema"]["name"]
+    if not x.ok:
+        yield Observed("refused" if x.status is not None and x.status < 500 else "server error", word)
+        return
+    try:
+        value = parse(x.choice.text)
+    except NotJSON:
+        yield Observed("cut off" if x.choice.finish_reason == "length" else "ignored", word)
+        return
+    valid = jsonschema.Draft202012Validator(objects(value=KEYWORDS[word])).is_valid(value)
+    yield Observed("enforced" if valid else "ignored", word)

@@ -1,0 +1,401 @@
+"""Tool calls in streams: what the fragments carry, in which order, and what they add up to.
+
+The clients' rules for adding up are in `reading/message.py`. What holds of calls whole and streamed is in `tools.py` and
+`tool_arguments.py`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from conformance.check import ANYTHING, REPLY, check, each
+from conformance.exchange import Exchange
+from conformance.finding import Finding, Findings, Observed, Unsupported, Unwitnessed
+from conformance.probes.tool_drawn import echoed, echoes_of_text_streamed
+from conformance.probes.tools import (
+    BOTH_GREEDY,
+    BOTH_GREEDY_STREAMED,
+    BOTH_STREAMED,
+    BROKEN,
+    BROKEN_STREAMED,
+    NAMED_STREAMED,
+    ORDER,
+    ORDER_STREAMED,
+    PINGED_STREAMED,
+    REQUIRED_COUNTED,
+    REQUIRED_STREAMED,
+    WEATHER,
+    WEATHER_GREEDY,
+    WEATHER_GREEDY_STREAMED,
+    WEATHER_STREAMED,
+)
+from conformance.reading.calls import CUT_SHORT, called, called_twice, complete, fragments
+from conformance.reading.json import NotJSON, parse
+from conformance.refusal import named
+from conformance.requirement import AI_SDK, MAY, MUST, NOTE, OPENAI_PYTHON, REPORTS, SHOULD, SPEC, STRANDS
+
+NEEDS = ("tools", "chat.stream")
+CHUNK = SPEC.at("ChatCompletionMessageToolCallChunk", "required: [index]")
+ADDED_UP = OPENAI_PYTHON.at(
+    "chat.completions.stream",
+    "Strings of the fragments of a call are added up, ids and names too: one that comes twice is doubled.",
+)
+FREE_AND_DEMANDED = each(WEATHER_STREAMED, REQUIRED_STREAMED, NAMED_STREAMED)
+
+
+@check(
+    "tool_stream.requests-are-accepted",
+    MUST,
+    sends=each(WEATHER_STREAMED, BOTH_STREAMED, REQUIRED_STREAMED, NAMED_STREAMED),
+    spec=SPEC.at("ChatCompletionStreamResponseDelta.tool_calls", "items: ChatCompletionMessageToolCallChunk"),
+    needs=REPLY,
+    requires=NEEDS,
+)
+def requests_are_accepted(x: Exchange) -> Findings:
+    """A request with tools that asks for a stream is answered with one."""
+    if feature := named(x, NEEDS):
+        yield Unsupported(f"the server refuses `{feature}`")
+    elif not x.ok:
+        yield Finding("a streamed request with tools is not answered", expected="2xx", found=x.status)
+    elif not x.streamed:
+        yield Finding("the answer is no stream", at="content-type", expected="text/event-stream", found=x.media_type)
+
+
+@check("tool_stream.fragments-have-an-index", MUST, sends=FREE_AND_DEMANDED, spec=CHUNK, requires=NEEDS, witness=called, tries=2)
+def fragments_have_an_index(x: Exchange) -> Findings:
+    """Every fragment of a call has an integer `index`."""
+    for one in fragments(x):
+        if one.value["index"].type != "integer":
+            index = one.value["index"]
+            yield Finding("the fragment has no index", at=index.pointer, expected="an integer", found=index)
+
+
+@check(
+    "tool_stream.indices-count-from-zero",
+    MUST,
+    sends=each(WEATHER_STREAMED, NAMED_STREAMED, BOTH_STREAMED, PINGED_STREAMED),
+    spec=OPENAI_PYTHON.at("chat.completions.stream", "The index is a place in a list: a first one above 0 is an IndexError."),
+    requires=NEEDS,
+    witness=called,
+    tries=2,
+)
+def indices_count_from_zero(x: Exchange) -> Findings:
+    """The calls of a choice are numbered 0, 1, 2 in the order in which they begin."""
+    begun: dict[int, int] = {}
+    for one in fragments(x):
+        if one.first and one.value["index"].type == "integer":
+            wanted = begun.get(one.choice, 0)
+            begun[one.choice] = wanted + 1
+            if one.index != wanted:
+                index = one.value["index"]
+                yield Finding("a call does not have the next index", at=index.pointer, expected=wanted, found=index)
+
+
+@check(
+    "tool_stream.first-fragment-introduces-the-call",
+    MUST,
+    sends=each(WEATHER_STREAMED, REQUIRED_STREAMED, NAMED_STREAMED, BOTH_STREAMED),
+    spec=AI_SDK.at("doStream", "The first fragment of a call has to have an id and the name of a function, else it is an error."),
+    requires=NEEDS,
+    witness=called,
+    tries=2,
+)
+def first_fragment_introduces_the_call(x: Exchange) -> Findings:
+    """The first fragment of a call has its id, the type `function`, and the name."""
+    for one in fragments(x):
+        if not one.first:
+            continue
+        for value, right in (
+            (one.value["id"], one.value["id"].type == "string" and bool(one.value["id"])),
+            (one.value["type"], one.value["type"].value == "function"),
+            (one.value["function"]["name"], one.value["function"]["name"].type == "string" and bool(one.value["function"]["name"])),
+        ):
+            if not right:
+                yield Finding("the first fragment of a call lacks a member", at=value.pointer, found=value)
+
+
+@check("tool_stream.ids-and-names-come-once", MUST, sends=FREE_AND_DEMANDED, spec=ADDED_UP, requires=NEEDS, witness=called, tries=2)
+def ids_and_names_come_once(x: Exchange) -> Findings:
+    """Only the first fragment of a call has an id and a name: clients add repeated ones up.
+
+    A null is no repetition.
+    """
+    for one in fragments(x):
+        for value in (one.value["id"], one.value["function"]["name"]):
+            if not one.first and value.type == "string" and value:
+                yield Finding("a later fragment has an id or a name again", at=value.pointer, expected="absent", found=value)
+
+
+@check(
+    "tool_stream.nothing-empty-comes-later",
+    SHOULD,
+    sends=FREE_AND_DEMANDED,
+    spec=REPORTS.at(
+        "lmdeploy",
+        "Later fragments have empty ids, and clients that take the last one lose the id of the call.",
+        "https://github.com/InternLM/lmdeploy/issues/3412",
+    ),
+    requires=NEEDS,
+    witness=called,
+    tries=2,
+)
+def nothing_empty_comes_later(x: Exchange) -> Findings:
+    """Later fragments of a call have no empty id or name."""
+    for one in fragments(x):
+        for value in (one.value["id"], one.value["function"]["name"]):
+            if not one.first and value.value == "":
+                yield Finding("a later fragment has an empty id or name", at=value.pointer, expected="absent", found=value)
+
+
+@check(
+    "tool_stream.type-is-never-another",
+    MUST,
+    sends=FREE_AND_DEMANDED,
+    spec=OPENAI_PYTHON.at("chat.completions.stream", "The last type counts: once it is not function, an assertion fails."),
+    requires=NEEDS,
+    witness=called,
+    tries=2,
+)
+def type_is_never_another(x: Exchange) -> Findings:
+    """Later fragments of a call have no `type`, or the type `function` again."""
+    for one in fragments(x):
+        value = one.value["type"]
+        if not one.first and not value.absent and value.value != "function":
+            yield Finding("a later fragment has another type", at=value.pointer, expected="absent or function", found=value)
+
+
+@check(
+    "tool_stream.arguments-are-strings",
+    MUST,
+    sends=FREE_AND_DEMANDED,
+    spec=SPEC.at("ChatCompletionMessageToolCallChunk.function.arguments", "type: string"),
+    requires=NEEDS,
+    witness=called,
+    tries=2,
+)
+def arguments_are_strings(x: Exchange) -> Findings:
+    """Where a fragment has `arguments`, they are a piece of text."""
+    for one in fragments(x):
+        arguments = one.value["function"]["arguments"]
+        if not arguments.missing and arguments.type != "string":
+            yield Finding("the arguments of a fragment are no text", at=arguments.pointer, found=arguments)
+
+
+@check(
+    "tool_stream.arguments-add-up-to-json",
+    MUST,
+    sends=each(REQUIRED_STREAMED, NAMED_STREAMED, ORDER_STREAMED),
+    spec=SPEC.at(
+        "ChatCompletionMessageToolCallChunk.function.arguments",
+        "The arguments to call the function with, as generated by the model in JSON format.",
+    ),
+    requires=NEEDS,
+    witness=called,
+    tries=2,
+)
+def arguments_add_up_to_json(x: Exchange) -> Findings:
+    """The pieces of the arguments of a call add up to one JSON text, with nothing lost or repeated.
+
+    Under `auto` that is judged of one call only, which any model gets right: an order with quotes and nested objects.
+    """
+    for call in complete(x):
+        try:
+            parse(call.arguments)
+        except NotJSON as problem:
+            yield Finding("the pieces do not add up to JSON", expected=str(problem), found=call.arguments)
+
+
+@check("tool_stream.text-survives", SHOULD, sends=echoes_of_text_streamed, spec=SPEC.at(
+    "FunctionObject.strict",
+    "If set to true, the model will follow the exact schema defined in the `parameters` field.",
+), requires=(*NEEDS, "tools.strict"), examples=6)  # fmt: skip
+def text_survives(x: Exchange) -> Findings:
+    """A string with escapes in it comes through the fragments as it is, wherever they are cut."""
+    wanted = echoed(x.probe)
+    for call in complete(x):
+        try:
+            arguments = parse(call.arguments)
+        except NotJSON as problem:
+            yield Finding("the pieces do not add up to JSON", expected=str(problem), found=call.arguments)
+            continue
+        if isinstance(arguments, dict) and arguments.get("value", wanted) != wanted:
+            yield Finding("the text is not the only one that the schema allows", expected=wanted, found=arguments["value"])
+
+
+def meaning(x: Exchange) -> list[tuple[str, Any]]:
+    """The calls of an answer as (name, arguments): parsed where they are JSON, the text where they are not."""
+    found = []
+    for call in x.choice.calls:
+        try:
+            found.append((call.name, parse(call.arguments)))
+        except NotJSON:
+            found.append((call.name, call.arguments))
+    return found
+
+
+@check(
+    "tool_stream.same-calls-as-whole",
+    SHOULD,
+    sends=each((WEATHER_GREEDY, WEATHER_GREEDY_STREAMED), (BOTH_GREEDY, BOTH_GREEDY_STREAMED), (ORDER, ORDER_STREAMED)),
+    spec=REPORTS.at(
+        "vLLM",
+        "The same request loses its last argument when whole, and ends in the middle of one when streamed.",
+        "https://github.com/vllm-project/vllm/issues/57699",
+    ),
+    requires=NEEDS,
+)
+def same_calls_as_whole(whole: Exchange, streamed: Exchange) -> Findings:
+    """At temperature 0 a stream has the same calls, in the same order, as the whole answer."""
+    one, other = meaning(whole), meaning(streamed)
+    if not one and not other:
+        yield Unwitnessed("the model calls nothing")
+    elif {whole.choice.finish_reason, streamed.choice.finish_reason} & set(CUT_SHORT):
+        yield Unwitnessed("an answer was cut short")
+    elif len(one) != len(other):
+        yield Finding("the stream has another number of calls", expected=one, found=other, on=streamed.key)
+    elif one != other:
+        yield Finding("the calls of the stream are others", expected=one, found=other, on=streamed.key)
+
+
+@check(
+    "tool_stream.broken-call-as-whole",
+    SHOULD,
+    sends=(BROKEN, BROKEN_STREAMED),
+    spec=REPORTS.at(
+        "vLLM",
+        "A call that the model breaks off is text when whole, and a call that cannot be parsed when streamed.",
+        "https://github.com/vllm-project/vllm/issues/53269",
+    ),
+    requires=NEEDS,
+    remedy="in the client: a call whose arguments do not parse is no call",
+)
+def broken_call_as_whole(whole: Exchange, streamed: Exchange) -> Findings:
+    """What a model says that it breaks off within a call is read alike, whole and streamed."""
+    modes = [(x.choice.finish_reason, len(x.choice.calls)) for x in (whole, streamed)]
+    if modes[0] != modes[1] and not {modes[0][0], modes[1][0]} & set(CUT_SHORT):
+        yield Finding("finish reason and number of calls differ", expected=modes[0], found=modes[1], on=streamed.key)
+    for call in complete(streamed):
+        try:
+            parse(call.arguments)
+        except NotJSON:
+            yield Finding("a broken call is streamed as if it were complete", found=call.arguments, on=streamed.key)
+
+
+@check(
+    "tool_stream.calls-end-before-the-finish",
+    MUST,
+    sends=each(WEATHER_STREAMED, BOTH_STREAMED, NAMED_STREAMED),
+    spec=STRANDS.at("OpenAIModel.stream", "What comes of a call after the finish reason is lost."),
+    requires=NEEDS,
+    witness=called,
+    tries=2,
+)
+def calls_end_before_the_finish(x: Exchange) -> Findings:
+    """No fragment of a call comes after the chunk with the finish reason."""
+    for one in fragments(x):
+        if one.finished and not one.finishing:
+            yield Finding("a fragment comes after the finish reason", at=one.value.pointer, found=one.value)
+
+
+@check(
+    "tool_stream.finish-has-a-chunk-of-its-own",
+    SHOULD,
+    sends=each(WEATHER_STREAMED, BOTH_STREAMED, NAMED_STREAMED),
+    spec=REPORTS.at(
+        "vLLM",
+        "The last piece of the arguments is in the chunk of the finish reason, where clients have stopped reading.",
+        "https://github.com/vllm-project/vllm/issues/44098",
+    ),
+    requires=NEEDS,
+    witness=called,
+    tries=2,
+)
+def finish_has_a_chunk_of_its_own(x: Exchange) -> Findings:
+    """The chunk with the finish reason has no fragment of a call in it."""
+    for one in fragments(x):
+        if one.finishing:
+            yield Finding("a fragment is in the chunk with the finish reason", at=one.value.pointer, found=one.value)
+
+
+@check(
+    "tool_stream.calls-come-one-after-the-other",
+    SHOULD,
+    sends=BOTH_STREAMED,
+    spec=OPENAI_PYTHON.at("chat.completions.stream", "A call is reported as done when a fragment of another one comes."),
+    requires=(*NEEDS, "tools.parallel"),
+    witness=called_twice,
+    tries=2,
+)
+def calls_come_one_after_the_other(x: Exchange) -> Findings:
+    """Once a call has begun, no fragment of an earlier one follows."""
+    latest: dict[int, int] = {}
+    for one in fragments(x):
+        if isinstance(one.index, int):
+            if one.index < latest.get(one.choice, 0):
+                yield Finding("a fragment of an earlier call comes late", at=one.value.pointer, found=one.value)
+            latest[one.choice] = max(one.index, latest.get(one.choice, 0))
+
+
+@check("tool_stream.pieces", NOTE, sends=ORDER_STREAMED, requires=NEEDS, witness=called)
+def pieces(x: Exchange) -> Findings:
+    """The number of pieces is noted in which the arguments of a long call come: one is legal, and no streaming."""
+    yield Observed(sum(1 for one in fragments(x) if one.value["function"]["arguments"]))
+
+
+@check(
+    "tool_stream.usage-follows-calls",
+    MUST,
+    sends=REQUIRED_COUNTED,
+    spec=SPEC.at(
+        "ChatCompletionStreamOptions.include_usage",
+        "If set, an additional chunk will be streamed before the `data: [DONE]` message.",
+    ),
+    requires=(*NEEDS, "usage.stream"),
+)
+def usage_follows_calls(x: Exchange) -> Findings:
+    """With `include_usage`, a stream of calls ends with the usage like any other."""
+    if not x.data or x.data[-1]["usage"].type != "object":
+        yield Finding("the last chunk of a stream of calls has no usage", expected="usage", found=x.data[-1] if x.data else None)
+
+
+@check(
+    "tool_stream.runs-to-its-end",
+    MUST,
+    sends=each(WEATHER_STREAMED, REQUIRED_STREAMED),
+    spec=REPORTS.at(
+        "vLLM",
+        "An error within the server ends the stream in the middle of a call.",
+        "https://github.com/vllm-project/vllm/issues/36849",
+    ),
+    needs=ANYTHING,
+    requires=NEEDS,
+)
+def runs_to_its_end(x: Exchange) -> Findings:
+    """A stream with calls is not broken off, and has no error in it."""
+    if not x.ok or not x.streamed:
+        return
+    if not x.complete:
+        yield Finding("the stream of a call is broken off", expected="[DONE]", found=str(x.ending))
+    for value in x.data:
+        if not value["error"].missing:
+            yield Finding("there is an error in the stream of a call", at=value["error"].pointer, found=value["error"])
+
+
+@check(
+    "tool_stream.ids-have-one-form",
+    MAY,
+    sends=(WEATHER, WEATHER_STREAMED),
+    spec=REPORTS.at(
+        "LiteLLM",
+        "Ids begin with call_ when whole and are bare when streamed; some clients look at the form.",
+        "https://github.com/BerriAI/litellm/pull/36700",
+    ),
+    requires=NEEDS,
+    witness=called,
+    tries=2,
+)
+def ids_have_one_form(whole: Exchange, streamed: Exchange) -> Findings:
+    """Ids of calls begin alike, whole and streamed."""
+    one, other = (x.choice.calls[0].id if x.choice.calls else "" for x in (whole, streamed))
+    if one and other and one.startswith("call_") != other.startswith("call_"):
+        yield Finding("the ids of the two modes have different forms", expected=one, found=other, on=streamed.key)

@@ -1,0 +1,129 @@
+"""What is known of each configured target: configuration, whether it is reachable, what it claims, and what was last seen."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from rich.table import Table
+from rich.text import Text
+
+from conformance.configuration import find, read
+from conformance.mistake import Mistake, nearest
+from conformance.session import REPORTS
+from conformance.report.run import latest
+from conformance.report.run import read as read_run
+from conformance.target import Target
+from conformance.trial import slug
+
+WAIT = 3.0
+"""Seconds to wait for a connection: this is a look, not a test."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """What is known of one target."""
+
+    target: Target
+    where: str
+    reachable: bool | None
+    """None: it is started when it is needed, or nobody asked."""
+    state: str
+    observed: Mapping[str, str]
+    """By capability: served, refused or unclear, in the last run."""
+    run: Path | None
+
+    def to_json(self) -> dict[str, Any]:
+        """As a JSON value."""
+        return {
+            "target": self.target.name,
+            "kind": self.target.kind,
+            "where": self.where,
+            "reachable": self.reachable,
+            "state": self.state,
+            "claims": None if self.target.claims is None else sorted(self.target.claims),
+            "observed": dict(self.observed),
+            "last_run": str(self.run) if self.run else None,
+        }
+
+
+def overview(names: Sequence[str], file: str | None, *, reach: bool, environ: Mapping[str, str]) -> list[Row]:
+    """What is known of the targets with these names or globs, or of all. Raises Mistake."""
+    path = Path(file) if file else find(Path.cwd())
+    if path is None or not path.is_file():
+        raise Mistake(
+            "there is no targets.yaml here or above", where=str(file or Path.cwd()), fix="`pytest --target reference` needs none"
+        )
+    known = read(path).by_name
+    chosen = {name: known[name] for name in known if not names or any(fnmatchcase(name, one) for one in names)}
+    for one in names:
+        if not any(fnmatchcase(name, one) for name in known):
+            raise Mistake(f"there is no target `{one}`", where=str(path), fix=nearest(one, known))
+    return [_row(target, path.parent / REPORTS, reach, environ) for target in chosen.values()]
+
+
+def _row(target: Target, reports: Path, reach: bool, environ: Mapping[str, str]) -> Row:
+    run = latest(reports, slug(target.name)) if reports.is_dir() else None
+    reachable, state = _state(target, reach, environ)
+    if target.kind == "reference":
+        where = "embedded"
+    elif target.launch is not None:
+        where = f"launches {target.kind} with {target.launch.model}"
+    else:
+        where = target.base_url or ""
+    return Row(target, where, reachable, state, _observed(run), run)
+
+
+def _state(target: Target, reach: bool, environ: Mapping[str, str]) -> tuple[bool | None, str]:
+    missing = [secret.name for secret in target.secrets() if not secret.is_known and not environ.get(secret.name)]
+    if missing:
+        return (False if reach else None), f"${{{missing[0]}}} is not set"
+    if target.kind == "reference" or target.launch is not None:
+        return None, "started when needed"
+    if not reach:
+        return None, "not asked"
+    parts = urlsplit(target.base_url or "")
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    try:
+        with socket.create_connection((parts.hostname or "", port), timeout=WAIT):
+            return True, "reachable"
+    except OSError as problem:
+        return False, f"not reachable: {problem.strerror or problem}"
+
+
+def _observed(run: Path | None) -> dict[str, str]:
+    """What the checks of a run that need a capability say of it."""
+    if run is None:
+        return {}
+    seen: dict[str, set[str]] = {}
+    for result in read_run(run).results:
+        for capability in result.requires:
+            seen.setdefault(capability, set()).add(result.outcome.kind.value)
+    served = {"holds", "violated"}
+    return {
+        capability: "served" if kinds & served else "refused" if "unsupported" in kinds else "unclear"
+        for capability, kinds in sorted(seen.items())
+    }
+
+
+def table(rows: Sequence[Row]) -> Table:
+    """For a terminal."""
+    whole = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("target", "kind", "where", "state", "claims", "observed in its last run"):
+        whole.add_column(name, overflow="fold")
+    for row in rows:
+        claims = "not declared" if row.target.claims is None else ", ".join(sorted(row.target.claims))
+        refused = [name for name, word in row.observed.items() if word != "served"]
+        served = sum(word == "served" for word in row.observed.values())
+        observed = f"{served} served" + (f"; not: {', '.join(refused)}" if refused else "") if row.observed else "-"
+        style = "red" if row.reachable is False else "green" if row.reachable else ""
+        cells = (row.target.name, row.target.kind, row.where, Text(row.state, style), claims, observed)
+        whole.add_row(*(cell if isinstance(cell, Text) else Text(cell) for cell in cells))
+    return whole
+
+

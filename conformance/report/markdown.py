@@ -1,0 +1,271 @@
+"""A report for a pull request: a comment of GitHub or GitLab, a job summary.
+
+It fits the size limit by leaving out details first, and says what it left out. What a server said stands in code only, so that
+it mentions nobody, links nothing and is no HTML.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from conformance import curl
+from conformance.exchange import Exchange
+from conformance.finding import Finding
+from conformance.reading.json import ABSENT
+from conformance.report.diff import Row, Sides, side_by_side
+from conformance.report.digest import Lookup, by_message, by_reason, exchanges_of, in_words, losses, standing
+from conformance.report.legible import legible, legible_lines, listed, number_of, value_text, where
+from conformance.report.run import RULINGS, Result, Run
+
+LONGEST = 60_000
+"""Characters. GitHub refuses comments of more than 65,536; other things may have to go into the same one."""
+
+_SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+!|~@&-])")
+_TICKS = re.compile(r"`+")
+
+
+@dataclass(frozen=True)
+class Detail:
+    """How much is told. `missing` says what is not, for the reader."""
+
+    answers: int = 1500
+    """Characters of each answer; 0: none."""
+    commands: bool = True
+    places: int = 5
+    """Places of each finding; 0: only how many there are."""
+    rows: int = 100_000
+    """Requirements in each list."""
+    width: int = 300
+    """Characters of a value."""
+    missing: str = ""
+
+
+FULL = Detail()
+STEPS = (
+    FULL,
+    replace(FULL, answers=400, missing="the end of long answers"),
+    replace(FULL, answers=0, missing="the answers"),
+    replace(FULL, answers=0, places=2, width=120, missing="the answers and most places"),
+    replace(FULL, answers=0, places=1, width=80, commands=False, missing="answers, commands and most places"),
+    replace(FULL, answers=0, places=0, commands=False, missing="everything but the sentences of the findings"),
+    Detail(0, False, 0, 100, 80, "most details, and requirements beyond the first 100 of each list"),
+    Detail(0, False, 0, 20, 60, "most details, and requirements beyond the first 20 of each list"),
+    Detail(0, False, 0, 3, 40, "nearly everything"),
+)
+"""From all to nearly nothing; the first that fits is taken."""
+
+
+def render(runs: Sequence[Run], exchange: Lookup) -> str:
+    """Markdown of at most LONGEST characters for runs that have been ruled. `exchange` gives evidence by target and key."""
+    sides = side_by_side(runs)
+    text = ""
+    for detail in STEPS:
+        text = _page(sides, exchange, detail)
+        if len(text) <= LONGEST:
+            return text
+    return text[: LONGEST - 40].rpartition("\n")[0] + "\n\n(The rest does not fit.)\n"
+
+
+def _page(sides: Sides, lookup: Lookup, detail: Detail) -> str:
+    parts = [_head(sides), _facts(sides), _matrix(sides, detail)]
+    if detail.missing:
+        parts.append(f"> Left out to fit a comment: {detail.missing}. The whole report is in the run directory.")
+    parts += _broken(sides, lookup, detail)
+    parts += _minor(sides, detail)
+    for place in range(len(sides.runs)):
+        parts += _lost(sides, place, lookup, detail)
+        parts += _rest(sides, place, detail)
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def plain(text: str, most: int = 0) -> str:
+    """Text as Markdown that shows it literally."""
+    return _SPECIAL.sub(r"\\\1", legible(text, most))
+
+
+def code(text: str, most: int = 0) -> str:
+    """Text as inline code, whatever is in it."""
+    text = legible(text, most).replace("|", "¦")  # a bar ends the cell of a table, even in code
+    ticks = "`" * (max((len(run) for run in _TICKS.findall(text)), default=0) + 1)
+    pad = " " if not text or text[0] == "`" or text[-1] == "`" else ""
+    return f"{ticks}{pad}{text}{pad}{ticks}"
+
+
+def fenced(text: str, language: str = "") -> str:
+    """Text as a block of code, whatever is in it."""
+    longest = max((len(run) for run in _TICKS.findall(text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}{language}\n{text}\n{fence}"
+
+
+def folded(summary: str, body: str) -> str:
+    """A part that one opens. `summary` is HTML, `body` Markdown."""
+    return f"<details><summary>{summary}</summary>\n\n{body}\n\n</details>"
+
+
+def html(text: str, most: int = 0) -> str:
+    """Text as HTML that shows it literally. Escaped twice over: what looks like Markdown in a summary is Markdown."""
+    return "".join(one if one.isalnum() or one in " .,:;/=" else f"&#{ord(one)};" for one in legible(text, most))
+
+
+def _head(sides: Sides) -> str:
+    word = standing(sides.runs)
+    names = listed((plain(name, 60) for name in sides.names), 5)
+    return f"## Conformance of {names}: {word}"
+
+
+def _facts(sides: Sides) -> str:
+    lines = []
+    for run, name in zip(sides.runs, sides.names, strict=True):
+        facts = [code(run.header.model, 60)] if run.header.model else []
+        if run.footer:
+            facts += [f"{run.footer.seconds:.0f} s", number_of(run.footer.requests, "request")]
+        if run.header.note:
+            facts.append(code(run.header.note, 100))
+        lines.append(f"- **{plain(name, 60)}**: {plain(in_words(run), 400)} ({', '.join(facts)})")
+    return "\n".join(lines)
+
+
+def _matrix(sides: Sides, detail: Detail) -> str:
+    if len(sides.runs) == 1:
+        columns = [ruling for ruling in RULINGS if sides.runs[0].counts[ruling]]
+        rows = [[plain(area), *(_count(sides.matrix[area, 0][one]) for one in columns)] for area in sides.areas]
+        rows.append(["**all**", *(_count(sides.runs[0].counts[one]) for one in columns)])
+        return _table(["area", *columns], rows)
+    places = range(len(sides.runs))
+    rows = [
+        [plain(area), *(_counts(sides.matrix.get((area, place), Counter())) for place in places)] for area in sides.areas
+    ]
+    rows.append(["**all**", *(_counts(run.counts) for run in sides.runs)])
+    return _table(["area", *(plain(name, 40) for name in sides.names)], rows[-1:] if detail.rows < 20 else rows)
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [head, ["---", *["--:"] * (len(head) - 1)], *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _count(count: int) -> str:
+    return str(count) if count else ""
+
+
+def _counts(counts: Counter[str]) -> str:
+    return ", ".join(f"{counts[one]} {one}" for one in RULINGS if counts[one])
+
+
+def _rows(sides: Sides, ruling: str) -> list[Row]:
+    return [row for row in sides.rows if any(result and result.ruling == ruling for result in row.results)]
+
+
+def _more(count: int, detail: Detail) -> list[str]:
+    return [f"and {count - detail.rows} more"] if count > detail.rows else []
+
+
+def _broken(sides: Sides, lookup: Lookup, detail: Detail) -> list[str]:
+    rows = _rows(sides, "failed")
+    if not rows:
+        return []
+    blocks = [_failure(sides, row, lookup, detail) for row in rows[: detail.rows]]
+    return [f"### Failed: {number_of(len(rows), 'requirement')}", *blocks, *_more(len(rows), detail)]
+
+
+def _failure(sides: Sides, row: Row, lookup: Lookup, detail: Detail) -> str:
+    told = row.told
+    places = [place for place, result in enumerate(row.results) if result and result.ruling == "failed"]
+    at = f" ({html(listed(sides.names[place] for place in places), 80)})" if len(sides.runs) > 1 else ""
+    summary = f"<b>{html(told.check)}</b> {told.level}{at}: {html(told.title, 200)}"
+    body = []
+    if told.source and detail.places:
+        name = ", ".join(part for part in (told.source.source, told.source.section) if part)
+        link = f" <{told.source.url}>" if re.fullmatch(r"https://[\w./#?=&%~+-]+", told.source.url) else ""
+        body.append(f"> {plain(told.source.quote, 600)}\n>\n> {plain(name, 200)}{link}")
+    for place in places:
+        result = row.results[place]
+        if result is not None:
+            body += _result(sides, place, result, lookup, detail)
+    if told.remedy:
+        body.append(f"**Remedy:** {plain(told.remedy, 300)}")
+    return folded(summary, "\n\n".join(body))
+
+
+def _result(sides: Sides, place: int, result: Result, lookup: Lookup, detail: Detail) -> list[str]:
+    run, parts = sides.runs[place], []
+    if len(sides.runs) > 1:
+        parts.append(f"**{plain(sides.names[place], 60)}**")
+    if result.because:
+        parts.append(plain(result.because, 300))
+    lines = []
+    for message, findings in by_message(result.findings):
+        times = f" ({len(findings)} times)" if len(findings) > 1 else ""
+        lines.append(f"- {code(message, 300)}{times}")
+        lines += [f"  - {_place(finding, detail)}" for finding in findings[: detail.places]]
+    parts.append("\n".join(lines))
+    for x in exchanges_of(run, result, lookup, most=1) if result.findings else ():
+        if detail.commands:
+            parts.append(fenced(legible_lines(_command(run, x)), "sh"))
+        if detail.answers and x.raw:
+            answered = f"HTTP {x.status}" if x.status is not None else "no answer"
+            parts.append(f"{answered}, {number_of(len(x.raw), 'byte')}:\n\n{fenced(legible_lines(x.text, detail.answers))}")
+    return [part for part in parts if part]
+
+
+def _command(run: Run, x: Exchange) -> str:
+    return curl.command(x.probe, run.header.base_url, x.model or run.header.model)
+
+
+def _place(finding: Finding, detail: Detail) -> str:
+    facts = [f"at {code(where(finding.at), detail.width)}"] if finding.at else []
+    if finding.expected is not ABSENT:
+        facts.append(f"expected {code(value_text(finding.expected, detail.width))}")
+    if finding.found is not ABSENT or finding.expected is not ABSENT:
+        facts.append(f"found {code(value_text(finding.found, detail.width))}")
+    return ", ".join(facts) or "in the answer"
+
+
+def _minor(sides: Sides, detail: Detail) -> list[str]:
+    parts = []
+    for ruling, what in (("advised", "SHOULDs, which do not fail the run"), ("noted", "for the record")):
+        rows = _rows(sides, ruling)
+        if not rows:
+            continue
+        lines = []
+        for row in rows[: detail.rows]:
+            guilty = [place for place, result in enumerate(row.results) if result and result.ruling == ruling]
+            at = f" ({plain(listed(sides.names[place] for place in guilty), 80)})" if len(sides.runs) > 1 else ""
+            result = row.results[guilty[0]]
+            finding = result.findings[0] if result and result.findings else None
+            said = f": {code(finding.message, 200)}, {_place(finding, detail)}" if finding and detail.places else ""
+            lines.append(f"- **{plain(row.check)}**{at} {plain(row.told.title, 200)}{said}")
+        title = f"{ruling.capitalize()}: {number_of(len(rows), 'requirement')} ({what})"
+        parts.append(folded(title, "\n".join(lines + _more(len(rows), detail))))
+    return parts
+
+
+def _lost(sides: Sides, place: int, lookup: Lookup, detail: Detail) -> list[str]:
+    found = losses(sides.runs[place], lookup)
+    if not found:
+        return []
+    lines = []
+    for loss in found[: detail.rows]:
+        ids = listed((code(result.check) for result in loss.results), min(detail.rows, 30))
+        lines.append(f"- {number_of(len(loss.results), 'check')} had no evidence: {code(loss.what, 300)}: {ids}")
+    return [f"### Could not be tested at {plain(sides.names[place], 60)}", "\n".join(lines + _more(len(found), detail))]
+
+
+def _rest(sides: Sides, place: int, detail: Detail) -> list[str]:
+    run, parts = sides.runs[place], []
+    at = f" at {html(sides.names[place], 60)}" if len(sides.runs) > 1 else ""
+    for ruling in ("unsupported", "unwitnessed", "waived"):
+        groups = by_reason(run.of(ruling))
+        if not groups:
+            continue
+        lines = [
+            f"- {code(reason or 'no reason was given', 200)}: {listed((code(one.check) for one in results), detail.rows)}"
+            for reason, results in groups[: detail.rows]
+        ]
+        title = f"{ruling.capitalize()}{at}: {run.counts[ruling]}"
+        parts.append(folded(title, "\n".join(lines + _more(len(groups), detail))))
+    return parts

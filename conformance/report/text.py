@@ -1,0 +1,294 @@
+"""The end of a run in a terminal: what one has to know, and enough of the rest to act on it.
+
+Plain where the terminal is plain. What a server said is shown as text: no markup in it is read, no control character
+is sent.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.cells import cell_len
+from rich.console import Console, RenderableType
+from rich.padding import Padding
+from rich.rule import Rule as Line
+from rich.table import Table
+from rich.text import Text
+
+from conformance import curl
+from conformance.exchange import Exchange
+from conformance.finding import Finding
+from conformance.reading.json import ABSENT
+from conformance.report.diff import Row, Sides, side_by_side
+from conformance.report.digest import (
+    Lookup,
+    by_message,
+    by_reason,
+    exchanges_of,
+    in_words,
+    losses,
+    standing,
+    unfinished,
+)
+from conformance.report.legible import legible, listed, number_of, value_text, where
+from conformance.report.run import Result, Run
+from conformance.report.tables import STYLES, legend, tables
+
+FEW = 3
+"""Places shown of one finding; `verbose` shows all."""
+
+_ORDERS = re.compile(r"::(?=[A-Za-z-]+(?:::|\s))|##(?=\[|vso)")
+"""What GitHub and Azure take for an order where a line begins: wrapping could bring a server's words there."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """Where to write, and how much."""
+
+    console: Console
+    lookup: Lookup
+    verbose: bool
+
+    def say(self, text: str, style: str = "", indent: int = 0) -> None:
+        """A paragraph, wrapped."""
+        self.show(Text(self.writable(text), style), indent)
+
+    def show(self, what: RenderableType, indent: int = 0) -> None:
+        """Anything that rich renders."""
+        self.console.print(Padding(what, (0, 0, 0, indent)) if indent else what, highlight=False)
+
+    def line(self, text: str, style: str = "") -> None:
+        """One line that can be copied: only the terminal itself breaks it."""
+        self.console.print(Text(self.writable(text), style), soft_wrap=True, highlight=False)
+
+    def command(self, run: Run, x: Exchange) -> None:
+        """What sends the request of an exchange again."""
+        self.line(curl.command(x.probe, run.header.base_url, x.model or run.header.model), "cyan")
+
+    def head(self, title: str, style: str) -> None:
+        """The beginning of a section."""
+        self.console.print()
+        self.console.print(Line(Text(self.writable(title), style), style="dim", align="left"))
+
+    def writable(self, text: str) -> str:
+        """The text as this terminal can encode it, and a log of a pipeline can hold it."""
+        text = _ORDERS.sub(lambda match: match[0][0] + f"\\x{ord(match[0][1]):02x}", text)
+        return text.encode("ascii", "backslashreplace").decode() if self.console.options.ascii_only else text
+
+
+def summary(console: Console, runs: Sequence[Run], *, exchange: Lookup, verbose: bool = False) -> None:
+    """Write the summary of runs that have been ruled. `exchange` gives the evidence by target and key.
+
+    `verbose` shows every place of a finding, and evidence for what is not binding too.
+    """
+    if not runs:
+        return
+    page = Page(console, exchange, verbose)
+    sides = side_by_side(runs)
+    if len(runs) == 1:
+        page.say(legible(": ".join(part for part in (sides.names[0], runs[0].header.note) if part), 300), "bold")
+    for number, table in enumerate(tables(sides, console.width, page.writable)):
+        if number:
+            console.print()
+        page.show(table)
+    if len(runs) > 1:
+        page.say(legend(sides), "dim")
+    _broken(page, sides)
+    _advised(page, sides)
+    for place, run in enumerate(runs):
+        _lost(page, run, sides.names[place])
+    for place, run in enumerate(runs):
+        _rest(page, run, sides.names[place], several=len(runs) > 1)
+    _result(page, sides)
+
+
+def _broken(page: Page, sides: Sides) -> None:
+    rows = [row for row in sides.rows if any(result and result.ruling == "failed" for result in row.results)]
+    if not rows:
+        return
+    page.head(f"failed: {number_of(len(rows), 'requirement')}", STYLES["failed"])
+    for row in rows:
+        page.console.print()
+        _requirement(page, row, STYLES["failed"])
+        for place, result in enumerate(row.results):
+            if result is not None and result.ruling == "failed":
+                _failure(page, sides, place, result)
+        if row.told.remedy:
+            _labelled(page, [("remedy", Text(page.writable(legible(row.told.remedy)), "green"))])
+
+
+def _requirement(page: Page, row: Row, style: str) -> None:
+    """Id, level, title, and the source in its own words."""
+    told = row.told
+    page.show(Text.assemble((page.writable(legible(told.check)), style), "  ", (str(told.level), "bold")))
+    page.say(legible(told.title), indent=2)
+    if told.source is None:
+        return
+    name = ", ".join(part for part in (told.source.source, told.source.section) if part)
+    source = Text(page.writable(f'{legible(name)}: "{legible(told.source.quote)}"'), "italic")
+    lines = [("source" if told.source.oracle == "contract" else "client", source)]
+    if told.source.url:
+        lines.append(("", Text(page.writable(legible(told.source.url)), "dim")))
+    _labelled(page, lines)
+
+
+def _labelled(page: Page, lines: Iterable[tuple[str, Text]], indent: int = 2) -> None:
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="dim", no_wrap=True, min_width=8)
+    grid.add_column(overflow="fold")
+    for label, text in lines:
+        grid.add_row(label, text)
+    page.show(grid, indent)
+
+
+def _failure(page: Page, sides: Sides, place: int, result: Result) -> None:
+    """What one target did: findings by their sentence, and a command that shows it."""
+    run = sides.runs[place]
+    if len(sides.runs) > 1:
+        alone = " (only here)" if any(row.check == result.check for row in sides.unique(place)) else ""
+        page.say(f"at {legible(sides.names[place])}{alone}", "bold", 2)
+    if result.because:
+        _labelled(page, [("because", Text(page.writable(legible(result.because))))])
+    for message, findings in by_message(result.findings):
+        times = f" ({len(findings)} times)" if len(findings) > 1 else ""
+        _labelled(page, [("finding", Text(page.writable(legible(message) + times), "bold"))])
+        _places(page, findings)
+    exchanges = exchanges_of(run, result, page.lookup, most=0 if page.verbose else 1)
+    for x in exchanges if result.findings else ():
+        page.command(run, x)
+
+
+def _places(page: Page, findings: Sequence[Finding]) -> None:
+    kept = findings if page.verbose else findings[:FEW]
+    rows = [_place(page, finding) for finding in kept]
+    columns = [name for name in ("at", "expected", "found") if any(row[name] for row in rows)]
+    widths = [max(cell_len(row[name]) for row in rows) for name in columns]
+    if sum(widths) + 3 * len(widths) + 12 <= page.console.width:
+        grid = Table.grid(padding=(0, 3))
+        for _ in columns:
+            grid.add_column(overflow="fold")
+        if columns:
+            grid.add_row(*(Text(name, "dim") for name in columns))
+        for row in rows:
+            grid.add_row(*(Text(row[name]) for name in columns))
+        page.show(grid, 12)
+    else:
+        for row in rows:
+            _labelled(page, [(name, Text(row[name])) for name in columns if row[name]], indent=12)
+    if len(findings) > len(kept):
+        page.say(f"and {len(findings) - len(kept)} more", "dim", 12)
+
+
+def _place(page: Page, finding: Finding) -> dict[str, str]:
+    most = 2000 if page.verbose else 200
+    texts = {
+        "at": where(finding.at),
+        "expected": "" if finding.expected is ABSENT else value_text(finding.expected, most),
+        "found": "" if finding.expected is finding.found is ABSENT else value_text(finding.found, most),
+    }
+    return {name: page.writable(text) for name, text in texts.items()}
+
+
+def _advised(page: Page, sides: Sides) -> None:
+    for ruling, what in (("advised", "a SHOULD, does not fail the run"), ("noted", "does not fail the run")):
+        rows = [row for row in sides.rows if any(result and result.ruling == ruling for result in row.results)]
+        if not rows:
+            continue
+        page.head(f"{ruling}: {number_of(len(rows), 'requirement')} ({what})", STYLES[ruling])
+        for row in rows:
+            _brief(page, sides, row, ruling)
+
+
+def _brief(page: Page, sides: Sides, row: Row, ruling: str) -> None:
+    """One requirement in a few lines: what it is and the first finding; of those noted, only what it is."""
+    told = row.told
+    guilty = [(place, result) for place, result in enumerate(row.results) if result and result.ruling == ruling]
+    at = f" [{listed(sides.names[place] for place, _ in guilty)}]" if len(sides.runs) > 1 else ""
+    title = page.writable(f"  {legible(told.title)}{legible(at)}")
+    page.show(Text.assemble((page.writable(legible(told.check)), STYLES[ruling]), title))
+    groups = by_message(guilty[0][1].findings)
+    brief = 1 if ruling == "advised" else 0
+    for message, findings in groups if page.verbose else groups[:brief]:
+        first = _place(page, findings[0])
+        facts = [f"{name} {text}" for name, text in first.items() if text and name != "at"]
+        before = f"{first['at']}: " if first["at"] else ""
+        times = f" ({len(findings)} times)" if len(findings) > 1 else ""
+        page.say(before + "; ".join([legible(message) + times, *facts]), indent=4)
+    if told.remedy and (brief or page.verbose):
+        page.say(f"remedy: {legible(told.remedy)}", "green", 4)
+    for place, result in guilty if page.verbose else ():
+        for x in exchanges_of(sides.runs[place], result, page.lookup, most=1):
+            page.command(sides.runs[place], x)
+
+
+def _lost(page: Page, run: Run, name: str) -> None:
+    found = losses(run, page.lookup)
+    if not found:
+        return
+    errored = number_of(run.counts["errored"], "requirement")
+    page.head(f"errored: {errored} of {legible(name)} had no evidence", STYLES["errored"])
+    for loss in found:
+        page.say(f"{number_of(len(loss.results), 'check')} had no evidence: {loss.what}", "bold")
+        ids = listed((result.check for result in loss.results), 0 if page.verbose else 8)
+        page.say(legible(ids), "dim", 4)
+        if loss.cause is not None:
+            if loss.cause.raw and not 200 <= (loss.cause.status or 0) < 300:
+                page.say(f"it said: {legible(loss.cause.text, 300)}", indent=4)
+            page.command(run, loss.cause)
+
+
+def _rest(page: Page, run: Run, name: str, *, several: bool) -> None:
+    """What says nothing about the server, with the reason: it must be listed, and nobody wants to read much of it."""
+    at = f" at {legible(name)}" if several else ""
+    for ruling in ("unsupported", "unwitnessed"):
+        if not run.counts[ruling]:
+            continue
+        page.head(f"{ruling}{at}: {run.counts[ruling]}", "dim bold")
+        for reason, results in by_reason(run.of(ruling)):
+            ids = listed((result.check for result in results), 0 if page.verbose else 6)
+            page.say(f"{legible(reason, 200) or 'no reason was given'}: {legible(ids)}", "dim")
+    if run.counts["waived"]:
+        page.head(f"waived{at}: {run.counts['waived']}", STYLES["waived"])
+        for result in run.of("waived"):
+            page.say(f"{legible(result.check)}: {_waiver(result)}", STYLES["waived"])
+
+
+def _waiver(result: Result) -> str:
+    waiver = result.waiver
+    if waiver is None:
+        return legible(result.because)
+    facts = [waiver.owner, f"until {waiver.until}" if waiver.until else "", waiver.issue or ""]
+    return legible(f"{waiver.because} ({', '.join(fact for fact in facts if fact)})")
+
+
+def _result(page: Page, sides: Sides) -> None:
+    page.console.print()
+    word = standing(sides.runs)
+    style = {"clean": "bold green", "violations": "bold red"}.get(word, "bold yellow")
+    for run, name in zip(sides.runs, sides.names, strict=True):
+        alone = len(sides.runs) == 1
+        code = run.footer.exit if run.footer else None
+        ending = f" (exit {code}: {word})" if code is not None and alone else f" ({word})" if alone else ""
+        sound = not unfinished(run) and not any(one.fails for one in run.results)
+        own = style if alone else STYLES["passed" if sound else "failed"]
+        page.line(f"{legible(name)}: {legible(in_words(run))}; run: {_path(run.directory)}{ending}", own)
+    if len(sides.runs) > 1:
+        codes = {run.footer.exit for run in sides.runs if run.footer}
+        ending = f" (exit {codes.pop()})" if len(codes) == 1 and None not in codes else ""
+        page.line(f"{len(sides.runs)} targets: {word}{ending}; runs: {_path(_common(sides.runs))}", style)
+
+
+def _path(directory: Path) -> str:
+    """The path as short as it can be copied from here."""
+    try:
+        return legible(str(directory.relative_to(Path.cwd())))
+    except ValueError:
+        return legible(str(directory))
+
+
+def _common(runs: Sequence[Run]) -> Path:
+    return Path(os.path.commonpath([run.directory.absolute() for run in runs]))

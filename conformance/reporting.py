@@ -1,0 +1,73 @@
+"""Runs on disk, ruled and with their exchanges at hand: what every face of a report is rendered from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+from rich.console import Console
+
+from conformance.exchange import Exchange
+from conformance.finding import Kind
+from conformance.recording import EXCHANGES, Recording
+from conformance.report import text
+from conformance.report.run import Run, read
+from conformance.requirement import Level
+from conformance.target import Waiver
+from conformance.verdict import Waived, rule
+
+
+@dataclass
+class Book:
+    """Several runs side by side."""
+
+    runs: Sequence[Run]
+    _recordings: dict[str, Recording] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, directories: Iterable[Path], today: date | None = None) -> Book:
+        """The runs in these directories, ruled as of today. Raises Mistake for what is no run."""
+        return cls([ruled(read(directory), today) for directory in directories])
+
+    def exchange(self, target: str, key: str) -> Exchange | None:
+        """The exchange of a probe at a target; None where the recording has none."""
+        run = next((run for run in self.runs if run.target == target), None)
+        if run is None:
+            return None
+        recording = self._recordings.get(target)
+        if recording is None:
+            source = run.directory if (run.directory / EXCHANGES).exists() else Path(run.header.replay_of or run.directory)
+            recording = self._recordings[target] = Recording(source)
+        return recording[key] if key in recording else None
+
+    def text(self, console: Console) -> None:
+        """The summary for a terminal."""
+        text.summary(console, self.runs, exchange=self.exchange)
+
+    def markdown(self) -> str:
+        """The summary for a pull request."""
+        from conformance.report import markdown
+
+        return markdown.render(self.runs, self.exchange)
+
+    def html(self) -> str:
+        """The report for a browser."""
+        from conformance.report import html  # Jinja2 is slow to import, and terminals need none
+
+        return html.render(self.runs, self.exchange)
+
+
+def ruled(run: Run, today: date | None = None) -> Run:
+    """A run with the verdicts of its own waivers and strictness."""
+    day = today or datetime.now(UTC).date()
+
+    def one(kind: Kind, level: Level, waiver: Waiver | None) -> tuple[str, str]:
+        waived = None
+        if waiver is not None:
+            waived = Waived(waiver.because, waiver.until)
+        verdict = rule(kind, level, waived, strict=run.header.strict, today=day)
+        return verdict.ruling.value, verdict.because
+
+    return run.ruled(one)

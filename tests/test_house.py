@@ -1,0 +1,107 @@
+"""The house has floors: a module imports only from floors below its own, and nothing below floor 8 knows pytest."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+HOUSE = Path(__file__).parent.parent / "conformance"
+
+FLOORS: dict[int, str] = {
+    1: "data mistake requirement probe secret quantity reading.sse reading.json reading.message report",
+    2: "exchange finding target probes.*",
+    3: "check guard recording curl har configuration.* report.*",
+    4: "refusal verdict reference.answer reference.fault transport.*",
+    5: "judgement checks.* reference.*",
+    6: "plan search",
+    7: "collector",
+    8: "trial golden",
+    9: "session",
+    10: "reporting items",
+    11: "prepare overview terminal",
+    12: "hooks cli allure",
+    13: "plugin",
+}
+"""Lowest first. `package.*` is a room: modules in it may use each other, downstairs only as the room's own imports go."""
+
+FREE = {"conformance", "checks", "configuration", "probes", "reading", "reference", "reference.faults", "transport"}
+"""Packages that hold names only. The public face re-exports from where they live."""
+
+PYTEST_FROM = 10
+EXCEPTIONS = {("reference.memory", "plan"), ("reference.memory", "search")}
+"""Memory drives plans as the collector does, in the room of the server it asks."""
+
+
+def modules() -> Iterator[tuple[str, Path]]:
+    """Every module of the package, by its name without `conformance.`."""
+    for path in sorted(HOUSE.rglob("*.py")):
+        parts = path.relative_to(HOUSE).with_suffix("").parts
+        parts = parts[:-1] if parts[-1] == "__init__" else parts
+        yield ".".join(parts) or "conformance", path
+
+
+def floor(name: str) -> tuple[int, str]:
+    """The floor of a module, and the pattern that says so."""
+    for number, names in FLOORS.items():
+        for one in names.split():
+            if name == one or (one.endswith(".*") and (name + ".").startswith(one[:-1])):
+                return number, one
+    raise AssertionError(f"{name} lives on no floor: add it to FLOORS")
+
+
+def imports(path: Path) -> Iterator[str]:
+    """The modules of the package that a file imports, for types or inside functions too."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            base = node.module or ""
+            deeper = [f"{base}.{alias.name}" for alias in node.names]
+            exists = [one for one in deeper if (HOUSE.parent / one.replace(".", "/")).with_suffix(".py").exists()]
+            names = exists or [base]
+        else:
+            continue
+        for name in names:
+            if name == "conformance" or name.startswith("conformance."):
+                yield name.removeprefix("conformance.")
+
+
+@pytest.mark.parametrize(("name", "path"), [pytest.param(*one, id=one[0]) for one in modules()])
+def test_imports_run_downstairs(name: str, path: Path) -> None:
+    """A module imports only from floors below its own, or from its own room."""
+    if name in FREE:
+        return
+    own, room = floor(name)
+    for imported in imports(path):
+        if imported in FREE or (name, imported) in EXCEPTIONS:
+            continue
+        other, other_room = floor(imported)
+        assert other < own or (room.endswith(".*") and room == other_room), (
+            f"{name} (floor {own}) imports {imported} (floor {other})"
+        )
+
+
+@pytest.mark.parametrize(("name", "path"), [pytest.param(*one, id=one[0]) for one in modules()])
+def test_only_the_top_knows_pytest(name: str, path: Path) -> None:
+    """Nothing below the items imports pytest, and nothing anywhere imports its private parts."""
+    text = path.read_text(encoding="utf-8")
+    for node in ast.walk(ast.parse(text)):
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+        for one in names:
+            assert not one.startswith("_pytest"), f"{name} imports {one}"
+            if one.split(".")[0] == "pytest":
+                assert name in ("plugin",) or floor(name)[0] >= PYTEST_FROM, f"{name} imports pytest"
+
+
+def test_reports_know_neither_checks_nor_transports() -> None:
+    """A report must read old runs of checks that no longer exist."""
+    for name, path in modules():
+        if name.startswith("report"):
+            if name == "reporting":
+                continue
+            for imported in imports(path):
+                assert not imported.startswith(("check", "transport", "collector")), f"{name} imports {imported}"

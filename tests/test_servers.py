@@ -1,0 +1,252 @@
+"""Installing engines: every step is taken, half an install is none, and failures say what to do. Offline, with toys."""
+
+from __future__ import annotations
+
+import fcntl
+import importlib.metadata
+import json
+import shutil
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from conformance.transport import servers
+from conformance.transport.servers import Build, Engine, InstallFailed, NotInstalled, executable, install, installed
+
+TOY = Engine(
+    name="toy",
+    title="Toy",
+    version="1.0",
+    cpu=Build("toy-cpu==1.0", without=("toyvision",), alias=("toy", "1.0+cpu")),
+    gpu=Build("toy==1.0"),
+    program="bin/toy",
+    space=1000,
+    needs="nothing",
+    systems=(sys.platform,),
+    pythons=(".".join(map(str, sys.version_info[:2])),),
+)
+
+PYTHON = """#!/bin/sh
+# Stands for Python: `-m venv DIR` makes an environment with this file in it, `-m pip install` makes the program.
+echo "$@" >> "{calls}"
+case "$*" in
+  *"-m venv"*) mkdir -p "$3/bin" "$3/lib/python3/site-packages"; cp "$0" "$3/bin/python";;
+  *" install "*) {install}; printf '#!/bin/sh\\necho toy $1\\n' > "${{0%/*}}/toy"; chmod +x "${{0%/*}}/toy";;
+esac
+"""
+
+
+class Machine:
+    """A machine whose Python is a shell script, and that has room for installs of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.told = folder, list[str]()
+        self.python, self.log = folder / "python", folder / "calls"
+        self.directory = folder / "cache" / "openai-conformance" / "servers" / "toy"
+        self.pip_does("echo Collecting toy")
+
+    def pip_does(self, command: str) -> None:
+        """Let `pip install` run a shell command first."""
+        self.python.write_text(PYTHON.format(calls=self.log, install=command))
+        self.python.chmod(0o755)
+
+    def calls(self) -> list[str]:
+        """What Python was run with so far."""
+        return self.log.read_text().splitlines() if self.log.exists() else []
+
+    def install(self) -> Path:
+        """Install the toy."""
+        return install("toy", tell=self.told.append)
+
+
+@pytest.fixture
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
+    """A machine without a GPU on which the toy engine can be installed."""
+    machine = Machine(tmp_path)
+    which = {"nvidia-smi": None}
+    monkeypatch.setattr(shutil, "which", which.get)
+    monkeypatch.setattr(sys, "executable", str(machine.python))
+    monkeypatch.setattr(servers, "ENGINES", {"toy": TOY})
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return machine
+
+
+def test_every_step_is_taken(machine: Machine) -> None:
+    """An install makes an environment, installs the pinned build, removes what breaks it, and tries the program."""
+    program = machine.install()
+    assert [call.split("--disable-pip-version-check ")[-1] for call in machine.calls()] == [
+        f"-m venv {machine.directory}/env",
+        "install --progress-bar off toy-cpu==1.0",
+        "uninstall -y toyvision",
+    ]
+    assert program == executable("toy") == machine.directory / "env" / "bin" / "toy"
+    assert machine.told == [
+        "making a virtual environment",
+        "installing toy-cpu==1.0 (a few minutes)",
+        "Collecting toy",
+        "removing toyvision",
+        "trying it",
+        "toy --version",
+        f"Toy 1.0 is installed: {program}",
+    ]
+    assert "Collecting toy" in (machine.directory / "install.log").read_text()
+    assert [state.build for state in installed()] == ["toy-cpu==1.0"]
+
+
+def test_alias_is_found(machine: Machine) -> None:
+    """The distribution is found under the name that the program looks for."""
+    machine.install()
+    packages = str(machine.directory / "env" / "lib" / "python3" / "site-packages")
+    (found,) = importlib.metadata.distributions(name="toy", path=[packages])
+    assert (found.metadata["Name"], found.version) == ("toy", "1.0+cpu")
+
+
+def test_second_install_does_nothing(machine: Machine) -> None:
+    """What is installed is left alone."""
+    program = machine.install()
+    before = machine.calls()
+    assert machine.install() == program
+    assert machine.calls() == before
+    assert machine.told[-1] == "Toy 1.0 is installed already (toy-cpu==1.0)"
+
+
+def test_half_an_install_is_made_anew(machine: Machine) -> None:
+    """Without its marker an install counts for nothing, and nothing of it stays."""
+    machine.install()
+    (machine.directory / servers.MARKER).unlink()
+    (machine.directory / "env" / "rest").touch()
+    with pytest.raises(NotInstalled):
+        executable("toy")
+    machine.install()
+    assert not (machine.directory / "env" / "rest").exists()
+    assert executable("toy").is_file()
+
+
+@pytest.mark.parametrize("marker", ["", "[]", "{}", '{"build": 7}', '{"build": ["toy-cpu==1.0"]}'])
+def test_bad_marker_is_none(machine: Machine, marker: str) -> None:
+    """A marker that is not one is no marker."""
+    machine.install()
+    (machine.directory / servers.MARKER).write_text(marker)
+    with pytest.raises(NotInstalled):
+        executable("toy")
+
+
+def test_gpu_build_where_there_is_a_gpu(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With an NVIDIA driver the plain build is installed, as it is."""
+    monkeypatch.setattr(shutil, "which", {"nvidia-smi": "/usr/bin/nvidia-smi"}.get)
+    machine.install()
+    assert [call.split()[-1] for call in machine.calls()[1:]] == ["toy==1.0"]
+    assert json.loads((machine.directory / servers.MARKER).read_text())["build"] == "toy==1.0"
+
+
+def test_older_build_is_replaced(machine: Machine) -> None:
+    """After the pin has moved, the old install is named and no longer used, and an install replaces it."""
+    machine.install()
+    (machine.directory / servers.MARKER).write_text('{"build": "toy-cpu==0.9"}')
+    with pytest.raises(NotInstalled, match=r"\(toy-cpu==0.9 is, an older build\)"):
+        executable("toy")
+    machine.install()
+    assert executable("toy").is_file()
+
+
+# Failures
+
+
+def test_failure_of_pip_is_explained(machine: Machine) -> None:
+    """When pip fails the message has its errors and the log's place, and nothing counts as installed."""
+    machine.pip_does("echo Collecting toy; echo 'ERROR: No matching distribution found for toy'; exit 3")
+    with pytest.raises(InstallFailed) as caught:
+        machine.install()
+    first, *rest = str(caught.value).splitlines()
+    assert first.startswith("Toy could not be installed: installing toy-cpu==1.0")
+    assert first.endswith(f"ended with status 3 (log: {machine.directory / 'install.log'})")
+    assert rest == ["  ERROR: No matching distribution found for toy"]
+    with pytest.raises(NotInstalled):
+        executable("toy")
+
+
+def test_endless_pip_is_ended(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An installer that hangs is ended, with what it started, when its time is over."""
+    machine.pip_does("echo waiting; sleep 60")
+    monkeypatch.setattr(servers, "PIP_PATIENCE", 0.3)
+    began = time.monotonic()
+    with pytest.raises(InstallFailed, match=r"took more than 0\.3 s"):
+        machine.install()
+    assert time.monotonic() - began < 10
+
+
+def test_program_that_does_not_run_is_no_install(machine: Machine) -> None:
+    """An engine that cannot print its version is not installed."""
+    machine.pip_does('printf "#!/bin/sh\\nexit 5\\n" > "${0%/*}/toy"; chmod +x "${0%/*}/toy"; exit 0')
+    with pytest.raises(InstallFailed, match="trying it ended with status 5"):
+        machine.install()
+    assert not installed()[0].ready
+
+
+def test_python_that_is_not_there(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Python that cannot be run at all is a failed install too."""
+    monkeypatch.setattr(sys, "executable", "/no/such/python")
+    with pytest.raises(InstallFailed, match="No such file"):
+        machine.install()
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"systems": ("plan9",)}, "Toy runs on plan9 only"),
+        ({"space": 10**18}, "Toy takes 1000000000 GB, and"),
+        ({"pythons": ("2.7",)}, "Toy 1.0 needs Python 2.7; none is here"),
+    ],
+)
+def test_unfit_machine_is_told_first(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, changes: dict[str, object], said: str
+) -> None:
+    """A machine that cannot have the engine is told so before anything is fetched."""
+    monkeypatch.setattr(servers, "ENGINES", {"toy": Engine(**{**vars(TOY), **changes})})
+    with pytest.raises(InstallFailed, match=said):
+        machine.install()
+    assert not machine.calls()
+
+
+def test_two_at_once_are_refused(machine: Machine) -> None:
+    """While one process installs an engine, another is told so, and breaks nothing."""
+    machine.directory.parent.mkdir(parents=True)
+    with (machine.directory.parent / "toy.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(InstallFailed, match="being installed by another process"):
+            machine.install()
+    machine.install()
+
+
+# What is there
+
+
+def test_not_installed_says_what_to_do(machine: Machine) -> None:
+    """An engine that is not there is one sentence with the command that brings it."""
+    with pytest.raises(NotInstalled) as caught:
+        executable("toy")
+    assert str(caught.value) == "Toy is not installed here: run `conformance servers install toy`"
+    assert [(state.engine.name, state.build, state.ready) for state in installed()] == [("toy", None, False)]
+
+
+def test_one_beside_this_python_will_do(machine: Machine) -> None:
+    """Somebody who has the engine in the suite's own environment needs no other."""
+    beside = machine.folder / "toy"
+    beside.touch()
+    assert executable("toy") == beside
+
+
+def test_unknown_engine_names_the_known(machine: Machine) -> None:
+    """A name that is not known is answered with those that are."""
+    for ask, problem in ((executable, NotInstalled), (install, InstallFailed)):
+        with pytest.raises(problem, match="there is no engine 'tpyo' here; there is toy"):
+            ask("tpyo")
+
+
+def test_vllm_is_pinned_alike() -> None:
+    """Both builds of vLLM are of the version that is shown."""
+    vllm = servers.ENGINES["vllm"]
+    assert {build.requirement.partition("==")[2] for build in (vllm.cpu, vllm.gpu)} == {vllm.version}
+    assert vllm.cpu.alias == ("vllm", f"{vllm.version}+cpu")

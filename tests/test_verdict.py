@@ -1,0 +1,80 @@
+"""The verdict table, row by row."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+
+from conformance.finding import Kind
+from conformance.requirement import MAY, MUST, NOTE, SHOULD, Level
+from conformance.verdict import Ruling, Waived, rule
+
+TODAY = date(2026, 11, 23)
+WAIVER = Waived("known", date(2027, 1, 31))
+EXPIRED = Waived("known", date(2026, 1, 31))
+ENDLESS = Waived("known")
+
+
+@pytest.mark.parametrize("level", Level)
+@pytest.mark.parametrize(
+    ("kind", "ruling"),
+    [
+        (Kind.HOLDS, Ruling.PASSED),
+        (Kind.UNSUPPORTED, Ruling.UNSUPPORTED),
+        (Kind.UNWITNESSED, Ruling.UNWITNESSED),
+        (Kind.ERRORED, Ruling.ERRORED),
+    ],
+)
+@pytest.mark.parametrize("strict", [False, True])
+def test_what_is_not_violated_counts_the_same_at_every_level(
+    kind: Kind, ruling: Ruling, level: Level, strict: bool
+) -> None:
+    """Without a waiver, only a violation depends on the level, and never on strictness."""
+    assert rule(kind, level, strict=strict, today=TODAY).ruling is ruling
+
+
+@pytest.mark.parametrize(
+    ("level", "strict", "ruling"),
+    [
+        (MUST, False, Ruling.FAILED),
+        (SHOULD, False, Ruling.ADVISED),
+        (MAY, False, Ruling.NOTED),
+        (NOTE, False, Ruling.NOTED),
+        (MUST, True, Ruling.FAILED),
+        (SHOULD, True, Ruling.FAILED),
+        (MAY, True, Ruling.FAILED),
+        (NOTE, True, Ruling.NOTED),
+    ],
+)
+def test_a_violation_counts_by_its_level(level: Level, strict: bool, ruling: Ruling) -> None:
+    """A MUST fails, a SHOULD advises, a MAY is noted; `--strict` fails all three; a NOTE never fails."""
+    assert rule(Kind.VIOLATED, level, strict=strict, today=TODAY).ruling is ruling
+
+
+@pytest.mark.parametrize("level", Level)
+@pytest.mark.parametrize("strict", [False, True])
+@pytest.mark.parametrize(
+    ("kind", "waiver", "ruling"),
+    [
+        (Kind.VIOLATED, WAIVER, Ruling.WAIVED),
+        (Kind.VIOLATED, ENDLESS, Ruling.WAIVED),
+        (Kind.VIOLATED, EXPIRED, Ruling.FAILED),
+        (Kind.HOLDS, WAIVER, Ruling.FAILED),
+        (Kind.HOLDS, EXPIRED, Ruling.FAILED),
+        (Kind.UNSUPPORTED, WAIVER, Ruling.UNSUPPORTED),
+        (Kind.UNWITNESSED, WAIVER, Ruling.UNWITNESSED),
+        (Kind.ERRORED, WAIVER, Ruling.ERRORED),
+    ],
+)
+def test_waivers(kind: Kind, waiver: Waived, ruling: Ruling, level: Level, strict: bool) -> None:
+    """A waiver excuses a violation until it expires, fails once it is stale, and never hides missing evidence."""
+    verdict = rule(kind, level, waiver, strict=strict, today=TODAY)
+    assert verdict.ruling is ruling
+    assert bool(verdict.because) == (ruling in (Ruling.WAIVED, Ruling.FAILED))
+
+
+def test_only_failed_and_errored_fail() -> None:
+    """A run is not clean where something failed or could not be tested."""
+    fails = {ruling for ruling in Ruling for kind in Kind for level in Level if rule(kind, level).ruling is ruling and rule(kind, level).fails}
+    assert fails == {Ruling.FAILED, Ruling.ERRORED}
