@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Iterable
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Protocol
 
 import anyio
 from anyio.from_thread import BlockingPortal, start_blocking_portal
@@ -66,6 +66,15 @@ class Counts:
 class _Ticket:
     rank: tuple[int, int]
     go: anyio.Event = field(compare=False, default_factory=anyio.Event)
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """The evidence of one case by its keys: the exchanges themselves stay on disk until somebody judges them."""
+
+    keys: tuple[str, ...]
+    stopped: str = ""
+    witnessed: bool = True
 
 
 class Lanes:
@@ -128,7 +137,8 @@ class Collector:
         self._portal: BlockingPortal | None = None
         self._lanes: Lanes | None = None
         self._pending: dict[str, anyio.Event] = {}
-        self._futures: list[Future[Any]] = []
+        self._futures: set[Future[Gathered]] = set()
+        self._unsent: dict[str, Exchange] = {}
         self._stopped = False
         self._failure: BaseException | None = None
 
@@ -142,18 +152,24 @@ class Collector:
         assert self._portal is not None
         assert self._portal_manager is not None
         self._stopped = True
-        for future in self._futures:
+        for future in list(self._futures):
             future.cancel()
         self._portal.call(self.transport.aclose)
         self._portal_manager.__exit__(None, None, None)
         self.recording.close()
 
-    def start(self, check: Check, case: Case) -> Future[Evidence]:
-        """Begin to gather the evidence of one case. The future gives it, or raises what broke the suite itself."""
+    def start(self, check: Check, case: Case) -> Future[Gathered]:
+        """Begin to gather the evidence of one case. The future tells when it is there, or raises what broke the suite."""
         assert self._portal is not None
-        future: Future[Evidence] = self._portal.start_task_soon(self._gather, check, case)
-        self._futures.append(future)
+        future: Future[Gathered] = self._portal.start_task_soon(self._gather, check, case)
+        self._futures.add(future)
+        future.add_done_callback(self._futures.discard)
         return future
+
+    def evidence(self, gathered: Gathered) -> Evidence:
+        """The evidence itself, from the recording."""
+        exchanges = tuple(self._unsent[key] if key in self._unsent else self.recording[key] for key in gathered.keys)
+        return Evidence(exchanges, gathered.stopped, gathered.witnessed)
 
     def ask(self, probe: Probe) -> Exchange:
         """One exchange, now: waits for it."""
@@ -164,7 +180,7 @@ class Collector:
         """Send nothing more; what has not been sent ends as unsent."""
         self._stopped = True
 
-    async def _gather(self, check: Check, case: Case) -> Evidence:
+    async def _gather(self, check: Check, case: Case) -> Gathered:
         rank = -max((part.length for part in (case if isinstance(case, tuple) else (case,)) if isinstance(part, Chain)), default=0)
         steps, answers = plan(check, case), None
         while True:
@@ -172,7 +188,7 @@ class Collector:
                 probes = next(steps) if answers is None else steps.send(answers)
             except StopIteration as stop:
                 evidence: Evidence = stop.value
-                return evidence
+                return Gathered(evidence.keys, evidence.stopped, evidence.witnessed)
             answers = await self._all(probes, rank)
             rank -= 100  # later steps go before first ones
 
@@ -202,7 +218,9 @@ class Collector:
         self.counts.wanted += 1
         try:
             x = await self._send(probe, rank)
-            if self.record and x.ending.how is not How.UNSENT:
+            if x.ending.how is How.UNSENT:
+                self._unsent[key] = x
+            elif self.record:
                 self.recording.append(x)
             return x
         finally:

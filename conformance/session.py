@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from conformance.check import Case, Check
+from conformance.collector import Gathered
 from conformance.finding import Kind, Outcome
 from conformance.judgement import Evidence, judge
 from conformance.search import draw, shrink
@@ -46,7 +47,7 @@ class Session:
     trials: dict[str, Trial] = field(default_factory=dict)
     dead: dict[str, str] = field(default_factory=dict)
     """Targets that could not be tested, and why."""
-    _futures: dict[tuple[str, str], list[Future[Evidence]]] = field(default_factory=dict)
+    _futures: dict[tuple[str, str], list[Future[Gathered]]] = field(default_factory=dict)
     _cases: dict[tuple[str, str], tuple[Case, ...]] = field(default_factory=dict)
     _stack: ExitStack = field(default_factory=ExitStack)
     _counts: dict[str, Counter[str]] = field(default_factory=dict)
@@ -123,11 +124,11 @@ class Session:
         evidence = self._wait(trial, trial.collector.start(check, smallest))
         return _first(check, [evidence, *gathered], claims)
 
-    def _wait(self, trial: Trial, future: Future[Evidence]) -> Evidence:
+    def _wait(self, trial: Trial, future: Future[Gathered]) -> Evidence:
         waited = False
         while True:
             try:
-                evidence = future.result(timeout=PULSE)
+                gathered = future.result(timeout=PULSE)
             except NotYet:
                 waited = True
                 counts = trial.collector.counts
@@ -135,7 +136,7 @@ class Session:
                 continue
             if waited:
                 self.progress("")
-            return evidence
+            return trial.collector.evidence(gathered)
 
     def verdict(self, check: Check, target: Target, outcome: Outcome) -> Verdict:
         """How an outcome counts, with the waivers of its target and the strictness of this run."""

@@ -13,7 +13,8 @@ from conformance.reference.answer import Answer, Request
 from conformance.reference.engine import DEFAULT_KEY, Settings, responder
 from conformance.reference.validation import PARAMETERS
 
-RESPOND = responder(Settings(window=500, body_limit=100_000))
+WINDOW = 700
+RESPOND = responder(Settings(window=WINDOW, body_limit=100_000))
 KEY = {"authorization": f"Bearer {DEFAULT_KEY}", "content-type": "application/json"}
 HELLO = [{"role": "user", "content": "Say hello"}]
 CALL = {"id": "call_1", "type": "function", "function": {"name": "get_weather", "arguments": '{"city":"Paris"}'}}
@@ -156,7 +157,7 @@ WRONG: list[tuple[dict[str, Any], str, str | None]] = [
     ({"max_tokens": "5"}, "max_tokens", TYPE),
     ({"max_completion_tokens": -1}, "max_completion_tokens", BELOW),
     ({"max_completion_tokens": 1, "max_tokens": 1}, "max_tokens", "invalid_parameter_combination"),
-    ({"max_completion_tokens": 501}, "messages", "context_length_exceeded"),
+    ({"max_completion_tokens": WINDOW + 1}, "messages", "context_length_exceeded"),
     ({"messages": [{"role": "user", "content": "word " * 600}]}, "messages", "context_length_exceeded"),
     ({"messages": [{"role": "user", "content": "word " * 600}], "stream": True}, "messages", "context_length_exceeded"),
     ({"seed": 2**63}, "seed", ABOVE),
@@ -426,10 +427,10 @@ def test_a_body_has_a_limit() -> None:
 def test_the_window_is_kept_to_the_token() -> None:
     """Prompt and cap may fill the window, and not one token more."""
     prompt = ask().body["usage"]["prompt_tokens"]
-    assert ask(max_tokens=500 - prompt).status == 200
-    error = refusal(ask(max_tokens=501 - prompt))
+    assert ask(max_tokens=WINDOW - prompt).status == 200
+    error = refusal(ask(max_tokens=WINDOW + 1 - prompt))
     assert error["code"] == "context_length_exceeded"
-    assert "maximum context length is 500 tokens" in error["message"]
+    assert f"maximum context length is {WINDOW} tokens" in error["message"]
     assert refusal(ask(messages=[{"role": "user", "content": "x" * 90_000}]))["code"] == "context_length_exceeded"
 
 
@@ -437,4 +438,4 @@ def test_an_unlimited_answer_ends_with_the_window() -> None:
     """Without a cap, the window is the cap."""
     body = ask(messages=[{"role": "user", "content": "Count to 2000"}]).body
     assert body["choices"][0]["finish_reason"] == "length"
-    assert body["usage"]["total_tokens"] == 500
+    assert body["usage"]["total_tokens"] == WINDOW

@@ -274,7 +274,7 @@ NEVER_NULL = (
     MAY,
     sends=HELLO,
     spec=SPEC.at(MESSAGE, "annotations: array; function_call: object; tool_calls: array (none of them nullable)"),
-    remedy="none needed: the official clients take null for absent; validate with their types, not with the specification",
+    remedy="none needed: the official clients take null for absent; validate with their types, not the specification",
 )
 def nulls_are_documented(x: Exchange) -> Findings:
     """Members that the contract has no null for are left out where there is nothing to say."""
@@ -316,7 +316,8 @@ def members_are_unique(x: Exchange) -> Findings:
 
 DOCUMENTED = {
     "": {
-        "id", "object", "created", "model", "choices", "usage", "system_fingerprint", "service_tier", "metadata", "moderation",
+        "id", "object", "created", "model", "choices",
+        "usage", "system_fingerprint", "service_tier", "metadata", "moderation",
     },
     "choice": {"index", "message", "finish_reason", "logprobs"},
     "message": {"role", "content", "refusal", "tool_calls", "annotations", "function_call", "audio"},

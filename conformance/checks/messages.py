@@ -24,7 +24,7 @@ MALFORMED = ERRORS.at(
 
 
 def refused(x: Exchange, sentence: str) -> Findings:
-    """A finding where a broken request is not refused: it is answered (in the words of `sentence`), or a server error."""
+    """A finding where a broken request is not refused: answered (in the words of `sentence`), or a server error."""
     assert x.status is not None
     if x.ok:
         yield Finding(sentence, at="status", expected="400", found=x.status)

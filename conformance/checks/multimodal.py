@@ -50,11 +50,12 @@ def answered_or_refused(x: Exchange) -> Findings:
 )
 def image_is_accepted(x: Exchange) -> Findings:
     """A user message may hold an image in a data URL."""
-    if x.ok:
-        return
-    if named(x, ("vision",)):
+    assert x.status is not None
+    if x.status >= 500:
+        yield Unwitnessed(f"the server failed ({x.status})")  # multimodal.image-does-no-harm says so
+    elif not x.ok and named(x, ("vision",)):
         yield Unsupported(f"the server refuses images ({x.status})")
-    elif x.status is not None and x.status < 500:  # a server error is multimodal.image-does-no-harm's
+    elif not x.ok:
         yield Finding("an image is refused, and not for being an image", at="status", expected="200", found=said(x))
 
 
@@ -69,8 +70,11 @@ def image_is_accepted(x: Exchange) -> Findings:
 def image_is_not_ignored(image: Exchange, text: Exchange) -> Findings:
     """An image that is not refused is counted in the prompt."""
     more, less = image.usage["prompt_tokens"], text.usage["prompt_tokens"]
-    if not image.ok:
+    assert image.status is not None
+    if 400 <= image.status < 500:
         yield Unsupported(f"the server refuses images ({image.status})")
+    elif not image.ok:
+        yield Unwitnessed(f"the server failed ({image.status})")
     elif more.type != "integer" or less.type != "integer":
         yield Unwitnessed("tokens are not counted")
     elif more.value <= less.value:

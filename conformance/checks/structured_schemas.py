@@ -1,4 +1,4 @@
-"""Answers by schemas of every kind: drawn from OpenAI's strict subset, recursive, large, or with words that few servers know.
+"""Answers by schemas of every kind: drawn from OpenAI's strict subset, recursive, large, with words that few know.
 
 A schema may be refused with a 4xx; it may not be ignored, and it may not bring the server down.
 """
@@ -20,6 +20,7 @@ from conformance.reading.json import NotJSON, parse
 from conformance.refusal import message
 from conformance.requirement import MUST, NOTE, REPORTS, SHOULD, SPEC, STRUCTURED
 
+Asserting = jsonschema.Draft202012Validator
 BY_SCHEMA = "structured.json_schema"
 CONTENT = "/choices/0/message/content"
 RUN = re.compile(r"(.{1,4}?)\1{40,}", re.DOTALL)
@@ -49,7 +50,7 @@ def _kept(x: Exchange) -> Findings:
     except NotJSON as problem:
         yield Finding("the answer is not JSON", at=CONTENT, expected=str(problem), found=x.choice.text[:500])
         return
-    error = next(iter(jsonschema.Draft202012Validator(schema).iter_errors(value)), None)
+    error = next(iter(Asserting(schema).iter_errors(value)), None)
     if error is not None:
         rule = {"".join(f"/{step}" for step in error.absolute_path): {str(error.validator): error.validator_value}}
         yield Finding("the answer is not valid under the schema", at=CONTENT, expected=rule, found=x.choice.text[:500])
@@ -98,7 +99,7 @@ def any_name_is_kept(x: Exchange) -> Findings:
     needs=ANYTHING,
     requires=BY_SCHEMA,
     examples=4,
-    spec=STRUCTURED.at("recursive schemas", "recursive schemas are supported, by `$ref: #` and by definitions"),
+    spec=STRUCTURED.at("supported schemas", "Recursive schemas are supported"),
 )
 def recursion_is_kept_or_refused(x: Exchange) -> Findings:
     """A recursive schema is answered or refused at once, not given up in the middle of an answer."""
@@ -183,5 +184,5 @@ def keywords_of_schemas(x: Exchange) -> Findings:
     except NotJSON:
         yield Observed("cut off" if x.choice.finish_reason == "length" else "ignored", word)
         return
-    valid = jsonschema.Draft202012Validator(objects(value=KEYWORDS[word])).is_valid(value)
+    valid = Asserting(objects(value=KEYWORDS[word]), format_checker=Asserting.FORMAT_CHECKER).is_valid(value)
     yield Observed("enforced" if valid else "ignored", word)

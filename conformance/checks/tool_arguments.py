@@ -1,7 +1,7 @@
 """The arguments of tool calls: JSON, of the shape that was asked for, with every value unharmed.
 
-A model may write what it likes, and the source says so. What is judged here are calls that the server was told to make, and
-answers that were not cut short; values are drawn, and pinned down by a strict schema that allows no other.
+A model may write what it likes, and the source says so. What is judged here are calls that the server was told to make,
+in answers that were not cut short; values are drawn, and pinned down by a strict schema that allows no other.
 """
 
 from __future__ import annotations
@@ -116,7 +116,9 @@ def strict_schema_is_kept(whole: Exchange, streamed: Exchange) -> Findings:
                 value = parse(call.arguments)
             except NotJSON as problem:
                 why = str(problem)
-                yield Finding("the arguments of a strict tool are not JSON", expected=why, found=call.arguments, on=x.key)
+                yield Finding(
+                    "the arguments of a strict tool are not JSON", expected=why, found=call.arguments, on=x.key
+                )
                 continue
             for error in schema.iter_errors(value):
                 at = "/".join(["arguments", *map(str, error.absolute_path)])
@@ -157,7 +159,9 @@ def integers_survive(x: Exchange) -> Findings:
     wanted = echoed(x.probe)
     for call, value in values(x):
         if type(value) is not int or value != wanted:
-            yield Finding("the integer is not the only one that the schema allows", expected=wanted, found=call.arguments)
+            yield Finding(
+                "the integer is not the only one that the schema allows", expected=wanted, found=call.arguments
+            )
 
 
 @check(

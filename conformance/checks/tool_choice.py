@@ -1,7 +1,7 @@
 """`tool_choice`: whether a call is free, demanded, or forbidden, and of which function.
 
-`required` and a named function are promises of the server, whatever the model would like. What it does under `auto` is the
-model's affair.
+`required` and a named function are promises of the server, whatever the model would like. What it does under `auto` is
+the model's affair.
 """
 
 from __future__ import annotations
@@ -58,7 +58,14 @@ def requests_are_accepted(x: Exchange) -> Findings:
         yield Finding("a request with tool_choice is not answered", expected="2xx", found=x.status)
 
 
-@check("tool_choice.required-calls", MUST, sends=each(REQUIRED, REQUIRED_STREAMED), spec=MUST_CALL, requires="tools", remedy=GUIDED)
+@check(
+    "tool_choice.required-calls",
+    MUST,
+    sends=each(REQUIRED, REQUIRED_STREAMED),
+    spec=MUST_CALL,
+    requires="tools",
+    remedy=GUIDED,
+)
 def required_calls(x: Exchange) -> Findings:
     """Under `required` there is a call, even where the question has no use for one."""
     if x.choice.finish_reason in CUT_SHORT and not called(x):
@@ -67,7 +74,9 @@ def required_calls(x: Exchange) -> Findings:
         yield Finding("a call was required, and there is none", found=x.choice.text[:200])
 
 
-@check("tool_choice.named-is-called", MUST, sends=each(NAMED, NAMED_STREAMED), spec=FORCED, requires="tools", remedy=GUIDED)
+@check(
+    "tool_choice.named-is-called", MUST, sends=each(NAMED, NAMED_STREAMED), spec=FORCED, requires="tools", remedy=GUIDED
+)
 def named_is_called(x: Exchange) -> Findings:
     """Where a function is named, it is called, and no other."""
     yield from _only(x)
@@ -83,7 +92,7 @@ def named_is_called(x: Exchange) -> Findings:
     remedy=GUIDED,
 )
 def named_among_many_is_called(x: Exchange) -> Findings:
-    """The named function is called among several of any valid name, in letters, digits, `_` and `-`, up to 64 of them."""
+    """The named function is called among several whose names are valid: letters, digits, `_` and `-`, 64 at most."""
     yield from _only(x)
 
 
@@ -102,7 +111,9 @@ def _only(x: Exchange) -> Findings:
 def none_calls_nothing(x: Exchange) -> Findings:
     """Under `none` there is no call, even where the question suggests one."""
     if called(x):
-        yield Finding("calls were forbidden, and there is one", found=[call.wire["function"] for call in x.choice.calls])
+        yield Finding(
+            "calls were forbidden, and there is one", found=[call.wire["function"] for call in x.choice.calls]
+        )
 
 
 @check(
@@ -158,8 +169,8 @@ def _refused(x: Exchange, accepted: str) -> Findings:
     sends=(WEATHER, NULL_CHOICE),
     spec=REPORTS.at(
         "vLLM",
-        "Clients that serialise every member of a request send null for the ones that were not set.",
-        "https://github.com/vllm-project/vllm/blob/main/tests/tool_use/test_tool_choice_required.py",
+        "Clients that send null for what was not set got a server error.",
+        "https://github.com/vllm-project/vllm/pull/19679",
     ),
     needs=REPLY,
     requires="tools",
@@ -214,7 +225,9 @@ def named_finish_reason_agrees(whole: Exchange, streamed: Exchange) -> Findings:
     "tool_choice.allowed-tools-are-kept",
     MUST,
     sends=ALLOWED,
-    spec=SPEC.at("ChatCompletionAllowedTools", "`required` requires the model to call one or more of the allowed tools."),
+    spec=SPEC.at(
+        "ChatCompletionAllowedTools.mode", "`required` requires the model to call one or more of the allowed tools."
+    ),
     requires="tools",
 )
 def allowed_tools_are_kept(x: Exchange) -> Findings:

@@ -1,38 +1,25 @@
-"""Tool calls in streams: what the fragments carry, in which order, and what they add up to.
+"""Tool calls in streams: what the fragments carry, and in which order they come.
 
-The clients' rules for adding up are in `reading/message.py`. What holds of calls whole and streamed is in `tools.py` and
+What they add up to is in `tool_stream_sums.py`; what holds of calls whole and streamed, in `tools.py` and
 `tool_arguments.py`.
 """
 
 from __future__ import annotations
 
-from typing import Any
-
 from conformance.check import ANYTHING, REPLY, check, each
 from conformance.exchange import Exchange
-from conformance.finding import Finding, Findings, Observed, Unsupported, Unwitnessed
-from conformance.probes.tool_drawn import echoed, echoes_of_text_streamed
+from conformance.finding import Finding, Findings, Observed, Unsupported
 from conformance.probes.tools import (
-    BOTH_GREEDY,
-    BOTH_GREEDY_STREAMED,
     BOTH_STREAMED,
-    BROKEN,
-    BROKEN_STREAMED,
     NAMED_STREAMED,
-    ORDER,
     ORDER_STREAMED,
     PINGED_STREAMED,
-    REQUIRED_COUNTED,
     REQUIRED_STREAMED,
-    WEATHER,
-    WEATHER_GREEDY,
-    WEATHER_GREEDY_STREAMED,
     WEATHER_STREAMED,
 )
-from conformance.reading.calls import CUT_SHORT, called, called_twice, complete, fragments
-from conformance.reading.json import NotJSON, parse
+from conformance.reading.calls import called, called_twice, fragments
 from conformance.refusal import named
-from conformance.requirement import AI_SDK, MAY, MUST, NOTE, OPENAI_PYTHON, REPORTS, SHOULD, SPEC, STRANDS
+from conformance.requirement import AI_SDK, MUST, NOTE, OPENAI_PYTHON, REPORTS, SHOULD, SPEC, STRANDS
 
 NEEDS = ("tools", "chat.stream")
 CHUNK = SPEC.at("ChatCompletionMessageToolCallChunk", "required: [index]")
@@ -61,7 +48,15 @@ def requests_are_accepted(x: Exchange) -> Findings:
         yield Finding("the answer is no stream", at="content-type", expected="text/event-stream", found=x.media_type)
 
 
-@check("tool_stream.fragments-have-an-index", MUST, sends=FREE_AND_DEMANDED, spec=CHUNK, requires=NEEDS, witness=called, tries=2)
+@check(
+    "tool_stream.fragments-have-an-index",
+    MUST,
+    sends=FREE_AND_DEMANDED,
+    spec=CHUNK,
+    requires=NEEDS,
+    witness=called,
+    tries=2,
+)
 def fragments_have_an_index(x: Exchange) -> Findings:
     """Every fragment of a call has an integer `index`."""
     for one in fragments(x):
@@ -74,7 +69,9 @@ def fragments_have_an_index(x: Exchange) -> Findings:
     "tool_stream.indices-count-from-zero",
     MUST,
     sends=each(WEATHER_STREAMED, NAMED_STREAMED, BOTH_STREAMED, PINGED_STREAMED),
-    spec=OPENAI_PYTHON.at("chat.completions.stream", "The index is a place in a list: a first one above 0 is an IndexError."),
+    spec=OPENAI_PYTHON.at(
+        "chat.completions.stream", "The index is a place in a list: beyond its end is an IndexError."
+    ),
     requires=NEEDS,
     witness=called,
     tries=2,
@@ -95,7 +92,7 @@ def indices_count_from_zero(x: Exchange) -> Findings:
     "tool_stream.first-fragment-introduces-the-call",
     MUST,
     sends=each(WEATHER_STREAMED, REQUIRED_STREAMED, NAMED_STREAMED, BOTH_STREAMED),
-    spec=AI_SDK.at("doStream", "The first fragment of a call has to have an id and the name of a function, else it is an error."),
+    spec=AI_SDK.at("doStream", "Without an id and a name in its first fragment, a call is an error."),
     requires=NEEDS,
     witness=called,
     tries=2,
@@ -105,16 +102,24 @@ def first_fragment_introduces_the_call(x: Exchange) -> Findings:
     for one in fragments(x):
         if not one.first:
             continue
-        for value, right in (
-            (one.value["id"], one.value["id"].type == "string" and bool(one.value["id"])),
-            (one.value["type"], one.value["type"].value == "function"),
-            (one.value["function"]["name"], one.value["function"]["name"].type == "string" and bool(one.value["function"]["name"])),
-        ):
-            if not right:
+        name = one.value["function"]["name"]
+        for value in (one.value["id"], name):
+            if value.type != "string" or not value:
                 yield Finding("the first fragment of a call lacks a member", at=value.pointer, found=value)
+        if one.value["type"].value != "function":
+            kind = one.value["type"]
+            yield Finding("the first fragment of a call has not the type function", at=kind.pointer, found=kind)
 
 
-@check("tool_stream.ids-and-names-come-once", MUST, sends=FREE_AND_DEMANDED, spec=ADDED_UP, requires=NEEDS, witness=called, tries=2)
+@check(
+    "tool_stream.ids-and-names-come-once",
+    MUST,
+    sends=FREE_AND_DEMANDED,
+    spec=ADDED_UP,
+    requires=NEEDS,
+    witness=called,
+    tries=2,
+)
 def ids_and_names_come_once(x: Exchange) -> Findings:
     """Only the first fragment of a call has an id and a name: clients add repeated ones up.
 
@@ -123,7 +128,9 @@ def ids_and_names_come_once(x: Exchange) -> Findings:
     for one in fragments(x):
         for value in (one.value["id"], one.value["function"]["name"]):
             if not one.first and value.type == "string" and value:
-                yield Finding("a later fragment has an id or a name again", at=value.pointer, expected="absent", found=value)
+                yield Finding(
+                    "a later fragment has an id or a name again", at=value.pointer, expected="absent", found=value
+                )
 
 
 @check(
@@ -144,14 +151,18 @@ def nothing_empty_comes_later(x: Exchange) -> Findings:
     for one in fragments(x):
         for value in (one.value["id"], one.value["function"]["name"]):
             if not one.first and value.value == "":
-                yield Finding("a later fragment has an empty id or name", at=value.pointer, expected="absent", found=value)
+                yield Finding(
+                    "a later fragment has an empty id or name", at=value.pointer, expected="absent", found=value
+                )
 
 
 @check(
     "tool_stream.type-is-never-another",
     MUST,
     sends=FREE_AND_DEMANDED,
-    spec=OPENAI_PYTHON.at("chat.completions.stream", "The last type counts: once it is not function, an assertion fails."),
+    spec=OPENAI_PYTHON.at(
+        "chat.completions.stream", "The last type counts: an assertion fails where it is no function."
+    ),
     requires=NEEDS,
     witness=called,
     tries=2,
@@ -161,7 +172,9 @@ def type_is_never_another(x: Exchange) -> Findings:
     for one in fragments(x):
         value = one.value["type"]
         if not one.first and not value.absent and value.value != "function":
-            yield Finding("a later fragment has another type", at=value.pointer, expected="absent or function", found=value)
+            yield Finding(
+                "a later fragment has another type", at=value.pointer, expected="absent or function", found=value
+            )
 
 
 @check(
@@ -179,106 +192,6 @@ def arguments_are_strings(x: Exchange) -> Findings:
         arguments = one.value["function"]["arguments"]
         if not arguments.missing and arguments.type != "string":
             yield Finding("the arguments of a fragment are no text", at=arguments.pointer, found=arguments)
-
-
-@check(
-    "tool_stream.arguments-add-up-to-json",
-    MUST,
-    sends=each(REQUIRED_STREAMED, NAMED_STREAMED, ORDER_STREAMED),
-    spec=SPEC.at(
-        "ChatCompletionMessageToolCallChunk.function.arguments",
-        "The arguments to call the function with, as generated by the model in JSON format.",
-    ),
-    requires=NEEDS,
-    witness=called,
-    tries=2,
-)
-def arguments_add_up_to_json(x: Exchange) -> Findings:
-    """The pieces of the arguments of a call add up to one JSON text, with nothing lost or repeated.
-
-    Under `auto` that is judged of one call only, which any model gets right: an order with quotes and nested objects.
-    """
-    for call in complete(x):
-        try:
-            parse(call.arguments)
-        except NotJSON as problem:
-            yield Finding("the pieces do not add up to JSON", expected=str(problem), found=call.arguments)
-
-
-@check("tool_stream.text-survives", SHOULD, sends=echoes_of_text_streamed, spec=SPEC.at(
-    "FunctionObject.strict",
-    "If set to true, the model will follow the exact schema defined in the `parameters` field.",
-), requires=(*NEEDS, "tools.strict"), examples=6)  # fmt: skip
-def text_survives(x: Exchange) -> Findings:
-    """A string with escapes in it comes through the fragments as it is, wherever they are cut."""
-    wanted = echoed(x.probe)
-    for call in complete(x):
-        try:
-            arguments = parse(call.arguments)
-        except NotJSON as problem:
-            yield Finding("the pieces do not add up to JSON", expected=str(problem), found=call.arguments)
-            continue
-        if isinstance(arguments, dict) and arguments.get("value", wanted) != wanted:
-            yield Finding("the text is not the only one that the schema allows", expected=wanted, found=arguments["value"])
-
-
-def meaning(x: Exchange) -> list[tuple[str, Any]]:
-    """The calls of an answer as (name, arguments): parsed where they are JSON, the text where they are not."""
-    found = []
-    for call in x.choice.calls:
-        try:
-            found.append((call.name, parse(call.arguments)))
-        except NotJSON:
-            found.append((call.name, call.arguments))
-    return found
-
-
-@check(
-    "tool_stream.same-calls-as-whole",
-    SHOULD,
-    sends=each((WEATHER_GREEDY, WEATHER_GREEDY_STREAMED), (BOTH_GREEDY, BOTH_GREEDY_STREAMED), (ORDER, ORDER_STREAMED)),
-    spec=REPORTS.at(
-        "vLLM",
-        "The same request loses its last argument when whole, and ends in the middle of one when streamed.",
-        "https://github.com/vllm-project/vllm/issues/57699",
-    ),
-    requires=NEEDS,
-)
-def same_calls_as_whole(whole: Exchange, streamed: Exchange) -> Findings:
-    """At temperature 0 a stream has the same calls, in the same order, as the whole answer."""
-    one, other = meaning(whole), meaning(streamed)
-    if not one and not other:
-        yield Unwitnessed("the model calls nothing")
-    elif {whole.choice.finish_reason, streamed.choice.finish_reason} & set(CUT_SHORT):
-        yield Unwitnessed("an answer was cut short")
-    elif len(one) != len(other):
-        yield Finding("the stream has another number of calls", expected=one, found=other, on=streamed.key)
-    elif one != other:
-        yield Finding("the calls of the stream are others", expected=one, found=other, on=streamed.key)
-
-
-@check(
-    "tool_stream.broken-call-as-whole",
-    SHOULD,
-    sends=(BROKEN, BROKEN_STREAMED),
-    spec=REPORTS.at(
-        "vLLM",
-        "A call that the model breaks off is text when whole, and a call that cannot be parsed when streamed.",
-        "https://github.com/vllm-project/vllm/issues/53269",
-    ),
-    requires=NEEDS,
-    remedy="in the client: a call whose arguments do not parse is no call",
-)
-def broken_call_as_whole(whole: Exchange, streamed: Exchange) -> Findings:
-    """What a model says that it breaks off within a call is read alike, whole and streamed."""
-    modes = [(x.choice.finish_reason, len(x.choice.calls)) for x in (whole, streamed)]
-    if modes[0] != modes[1] and not {modes[0][0], modes[1][0]} & set(CUT_SHORT):
-        yield Finding("finish reason and number of calls differ", expected=modes[0], found=modes[1], on=streamed.key)
-    for call in complete(streamed):
-        try:
-            parse(call.arguments)
-        except NotJSON:
-            yield Finding("a broken call is streamed as if it were complete", found=call.arguments, on=streamed.key)
 
 
 @check(
@@ -321,7 +234,7 @@ def finish_has_a_chunk_of_its_own(x: Exchange) -> Findings:
     "tool_stream.calls-come-one-after-the-other",
     SHOULD,
     sends=BOTH_STREAMED,
-    spec=OPENAI_PYTHON.at("chat.completions.stream", "A call is reported as done when a fragment of another one comes."),
+    spec=OPENAI_PYTHON.at("chat.completions.stream", "A call is reported as done once a fragment of another comes."),
     requires=(*NEEDS, "tools.parallel"),
     witness=called_twice,
     tries=2,
@@ -340,22 +253,6 @@ def calls_come_one_after_the_other(x: Exchange) -> Findings:
 def pieces(x: Exchange) -> Findings:
     """The number of pieces is noted in which the arguments of a long call come: one is legal, and no streaming."""
     yield Observed(sum(1 for one in fragments(x) if one.value["function"]["arguments"]))
-
-
-@check(
-    "tool_stream.usage-follows-calls",
-    MUST,
-    sends=REQUIRED_COUNTED,
-    spec=SPEC.at(
-        "ChatCompletionStreamOptions.include_usage",
-        "If set, an additional chunk will be streamed before the `data: [DONE]` message.",
-    ),
-    requires=(*NEEDS, "usage.stream"),
-)
-def usage_follows_calls(x: Exchange) -> Findings:
-    """With `include_usage`, a stream of calls ends with the usage like any other."""
-    if not x.data or x.data[-1]["usage"].type != "object":
-        yield Finding("the last chunk of a stream of calls has no usage", expected="usage", found=x.data[-1] if x.data else None)
 
 
 @check(
@@ -379,23 +276,3 @@ def runs_to_its_end(x: Exchange) -> Findings:
     for value in x.data:
         if not value["error"].missing:
             yield Finding("there is an error in the stream of a call", at=value["error"].pointer, found=value["error"])
-
-
-@check(
-    "tool_stream.ids-have-one-form",
-    MAY,
-    sends=(WEATHER, WEATHER_STREAMED),
-    spec=REPORTS.at(
-        "LiteLLM",
-        "Ids begin with call_ when whole and are bare when streamed; some clients look at the form.",
-        "https://github.com/BerriAI/litellm/pull/36700",
-    ),
-    requires=NEEDS,
-    witness=called,
-    tries=2,
-)
-def ids_have_one_form(whole: Exchange, streamed: Exchange) -> Findings:
-    """Ids of calls begin alike, whole and streamed."""
-    one, other = (x.choice.calls[0].id if x.choice.calls else "" for x in (whole, streamed))
-    if one and other and one.startswith("call_") != other.startswith("call_"):
-        yield Finding("the ids of the two modes have different forms", expected=one, found=other, on=streamed.key)

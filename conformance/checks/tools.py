@@ -1,6 +1,6 @@
 """Tool calls in an answer: their shape, their ids, the finish reason, and what stands beside them.
 
-Their arguments are in `tool_arguments.py`, what the request says in `tool_definitions.py` and `tool_choice.py`, and what is
+Arguments are in `tool_arguments.py`, what requests say in `tool_definitions.py` and `tool_choice.py`, and what is
 particular to streams in `tool_streaming.py`.
 """
 
@@ -219,8 +219,8 @@ def content_holds_no_call(x: Exchange) -> Findings:
     sends=(ONE_AT_A_TIME, BOTH),
     spec=SPEC.at(
         "ParallelToolCalls",
-        "Whether to enable [parallel function calling](/docs/guides/function-calling#configuring-parallel-function-calling) "
-        "during tool use.",
+        "Whether to enable [parallel function calling]"
+        "(/docs/guides/function-calling#configuring-parallel-function-calling) during tool use.",
     ),
     requires=("tools", "tools.parallel"),
     remedy="in the client: run the first call only, and ask again",
@@ -256,7 +256,7 @@ def every_choice_calls(x: Exchange) -> Findings:
     "tools.custom-call-has-input",
     MUST,
     sends=CUSTOM,
-    spec=SPEC.at("ChatCompletionMessageCustomToolCall", "required: [id, type, custom]; custom: required: [name, input]"),
+    spec=SPEC.at("ChatCompletionMessageCustomToolCall", "required: [id, type, custom]; custom.required: [name, input]"),
     requires=("tools", "tools.custom"),
 )
 def custom_call_has_input(x: Exchange) -> Findings:
@@ -268,7 +268,8 @@ def custom_call_has_input(x: Exchange) -> Findings:
         if call["type"].value != "custom":
             yield Finding("the type of the call is not custom", at=call["type"].pointer, found=call["type"])
             continue
-        for member, right in (("name", call["custom"]["name"].value == "note_down"), ("input", call["custom"]["input"].type == "string")):
-            if not right:
-                value = call["custom"][member]
-                yield Finding("a member of the custom call is missing or wrong", at=value.pointer, found=value)
+        name, given = call["custom"]["name"], call["custom"]["input"]
+        if name.value != "note_down":
+            yield Finding("the call does not name the tool", at=name.pointer, expected="note_down", found=name)
+        if given.type != "string":
+            yield Finding("the input is not a string", at=given.pointer, expected="a string", found=given)

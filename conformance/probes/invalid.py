@@ -26,7 +26,7 @@ NOWHERE = get("nowhere")
 
 IN_MEMBERS = (NO_MESSAGES, MESSAGES_TEXT, WIZARD, HOT, NO_CHOICE, NEGATIVE_CAP)
 """Well-formed requests of which one member is wrong, whatever the model."""
-INVALID = (BROKEN, *IN_MEMBERS, UNKNOWN_MODEL, NOWHERE)
+INVALID = (BROKEN, *IN_MEMBERS, UNKNOWN_MODEL)
 """What every check of the error object reads: the commonest ways to be wrong, once each."""
 INVALID_STREAMED = tuple(streamed(probe) for probe in (NO_MESSAGES, HOT, NO_CHOICE, UNKNOWN_MODEL))
 

@@ -23,6 +23,15 @@ CAPPED = chat("Count to forty", temperature=0, max_completion_tokens=5)
 CAPPED_USAGE = streamed(CAPPED, include_usage=True)
 CALL_USAGE = streamed(chat("What is the weather in Paris?", tools=[GET_WEATHER]), include_usage=True)
 
+NULL_OPTIONS = STREAMED.asking(stream_options=None)
+NO_OPTIONS = STREAMED.asking(stream_options={})
+UNPADDED = streamed(HELLO, include_obfuscation=False)
+OPTIONS_ALONE = HELLO.asking(stream_options={"include_usage": True})
+"""Options for a stream that is not asked for."""
+LONG = chat("Say hello. " + "a b c d e f g h i j k l m n o p q r s t u v w x y z " * 45, max_completion_tokens=16)
+"""A prompt of at least 1,170 tokens for any tokenizer: OpenAI caches prompts from 1,024 on."""
+LONG_USAGE = streamed(LONG, include_usage=True)
+
 LOGPROBS = chat(temperature=0, logprobs=True)
 LOGPROBS_STREAMED = streamed(LOGPROBS)
 TWO = chat(temperature=0, n=2)
@@ -91,3 +100,36 @@ stops: SearchStrategy[tuple[Probe, Probe]] = st.integers(4, 30).flatmap(
 
 invalid: SearchStrategy[tuple[Probe, Probe]] = st.sampled_from(INVALID).map(both)
 """Requests to be refused, whole and streamed."""
+
+options: SearchStrategy[Probe] = st.one_of(
+    st.sampled_from(("usage", 1, True, ["include_usage"])),
+    st.sampled_from(("yes", 2, [], {}, 1.5)).map(lambda value: {"include_usage": value}),
+).map(lambda value: STREAMED.asking(stream_options=value))
+"""Streams with options of a wrong type."""
+
+longer: SearchStrategy[tuple[Probe, Probe]] = st.tuples(questions, st.integers(8, 60)).map(
+    lambda drawn: (
+        chat(drawn[0], max_completion_tokens=16),
+        chat(drawn[0] + " and so on" * drawn[1], max_completion_tokens=16),
+    )
+)
+"""A question, and the same with more words."""
+
+names = st.lists(
+    st.text("bcdfghjkmnpqrstvwxz", min_size=7, max_size=7), min_size=3, max_size=3, unique=True
+)
+"""Words that no model says unless it is told to."""
+
+echoes: SearchStrategy[tuple[Probe, ...]] = names.map(
+    lambda drawn: tuple(chat(f"Say exactly: {word}") for word in ("pong", *drawn))
+)
+"""Different requests to be sent at the same time, each with a word that belongs in its own answer only."""
+
+crowds: SearchStrategy[tuple[Probe, ...]] = names.map(
+    lambda drawn: (
+        *(streamed(chat(f"Say exactly: {word}")) for word in ("pong", drawn[0])),
+        streamed(chat(f"Count to forty, then say {drawn[1]}")).until(events=2),
+        streamed(chat("Write unicode", user=drawn[2])),
+    )
+)
+"""Streams to be read at the same time; the client hangs up on the third."""

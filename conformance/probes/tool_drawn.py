@@ -1,7 +1,7 @@
 """Strategies of requests that offer tools: drawn schemas, names and values, wrong definitions, and histories.
 
-A server is made to call a tool with a value of ours by a strict schema that allows no other. The value is in the question
-as well, so that a server that leaves schemas to the model is asked for the same thing in words.
+A server is made to call a tool with a value of ours by a strict schema that allows no other. The value is in the
+question as well, so that a server that leaves schemas to the model is asked for the same thing in words.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ import string
 from typing import Any
 
 from hypothesis import strategies as st
-from hypothesis.strategies import SearchStrategy
 
 from conformance.probe import Probe
 from conformance.probes.chat import assistant, chat, streamed, user
 from conformance.probes.tools import (
+    ANSWERED,
     ASK,
     CALLED,
     GET_TIME,
@@ -50,9 +50,31 @@ def echoed(probe: Probe) -> Any:
     return probe.wish["tools"][0]["function"]["parameters"]["properties"]["value"]["enum"][0]
 
 
-PIECES = ('"', "\\", "\n", "\t", "'", "/", "{", "}", "[", ",", ":", "<b>", "&amp;", "%s", "a", " b", "é", "世界", "😀", "\\n", "\\u0041")
+PIECES = (
+    '"',
+    "\\",
+    "\n",
+    "\t",
+    "'",
+    "/",
+    "{",
+    "}",
+    "[",
+    ",",
+    ":",
+    "<b>",
+    "&amp;",
+    "%s",
+    "a",
+    " b",
+    "é",
+    "世界",
+    "😀",
+    "\\n",
+    "\\u0041",
+)
 texts = st.lists(st.sampled_from(PIECES), min_size=1, max_size=8).map("".join)
-"""What JSON inside a JSON string gets wrong: quotes, backslashes, line breaks, what looks like an escape, other alphabets."""
+"""What JSON within a JSON string gets wrong: quotes, backslashes, line breaks, what looks like an escape, alphabets."""
 foreign = st.lists(st.sampled_from(("é", "世界", "😀", "ß", "ж", "a")), min_size=1, max_size=6).map(
     lambda drawn: "ü" + "".join(drawn)
 )
@@ -130,14 +152,14 @@ FEATURES: tuple[Schema, ...] = (
     {"type": "object", "properties": {"a": {"type": "array", "items": {"type": "object", "properties": {}}}}},
     {"type": "object", "properties": {"a": {"type": "string", "pattern": "^[a-z]+$", "maxLength": 9}}},
     {"type": "object", "properties": {"a": {"type": "number", "minimum": 0, "default": 1, "examples": [2]}}},
-    {"type": "object", "properties": {"größe": {"type": "string", "description": "naïve — 世界 \"q\" \\ \n"}}},
+    {"type": "object", "properties": {"größe": {"type": "string", "description": 'naïve — 世界 "q" \\ \n'}}},
     {"type": "object", "properties": {}, "additionalProperties": {"type": "string"}},
     {"type": "object", "properties": {"a": {"type": "string", "format": "date-time", "title": "A"}}, "title": "T"},
 )
 """Schemas as people and code generators write them, for tools that are not strict."""
 
 
-def defining(definition: dict[str, Any]) -> Probe:
+def defining(definition: Any) -> Probe:
     """A request that offers this function, and has no use for it."""
     return chat(tools=[{"type": "function", "function": definition}])
 
@@ -156,12 +178,14 @@ definitions = st.one_of(
 names = st.one_of(
     st.text(string.ascii_letters + string.digits + "_-", min_size=1, max_size=63).map(lambda rest: "f" + rest),
     st.text(string.ascii_letters + "_-", min_size=63, max_size=63).map(lambda rest: "g" + rest),
+    st.sampled_from(("auto", "none", "required", "function", "tool_call")),
 )
 """Function names as the contract allows them, some of the greatest length."""
 
 
 def _one_of_many(drawn: list[str], place: int) -> Probe:
-    tools = [function(name, f"Tool number {number}.", unit={"type": "string", "enum": ["C", "F"]}) for number, name in enumerate(drawn)]
+    unit = {"type": "string", "enum": ["C", "F"]}
+    tools = [function(name, f"Tool number {number}.", unit=unit) for number, name in enumerate(drawn)]
     return chat(ASK, tools=tools, tool_choice=choosing(drawn[place % len(drawn)]))
 
 
@@ -227,7 +251,7 @@ def _from_elsewhere(name: str) -> Probe:
     return answered(result(name, "21 degrees"), calls=(call(name, "get_weather", {"city": "Paris"}),))
 
 
-foreign_ids = ids.map(_from_elsewhere)
+foreign_ids = ids.map(lambda drawn: (ANSWERED, _from_elsewhere(drawn)))
 """A conversation that another server began."""
 outputs = st.one_of(
     texts,
@@ -245,7 +269,7 @@ outputs = st.one_of(
             "\u202e21\u202c \ufffd\u2028",
         )
     ),
-).map(lambda text: answered(result(CALLED["id"], text)))
+).map(lambda text: (ANSWERED, answered(result(CALLED["id"], text))))
 """What tools return: nothing, JSON, errors, markup, control characters, a great deal."""
 ORPHANS = {
     "a result of no call": answered(result("call_unknown000000000000", "21 degrees")),

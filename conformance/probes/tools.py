@@ -26,12 +26,8 @@ def function(name: str, description: str, **properties: Any) -> dict[str, Any]:
     }
 
 
-GET_WEATHER = function(
-    "get_weather", "The weather in a city.", city={"type": "string", "enum": ["Paris", "Rome"]}
-)
-GET_TIME = function(
-    "get_time", "The time in a zone.", tz={"type": "string", "enum": ["UTC", "CET"]}
-)
+GET_WEATHER = function("get_weather", "The weather in a city.", city={"type": "string", "enum": ["Paris", "Rome"]})
+GET_TIME = function("get_time", "The time in a zone.", tz={"type": "string", "enum": ["UTC", "CET"]})
 PING = function("ping", "Ask the server whether it is there.")
 CREATE_ORDER = function(
     "create_order",
@@ -59,6 +55,7 @@ CREATE_ORDER = function(
     coupon={"type": ["string", "null"]},
 )
 TOOLS = {tool["function"]["name"]: tool for tool in (GET_WEATHER, GET_TIME, PING, CREATE_ORDER)}
+
 
 def strict(tool: dict[str, Any]) -> dict[str, Any]:
     """The same tool with `strict: true`: its arguments follow its schema exactly."""
@@ -100,14 +97,13 @@ ONE_AT_A_TIME = BOTH.asking(parallel_tool_calls=False)
 PINGED = chat("Ping the server", tools=[PING])
 """A call without arguments."""
 PINGED_STREAMED = streamed(PINGED)
-OMITTED = chat(
-    "Ping the server", tools=[{"type": "function", "function": {"name": "ping", "description": "Ask the server whether it is there."}}]
-)
+OMITTED = PINGED.asking(tools=[{"type": "function", "function": {"name": "ping", "description": "Pings the server."}}])
+"""A tool without a schema."""
 ORDER = chat("Create the big order", tools=[CREATE_ORDER], temperature=0)
 """Arguments with everything in them: nesting, quotes, escapes, other alphabets, null."""
 ORDER_STREAMED = streamed(ORDER)
 BROKEN = chat("Call a tool with broken JSON", tools=[GET_WEATHER], temperature=0)
-"""The fixture model breaks off within a call; what other models do is no matter, as long as it is the same in both modes."""
+"""The fixture model breaks off within a call. What others do is no matter, as long as they do it in both modes."""
 BROKEN_STREAMED = streamed(BROKEN)
 
 REQUIRED = chat(tools=[GET_WEATHER, GET_TIME], tool_choice="required")
@@ -142,11 +138,28 @@ CALLED_TOO = call("call_Hd5mPq1sXe4KjU6aGt0R", "get_weather", {"city": "Rome"})
 
 def answered(*results: dict[str, Any], say: str = ASK, calls: tuple[Any, ...] = (CALLED,), **wishes: Any) -> Probe:
     """A conversation in which the tools were called and have returned: the model's turn again."""
-    history = [user(say), assistant(None, tool_calls=list(calls)), *results]
+    history = [user(say), assistant(wishes.pop("content", None), tool_calls=list(calls)), *results]
     return chat(messages=history, **{"tools": [GET_WEATHER], **wishes})
 
 
-ANSWERED = answered(result(CALLED["id"], "21 degrees"))
+RESULT = result(CALLED["id"], "21 degrees")
+RESULTS = (RESULT, result(CALLED_TOO["id"], "25 degrees"))
+ANSWERED = answered(RESULT)
 """The second turn of the everyday case."""
-RESULTS = (result(CALLED["id"], "21 degrees"), result(CALLED_TOO["id"], "25 degrees"))
+SPOKEN_ANSWERED = answered(RESULT, content="Let me check that.")
+"""The same, and the model had said something with its call."""
+ANSWERED_IN_PARTS = answered(result(CALLED["id"], [{"type": "text", "text": "21 degrees"}]))
+ANSWERED_AT_LENGTH = answered(
+    result(CALLED["id"], "21 degrees, with " + "a light wind from the west, " * 10 + "no rain")
+)
+ANSWERED_WITH_NOTHING = (answered(result(CALLED["id"], "")), answered(result(CALLED["id"], "[]")))
+ANSWERED_WITHOUT_ID = answered({"role": "tool", "content": "21 degrees"})
+ANSWERED_WITHOUT_TOOLS = answered(RESULT, tools=...)
 BOTH_ANSWERED = answered(*RESULTS, say=ASK_BOTH, calls=(CALLED, CALLED_TOO))
+BOTH_ANSWERED_SWAPPED = answered(*reversed(RESULTS), say=ASK_BOTH, calls=(CALLED, CALLED_TOO))
+
+EARLIER = chat(messages=[user("My name is Ada."), assistant("Hello Ada."), user("What is my name?")])
+"""A conversation without tools."""
+EARLIER_NULL = chat(
+    messages=[user("My name is Ada."), assistant("Hello Ada.", tool_calls=None), user("What is my name?")]
+)

@@ -1,4 +1,4 @@
-"""Tool calls in answers: the whole ones, and the fragments of them in a stream. Reads; whether they are right, checks say."""
+"""Tool calls in answers: whole ones, and the fragments of them in a stream. Whether they are right, checks say."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ class Answered(Protocol):
     """What has an answer in it: an exchange, for one."""
 
     @property
-    def choices(self) -> dict[int, Choice]: ...  # noqa: D102
+    def choices(self) -> dict[int, Choice]: ...
     @property
-    def json(self) -> Value: ...  # noqa: D102
+    def json(self) -> Value: ...
     @property
-    def data(self) -> tuple[Value, ...]: ...  # noqa: D102
+    def data(self) -> tuple[Value, ...]: ...
 
 
 def called(*answers: Answered) -> bool:

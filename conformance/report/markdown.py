@@ -1,7 +1,7 @@
 """A report for a pull request: a comment of GitHub or GitLab, a job summary.
 
-It fits the size limit by leaving out details first, and says what it left out. What a server said stands in code only, so that
-it mentions nobody, links nothing and is no HTML.
+It fits the size limit by leaving out details first, and says what it left out. What a server said stands in code only,
+so that it mentions nobody, links nothing and is no HTML.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from html import escape
 
 from conformance import curl
 from conformance.exchange import Exchange
@@ -23,7 +24,8 @@ from conformance.report.run import RULINGS, Result, Run
 LONGEST = 60_000
 """Characters. GitHub refuses comments of more than 65,536; other things may have to go into the same one."""
 
-_SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+!|~@&-])")
+_SPECIAL = re.compile(r"([\\`*_\[\]<>|~&]|^[#+-])")
+_MENTION = re.compile(r"([@#])(?=\w)")
 _TICKS = re.compile(r"`+")
 
 
@@ -59,7 +61,7 @@ STEPS = (
 
 
 def render(runs: Sequence[Run], exchange: Lookup) -> str:
-    """Markdown of at most LONGEST characters for runs that have been ruled. `exchange` gives evidence by target and key."""
+    """At most LONGEST characters of Markdown about runs that have been ruled. `exchange` finds evidence by target, key."""
     sides = side_by_side(runs)
     text = ""
     for detail in STEPS:
@@ -83,12 +85,17 @@ def _page(sides: Sides, lookup: Lookup, detail: Detail) -> str:
 
 def plain(text: str, most: int = 0) -> str:
     """Text as Markdown that shows it literally."""
-    return _SPECIAL.sub(r"\\\1", legible(text, most))
+    return _unmentioned(_SPECIAL.sub(r"\\\1", legible(text, most)))
+
+
+def _unmentioned(text: str) -> str:
+    """The text with no `@name` and no `#1`, which both call somebody, escaped or not."""
+    return _MENTION.sub("\\1\u200b", text)
 
 
 def code(text: str, most: int = 0) -> str:
     """Text as inline code, whatever is in it."""
-    text = legible(text, most).replace("|", "¦")  # a bar ends the cell of a table, even in code
+    text = legible(text, most)
     ticks = "`" * (max((len(run) for run in _TICKS.findall(text)), default=0) + 1)
     pad = " " if not text or text[0] == "`" or text[-1] == "`" else ""
     return f"{ticks}{pad}{text}{pad}{ticks}"
@@ -107,8 +114,8 @@ def folded(summary: str, body: str) -> str:
 
 
 def html(text: str, most: int = 0) -> str:
-    """Text as HTML that shows it literally. Escaped twice over: what looks like Markdown in a summary is Markdown."""
-    return "".join(one if one.isalnum() or one in " .,:;/=" else f"&#{ord(one)};" for one in legible(text, most))
+    """Text as HTML that shows it literally."""
+    return _unmentioned(escape(legible(text, most), quote=False))
 
 
 def _head(sides: Sides) -> str:
@@ -136,9 +143,8 @@ def _matrix(sides: Sides, detail: Detail) -> str:
         rows.append(["**all**", *(_count(sides.runs[0].counts[one]) for one in columns)])
         return _table(["area", *columns], rows)
     places = range(len(sides.runs))
-    rows = [
-        [plain(area), *(_counts(sides.matrix.get((area, place), Counter())) for place in places)] for area in sides.areas
-    ]
+    none: Counter[str] = Counter()
+    rows = [[plain(area), *(_counts(sides.matrix.get((area, one), none)) for one in places)] for area in sides.areas]
     rows.append(["**all**", *(_counts(run.counts) for run in sides.runs)])
     return _table(["area", *(plain(name, 40) for name in sides.names)], rows[-1:] if detail.rows < 20 else rows)
 
@@ -208,7 +214,8 @@ def _result(sides: Sides, place: int, result: Result, lookup: Lookup, detail: De
             parts.append(fenced(legible_lines(_command(run, x)), "sh"))
         if detail.answers and x.raw:
             answered = f"HTTP {x.status}" if x.status is not None else "no answer"
-            parts.append(f"{answered}, {number_of(len(x.raw), 'byte')}:\n\n{fenced(legible_lines(x.text, detail.answers))}")
+            parts.append(f"{answered}, {number_of(len(x.raw), 'byte')}:")
+            parts.append(fenced(legible_lines(x.text, detail.answers)))
     return [part for part in parts if part]
 
 
@@ -262,10 +269,10 @@ def _rest(sides: Sides, place: int, detail: Detail) -> list[str]:
         groups = by_reason(run.of(ruling))
         if not groups:
             continue
-        lines = [
-            f"- {code(reason or 'no reason was given', 200)}: {listed((code(one.check) for one in results), detail.rows)}"
-            for reason, results in groups[: detail.rows]
-        ]
+        lines = []
+        for reason, results in groups[: detail.rows]:
+            ids = listed((code(one.check) for one in results), detail.rows)
+            lines.append(f"- {code(reason or 'no reason was given', 200)}: {ids}")
         title = f"{ruling.capitalize()}{at}: {run.counts[ruling]}"
         parts.append(folded(title, "\n".join(lines + _more(len(groups), detail))))
     return parts

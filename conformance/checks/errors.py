@@ -1,0 +1,307 @@
+"""How errors come: with a status that says so, before a stream begins, for a prompt that is too long; and what is after them.
+
+Which requests are refused is in `invalid`, what the error object looks like in `error_shape`.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from conformance.check import ANYTHING, REPLY, check, each
+from conformance.exchange import Exchange
+from conformance.finding import Finding, Findings, Unsupported, Unwitnessed
+from conformance.probe import MODEL, Chain, Probe
+from conformance.probes.chat import GREEDY, HELLO, chat, get, streamed
+from conformance.probes.invalid import HOT, HUGE_CAP, IN_MEMBERS, INVALID, INVALID_STREAMED, NO_CHOICE, NOWHERE
+from conformance.probes.malformed import BROKEN
+from conformance.probes.structured import BAD_REFERENCE
+from conformance.reading.json import Value
+from conformance.refusal import message, named
+from conformance.requirement import (
+    ERRORS,
+    MAY,
+    MUST,
+    OPENAI_NODE,
+    OPENAI_PYTHON,
+    OVERVIEW,
+    REPORTS,
+    SHOULD,
+    SPEC,
+    STRANDS,
+)
+
+
+def _holds_error(value: Value) -> bool:
+    """Whether this is an error, in OpenAI's shape or in a common other one, and no completion."""
+    return (
+        value.type == "object"
+        and "choices" not in value
+        and (not value["error"].missing or value["object"].value == "error")
+    )
+
+
+@check(
+    "errors.status-tells",
+    MUST,
+    sends=each(*INVALID),
+    needs=REPLY,
+    spec=OPENAI_PYTHON.at("errors", "an error with status 200 raises nothing: it becomes a completion without choices"),
+    remedy="Look for an `error` in every answer before reading its choices.",
+)
+def status_tells(x: Exchange) -> Findings:
+    """An answer with a 2xx status is a completion, never an error and never nothing."""
+    if not x.ok or x.streamed:
+        yield Unwitnessed("the answer is not a whole one with a 2xx status")
+    elif x.json.type != "object" or _holds_error(x.json):
+        yield Finding(
+            "an error comes with a 2xx status", expected="4xx", found={"status": x.status, "body": x.text[:300]}
+        )
+
+
+@check(
+    "errors.come-before-the-stream",
+    MUST,
+    sends=each(*INVALID_STREAMED, streamed(HUGE_CAP)),
+    needs=ANYTHING,
+    requires="chat.stream",
+    spec=OPENAI_NODE.at(
+        "streams", "an error event inside a stream of status 200 raises when it is read, not by its status"
+    ),
+    remedy="Read the first event of a stream before handing the stream on.",
+)
+def come_before_the_stream(x: Exchange) -> Findings:
+    """An invalid request that asks for a stream is refused by its status, before any stream."""
+    if x.status is None or not 200 <= x.status < 300:
+        if x.status is None or not x.complete:
+            yield Unwitnessed(f"no complete answer: {x.ending}")
+        return
+    events = [value for value in x.data if _holds_error(value)]
+    if x.streamed and (events or any(event.name == "error" for event in x.events)):
+        found = {"status": x.status, "body": x.text[:300]}
+        yield Finding("the error comes as an event of the stream", expected="4xx", found=found)
+    elif not x.streamed and x.complete and _holds_error(x.json):
+        yield Finding("an error comes with a 2xx status", expected="4xx", found=x.text[:300])
+    elif not x.complete:
+        yield Finding("neither a refusal nor a whole stream comes", expected="4xx", found=str(x.ending))
+
+
+@check(
+    "errors.status-is-400",
+    SHOULD,
+    sends=each(*IN_MEMBERS),
+    needs=REPLY,
+    spec=ERRORS.at("400", "BadRequestError: the request was malformed or missing some required parameters"),
+    remedy="Catch APIStatusError instead of BadRequestError.",
+)
+def status_is_400(x: Exchange) -> Findings:
+    """A request with a wrong member gets the status 400: the official clients raise BadRequestError for no other."""
+    if x.status is None or not 400 <= x.status < 500:
+        yield Unwitnessed("the request was not refused with a 4xx")
+    elif x.status != 400:
+        yield Finding("the refusal has another status", expected=400, found=x.status)
+
+
+WINDOWS = ("max_model_len", "context_length", "context_window", "max_context_length", "max_input_tokens")
+"""Where servers say how many tokens fit: no part of OpenAI's API."""
+MOST = 300_000
+"""Tokens of the longest window that is put to the test: beyond, the request alone would be megabytes."""
+UNKNOWN_WINDOW = 12_000
+"""Numbers that are sent where the window is not known: too many for small servers, no great expense at large ones."""
+
+
+def _too_long(stream: bool) -> Chain:
+    def ask(card: Exchange) -> Probe | str:
+        known = [card.json[name].value for name in WINDOWS] + [card.json["meta"]["n_ctx"].value]
+        window = next((one for one in known if isinstance(one, int) and one > 0), UNKNOWN_WINDOW)
+        if window > MOST:
+            return f"a window of {window} tokens is too large to be filled"
+        text = " ".join(map(str, range(window + 100)))  # each number is a token at least
+        return streamed(chat(text)) if stream else chat(text)
+
+    return get(f"models/{MODEL}").then(ask)
+
+
+TOO_LONG, TOO_LONG_STREAMED = _too_long(False), _too_long(True)
+FITS = Unwitnessed("the prompt fits into the window")
+
+
+@check(
+    "errors.overflow-is-refused",
+    MUST,
+    sends=each(TOO_LONG, TOO_LONG_STREAMED),
+    needs=REPLY,
+    spec=ERRORS.at("400", "a prompt beyond the context of the model is an invalid request"),
+    remedy="Count tokens in the client and stay below the window.",
+)
+def overflow_is_refused(card: Exchange, x: Exchange) -> Findings:
+    """A prompt longer than the model's window is refused with a 4xx, whole or streamed: not cut, not answered with nothing."""
+    numbers = x.probe.wish["messages"][0]["content"].count(" ") + 1
+    read = x.usage["prompt_tokens"].value
+    if x.status is not None and x.status >= 500:
+        yield Finding("a prompt that is too long is a server error", expected="4xx", found=x.status, on=x.key)
+    elif not x.ok:
+        return
+    elif any(_holds_error(value) for value in x.bodies):
+        found = {"status": x.status, "body": x.text[:300]}
+        yield Finding("the refusal comes with a 2xx status", expected="4xx", found=found, on=x.key)
+    elif isinstance(read, int) and read < numbers:
+        yield Finding(
+            "the prompt is cut without a word", at="/usage/prompt_tokens", expected=numbers, found=read, on=x.key
+        )
+    elif not x.choice.text and not x.choice.reasoning and not x.choice.calls and x.choice.finish_reason != "length":
+        yield Finding(
+            "a prompt that is too long is answered with nothing", expected="4xx", found=x.text[:300], on=x.key
+        )
+    else:
+        yield FITS
+
+
+def _overflow(x: Exchange) -> bool:
+    return x.status is not None and 400 <= x.status < 500
+
+
+@check(
+    "errors.overflow-has-its-code",
+    SHOULD,
+    sends=TOO_LONG,
+    needs=REPLY,
+    spec=STRANDS.at(
+        "overflow", "an error is known for an overflow by `context_length_exceeded`, or by a few known sentences"
+    ),
+    remedy="Match the message as well: 'maximum context length', 'context length', 'too long'.",
+)
+def overflow_has_its_code(card: Exchange, x: Exchange) -> Findings:
+    """The refusal of a prompt that is too long has the code `context_length_exceeded`."""
+    if not _overflow(x) or x.error.type != "object":
+        yield FITS
+    elif x.error["code"].value != "context_length_exceeded":
+        expected = "context_length_exceeded"
+        yield Finding("the code is another one", at="/error/code", expected=expected, found=x.error["code"], on=x.key)
+
+
+CONTEXT = re.compile(
+    r"context|window|too long|too large|too many|exceed|longer than|reduce|input|prompt", re.IGNORECASE
+)
+
+
+@check(
+    "errors.overflow-names-the-context",
+    SHOULD,
+    sends=TOO_LONG,
+    needs=REPLY,
+    spec=REPORTS.at(
+        "vLLM",
+        "An overflow read 'max_tokens must be at least 1, got -45', though max_tokens was not sent: agents could not compact.",
+        "https://github.com/vllm-project/vllm/pull/4016",
+    ),
+)
+def overflow_names_the_context(card: Exchange, x: Exchange) -> Findings:
+    """The refusal of a prompt that is too long says that it is: not that some other parameter is wrong."""
+    text = message(x)
+    if not _overflow(x) or not text:
+        yield FITS
+    elif not CONTEXT.search(text):
+        yield Finding("the message does not speak of the length", expected="context length", found=text[:300], on=x.key)
+
+
+def _after(first: Probe | Chain, nth: int) -> Chain:
+    """A good request right after a bad one. It is a repetition of its own: the plain one was answered long ago."""
+    return first.then(lambda *before: HELLO.again(nth))
+
+
+@check(
+    "errors.good-requests-are-answered-after-bad-ones",
+    MUST,
+    sends=each(*(_after(bad, 30 + at) for at, bad in enumerate((BROKEN, HOT, NO_CHOICE, BAD_REFERENCE, TOO_LONG)))),
+    needs=ANYTHING,
+    spec=REPORTS.at(
+        "LocalAI, ollama",
+        "One request with a broken schema, or one that was too long, ended the server for everybody.",
+        "https://github.com/mudler/LocalAI/issues/2938",
+    ),
+)
+def good_requests_are_answered_after_bad_ones(*told: Exchange) -> Findings:
+    """The server answers a good request right after a bad one."""
+    *_, bad, good = told
+    if good.status in (429, 503) and good.waits:
+        yield Unwitnessed(f"answered {good.status}, also after waiting")
+    elif not good.ok:
+        found = {"bad": bad.status or str(bad.ending), "good": good.status or str(good.ending)}
+        yield Finding("a good request after a bad one is not answered", expected="2xx", found=found, on=good.key)
+
+
+def _stop_at_once(x: Exchange) -> Probe | str:
+    start = x.choice.text.lstrip()[:1]
+    return GREEDY.asking(stop=start) if start and start.isprintable() else "the answer has no text to stop at"
+
+
+@check(
+    "errors.an-empty-answer-is-none",
+    MUST,
+    sends=GREEDY.then(_stop_at_once),
+    needs=REPLY,
+    spec=REPORTS.at(
+        "vLLM",
+        "An answer without a single token was an internal error.",
+        "https://github.com/vllm-project/vllm/pull/1996",
+    ),
+)
+def an_empty_answer_is_none(free: Exchange, x: Exchange) -> Findings:
+    """An answer that a stop string ends before its first letter is an empty answer, not an error."""
+    if x.ok:
+        return
+    feature = named(x)
+    if x.status is not None and x.status < 500 and feature:
+        yield Unsupported(f"the server refuses `{feature}` ({x.status})")
+    else:
+        found: dict[str, Any] = {"status": x.status, "message": message(x)}
+        yield Finding("an empty answer is an error", expected="2xx", found=found, on=x.key)
+
+
+@check(
+    "errors.unknown-path-is-404",
+    SHOULD,
+    sends=NOWHERE,
+    needs=REPLY,
+    spec=SPEC.at("ErrorResponse", "required: [error]"),
+)
+def unknown_path_is_404(x: Exchange) -> Findings:
+    """A path that is not there gets the status 404 and an error object."""
+    if x.status != 404:
+        yield Finding("an unknown path has another status", expected=404, found=x.status)
+    elif not isinstance(x.error["message"].value, str):
+        yield Finding("the refusal of an unknown path is no error object", at="/error", found=x.text[:300])
+
+
+REQUEST_IDS = ("x-request-id", "x-amzn-requestid", "request-id", "x-generation-id", "apim-request-id", "cf-ray")
+
+
+@check(
+    "errors.name-their-request",
+    MAY,
+    sends=each(HELLO, HOT),
+    needs=REPLY,
+    spec=OVERVIEW.at("debugging requests", "x-request-id: unique identifier for this API request"),
+    remedy="vLLM: --enable-request-id-headers.",
+)
+def name_their_request(x: Exchange) -> Findings:
+    """Every answer has the id of its request in a header, errors too."""
+    if not any(x.header(name) for name in REQUEST_IDS):
+        yield Finding("no header has the id of the request", at="x-request-id")
+
+
+@check(
+    "errors.busy-says-when",
+    SHOULD,
+    sends=HELLO,
+    needs=ANYTHING,
+    spec=SPEC.at("TooManyRequests", "Retry-After: type: integer, minimum: 1"),
+    remedy="Retry with a growing delay; the official clients do.",
+)
+def busy_says_when(x: Exchange) -> Findings:
+    """An answer of 429 has `Retry-After`."""
+    if x.status != 429:
+        yield Unwitnessed("the server was not busy")
+    elif not (x.header("retry-after") or x.header("retry-after-ms")):
+        yield Finding("a 429 does not say when to try again", at="retry-after")

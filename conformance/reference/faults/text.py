@@ -1,0 +1,98 @@
+"""Planted faults: text that is not what it was, on the way to the model or back."""
+
+from __future__ import annotations
+
+from conformance.reference.answer import Answer, Request, Respond
+from conformance.reference.fault import fault
+from conformance.reference.faults.shape import whole_messages
+from conformance.reference.wrong import Wrong
+
+
+def refuse(message: str, status: int = 400) -> Answer:
+    """An error as this server writes it."""
+    return Wrong(message, status=status, headers={"content-type": "application/json"}).answer()
+
+
+def prompt(request: Request) -> str:
+    """All the text in strings that a request says to the model."""
+    messages = request.wish.get("messages")
+    contents = [one.get("content") for one in messages if isinstance(one, dict)] if isinstance(messages, list) else []
+    return "".join(text for text in contents if isinstance(text, str))
+
+
+@fault("astral-characters-refused", instead=True)
+def knows_65536_characters(request: Request, respond: Respond) -> Answer:
+    """A question with a character beyond the basic plane is refused."""
+    if any(letter > "\uffff" for letter in prompt(request)):
+        return refuse("Invalid character in message.")
+    return respond(request)
+
+
+@fault("nul-500", instead=True)
+def ends_strings_with_nul(request: Request, respond: Respond) -> Answer:
+    """A question with a NUL is a server error."""
+    if "\x00" in prompt(request):
+        return refuse("invalid byte sequence for encoding", 500)
+    return respond(request)
+
+
+@fault("long-question-413", instead=True)
+def reads_1024_bytes(request: Request, respond: Respond) -> Answer:
+    """A question of more than 1,024 characters is refused."""
+    if len(prompt(request)) > 1024:
+        return refuse("Request Entity Too Large", 413)
+    return respond(request)
+
+
+@fault("unknown-member-500", instead=True)
+def falls_over_novelties(request: Request, respond: Respond) -> Answer:
+    """A request with a parameter that is unknown is a server error."""
+    answer = respond(request)
+    if answer.status == 400 and "unknown_parameter" in str(answer.body):
+        return refuse("create() got an unexpected keyword argument", 500)
+    return answer
+
+
+@fault("content-replaced-by-fffd")
+def loses_characters(answer: Answer, request: Request) -> None:
+    """Characters beyond ASCII are replaced by U+FFFD in a whole answer."""
+    for message in whole_messages(answer):
+        if isinstance(message.get("content"), str):
+            message["content"] = "".join(letter if letter.isascii() else "\ufffd" for letter in message["content"])
+
+
+@fault("content-encoded-twice")
+def encodes_twice(answer: Answer, request: Request) -> None:
+    """The content of a whole answer was taken for Latin-1 and encoded again."""
+    for message in whole_messages(answer):
+        if isinstance(message.get("content"), str):
+            message["content"] = message["content"].encode().decode("latin-1")
+
+
+@fault("template-token-leaks")
+def shows_its_template(answer: Answer, request: Request) -> None:
+    """The content of a whole answer ends with the template's end of turn."""
+    for message in whole_messages(answer):
+        if message.get("content"):
+            message["content"] += "<|im_end|>"
+
+
+@fault("plain-request-redirected", instead=True)
+def sends_elsewhere(request: Request, respond: Respond) -> Answer:
+    """Chat requests are redirected to a path with a slash at its end."""
+    if request.path == "/v1/chat/completions" and request.method == "POST":
+        return Answer(307, {"location": "/v1/chat/completions/"})
+    return respond(request)
+
+
+@fault("unknown-members-ignored", legal=True, instead=True)
+def ignores_novelties(request: Request, respond: Respond) -> Answer:
+    """A parameter that is unknown is ignored."""
+    answer = respond(request)
+    while answer.status == 400 and answer.body["error"]["code"] == "unknown_parameter":
+        name = answer.body["error"]["param"]
+        if name not in request.wish:
+            break
+        request = request.asking(**{name: ...})
+        answer = respond(request)
+    return answer
