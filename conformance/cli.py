@@ -142,7 +142,7 @@ def _schema(options: argparse.Namespace) -> int:
 
 
 def _serve(options: argparse.Namespace) -> int:
-    from conformance.reference.engine import Settings
+    from conformance.reference.engine import DEFAULT_KEY, Settings
     from conformance.reference.fault import faults
     from conformance.reference.serve import main as serve
 
@@ -152,7 +152,10 @@ def _serve(options: argparse.Namespace) -> int:
             hint = nearest(one, known) or "`conformance faults` lists them"
             raise Mistake(f"there is no fault called `{one}`; {hint}")
     settings = Settings(delay=options.delay, token_delay=options.token_delay)
-    serve(options.host, options.port, settings, [known[one] for one in options.fault])
+    try:
+        serve(options.host, options.port, settings, options.fault, lambda url: print(f"serving at {url} (key: {DEFAULT_KEY})", flush=True))
+    except OSError as problem:
+        raise Mistake(f"cannot serve at {options.host}:{options.port}: {problem.strerror}", fix="choose another --port") from None
     return CLEAN
 
 

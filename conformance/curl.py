@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import json
 import re
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from conformance.probe import MODEL, Probe
 
 LONGEST = 4000
 """Characters of a body beyond which it is not written out: nobody reads it, and terminals choke on it."""
 
-WRONG = "a-wrong-key"
+WRONG = "conformance-wrong-credential"
 """What stands in for credentials that are to be refused: nothing that a guard would take for a real one."""
 
-_SAFE = re.compile(r"[A-Za-z0-9_@%+=:,./-]+")
+_SAFE = re.compile(r"[A-Za-z0-9_@%+:,./-]+")
+_IN_URLS = "".join(chr(one) for one in range(33, 127))
 _GLOBS = re.compile(r"[\[\]{}]")
 _DOTS = re.compile(r"/\.\.?(/|$)")
 
@@ -27,9 +28,9 @@ def filled(probe: Probe, model: str) -> tuple[str, bytes | None]:
     """The path and body of the probe with the model's name in place of MODEL; as they are where there is no name."""
     if not model:
         return probe.path, probe.body
-    name = json.dumps(model, ensure_ascii=False)[1:-1].encode(errors="replace")
-    body = None if probe.body is None else probe.body.replace(MODEL.encode(), name)
-    return probe.path.replace(MODEL, quote(model, safe="/:@", errors="replace")), body
+    name = json.dumps(model, ensure_ascii=False).encode(errors="replace")
+    body = None if probe.body is None else probe.body.replace(f'"{MODEL}"'.encode(), name)
+    return probe.path.replace(MODEL, quote(model, safe="", errors="replace")), body
 
 
 def url(base_url: str, path: str) -> str:
@@ -57,12 +58,13 @@ def _escaped(raw: bytes) -> str:
 
 def _headers(probe: Probe) -> list[str]:
     words = []
+    named = {name.lower() for name, _ in probe.headers}
     for name, value in probe.headers:
         # A header without a value is written with a semicolon: with a colon, curl takes the header out.
         words += ["-H", quoted(f"{name}: {value}" if value else f"{name};")]
-    if probe.body is not None and all(name.lower() != "content-type" for name, _ in probe.headers):
+    if probe.body is not None and "content-type" not in named:
         words += ["-H", "content-type:"]  # else curl says that it is a form
-    if probe.auth == "key":
+    if probe.auth == "key" and "authorization" not in named:
         words += ["-H", '"authorization: Bearer $KEY"']
     elif probe.auth == "wrong":
         words += ["-H", quoted(f"authorization: Bearer {WRONG}")]
@@ -79,14 +81,14 @@ def _method(probe: Probe) -> list[str]:
 def command(probe: Probe, base_url: str, model: str) -> str:
     """One line that sends the probe. A body longer than LONGEST is a file, which a note at the end describes."""
     path, body = filled(probe, model)
-    address = url(base_url, path)
+    address = quote(url(base_url, path), safe=_IN_URLS, errors="replace")
     leaves_after = probe.leave.events if probe.leave else None
     words = ["curl", "-sS", "-i"] if leaves_after is None else ["curl", "-sS"]
     if probe.streamed:
         words.append("-N")
     if _GLOBS.search(address):
         words.append("-g")
-    if _DOTS.search(urlsplit(address).path):
+    if _DOTS.search(address):
         words.append("--path-as-is")
     if probe.leave and probe.leave.seconds is not None:
         words += ["--max-time", f"{probe.leave.seconds:g}"]

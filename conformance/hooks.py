@@ -8,11 +8,9 @@ from typing import Any
 
 import pytest
 
-from conformance.check import shipped
 from conformance.items import CHECKS, HOUSE, CheckDirectory, CheckFile, CheckItem, session_key, session_of
 from conformance.mistake import Mistake
-from conformance.prepare import prepare
-from conformance.requirement import Level
+from conformance.prepare import prepare, quieten
 from conformance.session import exit_code
 from conformance.terminal import CATEGORIES, Waiting, summarise
 
@@ -28,7 +26,6 @@ class Tally:
         self.rulings: dict[tuple[str, str], str] = {}
         self.runs: dict[str, str] = {}
         self.dead: dict[str, str] = {}
-        self.code: int | None = None
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take down the facts that a report carries."""
@@ -59,11 +56,8 @@ def begin(config: pytest.Config) -> None:
     """Read the targets; collect the shipped checks where no path was given."""
     try:
         session = config.stash[session_key] = prepare(config)
-        marks = {level.value.lower() for level in Level} | {check.area for file in shipped().values() for check in file}
     except Mistake as mistake:
         raise pytest.UsageError(str(mistake)) from None
-    for mark in sorted(marks):
-        config.addinivalue_line("markers", f"{mark}: checks of this level or area")
     session.progress = Waiting(config)
     tally = config.stash[TALLY] = Tally()
     config.pluginmanager.register(tally, "conformance-tally")
@@ -96,6 +90,8 @@ def pytest_collect_directory(path: Path, parent: pytest.Collector) -> pytest.Col
 def pytest_runtestloop(session: pytest.Session) -> None:
     """Open the targets of the selected items and send for their evidence; leave out what cannot be tested at all."""
     config = session.config
+    if session.items and all(isinstance(item, CheckItem) for item in session.items):
+        quieten(config)
     if config.option.collectonly or is_worker(config) or is_controller(config):
         return
     try:
@@ -150,9 +146,8 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     tally = config.stash[TALLY]
     broken_off = exitstatus in (pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR, pytest.ExitCode.USAGE_ERROR)
     if not broken_off and not config.option.collectonly and (tally.rulings or tally.dead):
-        tally.code = exit_code(tally.rulings.values(), len(tally.dead))
-        session.exitstatus = tally.code
-    session_of(config).close(tally.code)
+        session.exitstatus = exit_code(tally.rulings.values(), len(tally.dead))
+    session_of(config).close(finished=not broken_off)
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:

@@ -54,7 +54,9 @@ class CheckFile(pytest.File):
         checks = shipped()[self.path.stem] if is_ours else load(self.path)
         for target in session_of(self.config).targets:
             for check in checks:
-                yield CheckItem.from_parent(self, name=f"{check.id}[{target.name}]", check=check, target=target)
+                name = f"{check.id}[{target.name}]"
+                # The id is given whole: pytest then parses it as it parses the ids of its cache, so that --lf finds it.
+                yield CheckItem.from_parent(self, name=name, nodeid=f"{self.nodeid}::{name}", check=check, target=target)
 
 
 class CheckItem(pytest.Item):

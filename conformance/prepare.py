@@ -11,6 +11,7 @@ from conformance.check import catalogue, load, shipped
 from conformance.configuration import find, select
 from conformance.items import CHECKS, HOUSE
 from conformance.mistake import Mistake, nearest
+from conformance.requirement import Level
 from conformance.session import REPORTS, Session
 from conformance.target import check_waivers
 
@@ -26,13 +27,16 @@ def prepare(config: pytest.Config) -> Session:
         raise Mistake("there is no such file", where=str(written), fix="--targets names a file like targets.yaml")
     targets = select(config.option.target, file=file, environ=os.environ)
     own = sorted(file.parent.glob("check_*.py")) if file else []
-    known = set(catalogue()) | {check.id for path in own for check in load(path)}
+    checks = [*catalogue().values(), *(check for path in own for check in load(path))]
     for target in targets:
-        check_waivers(target, known)
+        check_waivers(target, {check.id for check in checks})
+    for mark in sorted({level.value.lower() for level in Level} | {check.area for check in checks}):
+        config.addinivalue_line("markers", f"{mark}: checks of this level or area")
     _collect(config, own)
     base = file.parent if file else here
     reports = here / config.option.reports if config.option.reports else base / REPORTS
-    _quieten(config)
+    if not any(arg.startswith("-r") for arg in config.invocation_params.args):
+        config.option.reportchars = "N"  # the summary lists what was skipped, and why
     return Session(targets, reports, strict=bool(config.option.strict))
 
 
@@ -60,10 +64,8 @@ def _located(config: pytest.Config, arg: str) -> str:
     return f"{CHECKS / module}.py{colons}{rest}"
 
 
-def _quieten(config: pytest.Config) -> None:
+def quieten(config: pytest.Config) -> None:
     """No traceback sections and no list of skips, unless asked for: the summary tells what was found."""
     asked = config.invocation_params.args
     if not any(arg.startswith("--tb") for arg in asked):
         config.option.tbstyle = "no"
-    if not any(arg.startswith("-r") for arg in asked):
-        config.option.reportchars = "N"

@@ -144,12 +144,12 @@ class Session:
         waived = Waived(waiver.because, waiver.until) if waiver else None
         return rule(outcome.kind, check.level, waived, strict=self.strict, today=datetime.now(UTC).date())
 
-    def close(self, exit_code: int | None) -> None:
-        """Write the footers (none for a run that was broken off: `exit_code` None), and let go of everything."""
+    def close(self, *, finished: bool) -> None:
+        """Write the footers (none for a run that was broken off), and let go of everything."""
         seconds = time.perf_counter() - self._begun if self._begun else 0.0
         for name, trial in self.trials.items():
-            if exit_code is not None:
-                trial.end(self._counts[name], exit_code, seconds)
+            if finished:
+                trial.end(self._counts[name], exit_code(self._counts[name], 0), seconds)
         self._stack.close()
 
     @property

@@ -25,7 +25,10 @@ TREE = {
     "$defs": {
         "node": {
             "type": "object",
-            "properties": {"name": {"type": "string"}, "children": {"type": "array", "items": {"$ref": "#/$defs/node"}}},
+            "properties": {
+                "name": {"type": "string"},
+                "children": {"type": "array", "items": {"$ref": "#/$defs/node"}},
+            },
             "required": ["name", "children"],
             "additionalProperties": False,
         }
@@ -80,7 +83,12 @@ SCHEMAS: list[Any] = [
     {"allOf": [{"type": "number", "minimum": 3}, {"type": ["integer", "string"], "maximum": 3}]},
     {"oneOf": [{"type": "integer"}, {"type": "number", "minimum": 5}]},
     {"type": "string", "not": {"enum": ["text", "blue"]}},
-    {"type": "object", "patternProperties": {"^x_": {"type": "integer"}}, "minProperties": 3, "additionalProperties": False},
+    {
+        "type": "object",
+        "patternProperties": {"^x_": {"type": "integer"}},
+        "minProperties": 3,
+        "additionalProperties": False,
+    },
     {"type": "object", "additionalProperties": {"type": "integer"}, "minProperties": 3, "maxProperties": 3},
     {"type": "object", "propertyNames": {"pattern": "^[A-Z]{3}$"}, "minProperties": 2},
     {"type": "object", "properties": {"a": {}, "b": {}, "c": {}}, "required": ["c"], "maxProperties": 2},
@@ -147,7 +155,10 @@ def test_recursion_ends_at_the_smallest() -> None:
 def test_what_may_be_null_is_not_null() -> None:
     """The interesting branch is taken where it does not recur."""
     address = {"type": "object", "properties": {"street": {"type": "string"}}, "required": ["street"]}
-    schema = {"properties": {"a": {"anyOf": [{"$ref": "#/$defs/address"}, {"type": "null"}]}}, "$defs": {"address": address}}
+    schema = {
+        "properties": {"a": {"anyOf": [{"$ref": "#/$defs/address"}, {"type": "null"}]}},
+        "$defs": {"address": address},
+    }
     assert instance(schema) == {"a": {"street": "text"}}
 
 
@@ -181,7 +192,9 @@ def test_formats_are_kept(form: str) -> None:
     assert finds(f"^{shapes[form]}$", made)
 
 
-@pytest.mark.parametrize("pattern", [r"^(\w)\1[a-c]{2,3}?$", r"^(?:ab|c)*d+$", r"^[^\W\d_]+$", r"\bword\b", r"^(?=a)a$"])
+@pytest.mark.parametrize(
+    "pattern", [r"^(\w)\1[a-c]{2,3}?$", r"^(?:ab|c)*d+$", r"^[^\W\d_]+$", r"\bword\b", r"^(?=a)a$"]
+)
 @pytest.mark.parametrize("extra", [0, 2])
 def test_a_pattern_is_found_in_what_it_makes(pattern: str, extra: int) -> None:
     """Groups, back references, lazy and possessive repetition, anchors and look-ahead."""
@@ -189,8 +202,16 @@ def test_a_pattern_is_found_in_what_it_makes(pattern: str, extra: int) -> None:
 
 
 leaves = st.one_of(
-    st.builds(lambda low, more: {"type": "integer", "minimum": low, "maximum": low + more}, st.integers(-9, 9), st.integers(0, 9)),
-    st.builds(lambda low, more: {"type": "string", "minLength": low, "maxLength": low + more}, st.integers(0, 9), st.integers(0, 9)),
+    st.builds(
+        lambda low, more: {"type": "integer", "minimum": low, "maximum": low + more},
+        st.integers(-9, 9),
+        st.integers(0, 9),
+    ),
+    st.builds(
+        lambda low, more: {"type": "string", "minLength": low, "maxLength": low + more},
+        st.integers(0, 9),
+        st.integers(0, 9),
+    ),
     st.lists(st.text(max_size=5), min_size=1, max_size=3).map(lambda values: {"enum": values}),
     st.sampled_from([{"type": "boolean"}, {"type": "null"}, {"type": "number"}, {"type": ["string", "null"]}]),
 )

@@ -125,7 +125,9 @@ def test_it_remembers_what_was_said_before() -> None:
         {"role": "assistant", "content": "Noted."},
     ]
     ask_ = [{"role": "user", "content": "What is my name?"}]
-    assert said([history[0], {"role": "user", "content": "My name is Grace."}, history[2], *ask_]) == "Your name is Grace."
+    assert (
+        said([history[0], {"role": "user", "content": "My name is Grace."}, history[2], *ask_]) == "Your name is Grace."
+    )
     assert said([*history, {"role": "user", "content": "What is the secret code?"}]) == "The secret code is 4711."
     assert said(ask_) == "You have not told me your name."
 
@@ -239,7 +241,7 @@ def test_penalties_end_repetition() -> None:
 @given(text, st.integers(0, 20))
 @settings(max_examples=30)
 def test_logprobs_belong_to_the_text(words: str, top: int) -> None:
-    """Bytes join to the content, values are finite and no probability, the chosen token leads exactly N distinct ones."""
+    """Bytes join to the content, values are finite and no probability, the chosen one leads N distinct ones."""
     choice = ask(f"Say exactly: {words}é😀", logprobs=True, top_logprobs=top)["choices"][0]
     entries = choice["logprobs"]["content"]
     assert choice["logprobs"]["refusal"] is None
@@ -258,7 +260,7 @@ def test_logprobs_belong_to_the_text(words: str, top: int) -> None:
 
 
 def test_usage_grows_with_what_is_sent_and_said() -> None:
-    """Messages, names, tools, schemas, images and sound cost; choices add up; predictions that come true are counted."""
+    """Messages, names, tools, schemas, images and sound cost; choices add up; true predictions are counted."""
     plain = ask("Say hello")["usage"]
     pixel = "data:image/gif;base64,R0lGODlhAQABAAAAACw="
     schema = {"type": "object", "properties": {"colour": {"type": "string"}}}
@@ -271,7 +273,9 @@ def test_usage_grows_with_what_is_sent_and_said() -> None:
         ask([{"role": "user", "name": "ada", "content": "Say hello"}])["usage"],
         ask([{"role": "system", "content": "Be kind."}, {"role": "user", "content": "Say hello"}])["usage"],
         ask("Say hello", tools=[GET_WEATHER])["usage"],
-        ask("Say hello", response_format={"type": "json_schema", "json_schema": {"name": "c", "schema": schema}})["usage"],
+        ask("Say hello", response_format={"type": "json_schema", "json_schema": {"name": "c", "schema": schema}})[
+            "usage"
+        ],
         ask([words, small])["usage"],
         ask([words, image])["usage"],
     ]
@@ -283,6 +287,22 @@ def test_usage_grows_with_what_is_sent_and_said() -> None:
     guess = {"type": "content", "content": "Hello from the large model."}
     right = ask("Say hello", prediction=guess)["usage"]["completion_tokens_details"]["accepted_prediction_tokens"]
     assert 0 < right < plain["completion_tokens"]
+
+
+def test_a_long_beginning_is_cached() -> None:
+    """From 1024 tokens, in steps of 128, by the server that saw it; another beginning is not."""
+    memory: dict[str, Any] = {}
+
+    def cached(*words: str) -> int:
+        body = {"model": "reference", "messages": [{"role": "user", "content": word} for word in words]}
+        headers = {"authorization": f"Bearer {DEFAULT_KEY}"}
+        answer = RESPOND(Request("POST", "/v1/chat/completions", headers, json.dumps(body).encode(), memory))
+        found: int = answer.body["usage"]["prompt_tokens_details"]["cached_tokens"]
+        return found
+
+    long = " a" * 1200
+    assert [cached(long), cached(long), cached(long, "more"), cached("more", long)] == [0, 1152, 1152, 0]
+    assert [cached("short"), cached("short")] == [0, 0]
 
 
 @pytest.mark.parametrize(

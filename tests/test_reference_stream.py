@@ -35,7 +35,10 @@ def joined(answer: Answer) -> list[dict[str, Any]]:
     assert answer.headers["cache-control"] == "no-cache"
     assert [event.data for event in answer.events if not isinstance(event.data, dict)] == ["[DONE]"]
     assert answer.events[-1].data == "[DONE]"
-    assert len({(chunk["id"], chunk["created"], chunk["model"], chunk["system_fingerprint"]) for chunk in answer.chunks}) == 1
+    assert (
+        len({(chunk["id"], chunk["created"], chunk["model"], chunk["system_fingerprint"]) for chunk in answer.chunks})
+        == 1
+    )
     assert {chunk["object"] for chunk in answer.chunks} == {"chat.completion.chunk"}
     found: dict[int, dict[str, Any]] = {}
     for chunk in answer.chunks:
@@ -140,7 +143,9 @@ def test_streamed_calls_are_the_whole_ones(say: str, wishes: dict[str, Any]) -> 
 
 def test_arguments_are_really_streamed() -> None:
     """In fragments of a few characters."""
-    fragments = [call["function"]["arguments"] for call in send("Create the big order", tools=[CREATE_ORDER], stream=True).calls]
+    fragments = [
+        call["function"]["arguments"] for call in send("Create the big order", tools=[CREATE_ORDER], stream=True).calls
+    ]
     assert len(fragments) > 50
     assert max(map(len, fragments)) <= 4
 

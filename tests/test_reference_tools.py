@@ -75,7 +75,10 @@ def test_a_call_needs_a_tool_and_leave() -> None:
         {"tools": [PING]},
         {"tools": [GET_WEATHER], "tool_choice": "none"},
         {"tool_choice": "none"},
-        {"tools": TWO, "tool_choice": {"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": [GET_TIME]}}},
+        {
+            "tools": TWO,
+            "tool_choice": {"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": [GET_TIME]}},
+        },
     ):
         found = choice(PARIS, **wishes)
         assert "tool_calls" not in found["message"]
@@ -130,7 +133,12 @@ def test_results_are_used(results: list[str], swapped: bool) -> None:
     [
         CREATE_ORDER["function"]["parameters"],
         {"type": "object", "properties": {"x": {"type": ["integer", "null"]}}, "required": ["x"]},
-        {"type": "object", "properties": {"a": {"$ref": "#/$defs/a"}}, "required": ["a"], "$defs": {"a": {"enum": ["x"]}}},
+        {
+            "type": "object",
+            "properties": {"a": {"$ref": "#/$defs/a"}},
+            "required": ["a"],
+            "$defs": {"a": {"enum": ["x"]}},
+        },
         {"type": "object", "properties": {"when": {"type": "string", "format": "date"}}, "required": ["when"]},
         {"type": "object", "additionalProperties": {"type": "integer"}, "minProperties": 2},
         SCHEMA,
@@ -179,7 +187,11 @@ def test_legacy_functions() -> None:
         {"role": "function", "name": "get_weather", "content": "21 degrees"},
     ]
     assert choice(history, functions=functions)["message"]["content"] == "It is 21 degrees in Paris."
-    deltas = [part["function_call"] for part in send(PARIS, functions=functions, stream=True).messages if "function_call" in part]
+    deltas = [
+        part["function_call"]
+        for part in send(PARIS, functions=functions, stream=True).messages
+        if "function_call" in part
+    ]
     assert deltas[0] == {"name": "get_weather", "arguments": ""}
     assert "".join(delta["arguments"] for delta in deltas) == '{"city":"Paris"}'
 
@@ -243,7 +255,9 @@ def test_json_objects() -> None:
 
 def test_many_tools_fit() -> None:
     """128 tools with descriptions leave room for an answer."""
-    tools = [function(f"tool_{number}", "What it does, in a few words.", city={"type": "string"}) for number in range(128)]
+    tools = [
+        function(f"tool_{number}", "What it does, in a few words.", city={"type": "string"}) for number in range(128)
+    ]
     assert calls("Say hello", tools=tools, tool_choice=named("tool_127")) == [("tool_127", {"city": "text"})]
 
 

@@ -99,12 +99,20 @@ WRONG: list[tuple[dict[str, Any], str, str | None]] = [
     ({"messages": user({"type": "image_url", "image_url": PIXEL})}, "messages[0].content[0].image_url", TYPE),
     ({"messages": user(image("file:///etc/passwd"))}, "messages[0].content[0].image_url.url", "invalid_image_url"),
     ({"messages": user(image("../x.png"))}, "messages[0].content[0].image_url.url", "invalid_image_url"),
-    ({"messages": user(image("http://169.254.169.254/x"))}, "messages[0].content[0].image_url.url", "invalid_image_url"),
+    (
+        {"messages": user(image("http://169.254.169.254/x"))},
+        "messages[0].content[0].image_url.url",
+        "invalid_image_url",
+    ),
     ({"messages": user(image("http://localhost/x.png"))}, "messages[0].content[0].image_url.url", "invalid_image_url"),
     ({"messages": user(image("http://[::1]/x.png"))}, "messages[0].content[0].image_url.url", "invalid_image_url"),
     ({"messages": user(image("data:image/png;base64,@@@"))}, "messages[0].content[0].image_url.url", "invalid_base64"),
     ({"messages": user(image("data:image/png;base64,aGk="))}, "messages[0].content[0].image_url.url", "invalid_image"),
-    ({"messages": user(image("data:text/plain;base64,aGk="))}, "messages[0].content[0].image_url.url", "invalid_image_url"),
+    (
+        {"messages": user(image("data:text/plain;base64,aGk="))},
+        "messages[0].content[0].image_url.url",
+        "invalid_image_url",
+    ),
     ({"messages": user(image(PIXEL, detail="huge"))}, "messages[0].content[0].image_url.detail", VALUE),
     (
         {"messages": user({"type": "input_audio", "input_audio": {"data": "aGk=", "format": "ogg"}})},
@@ -216,7 +224,11 @@ WRONG: list[tuple[dict[str, Any], str, str | None]] = [
     (function(name="f", strict="yes"), "tools[0].function.strict", TYPE),
     (function(name="f", parameters=[]), "tools[0].function.parameters", TYPE),
     (function(name="f", parameters={"type": "string"}), "tools[0].function.parameters", FUNCTION),
-    (function(name="f", parameters={"properties": {"a": {"type": "strnig"}}}), "tools[0].function.parameters", FUNCTION),
+    (
+        function(name="f", parameters={"properties": {"a": {"type": "strnig"}}}),
+        "tools[0].function.parameters",
+        FUNCTION,
+    ),
     (function(name="f", strict=True, parameters={"type": "object"}), "tools[0].function.parameters", FUNCTION),
     ({"tools": [PING, PING]}, "tools[1].function.name", VALUE),
     ({"tool_choice": "auto"}, "tool_choice", None),
@@ -236,7 +248,10 @@ WRONG: list[tuple[dict[str, Any], str, str | None]] = [
         VALUE,
     ),
     (
-        {"tools": [PING], "tool_choice": {"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": [GET_TIME]}}},
+        {
+            "tools": [PING],
+            "tool_choice": {"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": [GET_TIME]}},
+        },
         "tool_choice.allowed_tools.tools[0].function.name",
         VALUE,
     ),
@@ -294,17 +309,33 @@ GOOD: list[dict[str, Any]] = [
     {"messages": [{"role": "system", "content": "x"}]},
     {"messages": [*HELLO, *HELLO]},
     {"messages": [*HELLO, {"role": "assistant", "content": "Hel"}]},
-    {"messages": [*HELLO, {"role": "assistant", "content": "Hi", "tool_calls": None, "reasoning_content": "hm"}, *HELLO]},
+    {
+        "messages": [
+            *HELLO,
+            {"role": "assistant", "content": "Hi", "tool_calls": None, "reasoning_content": "hm"},
+            *HELLO,
+        ]
+    },
     {"messages": [*HELLO, {"role": "assistant", "content": [{"type": "refusal", "refusal": "no"}]}, *HELLO]},
     {"messages": [*HELLO, {"role": "assistant", "content": None, "refusal": "no"}, *HELLO]},
     {"messages": [*ASKED, RESULT]},
     {"messages": [HELLO[0], {**ASKED[1], "content": ""}, {**RESULT, "content": [{"type": "text", "text": "21"}]}]},
     {"messages": [*ASKED, {**RESULT, "content": ""}, *HELLO]},
-    {"messages": [HELLO[0], {"role": "assistant", "tool_calls": [{**CALL, "function": {"name": "f", "arguments": "{"}}]}, RESULT]},
+    {
+        "messages": [
+            HELLO[0],
+            {"role": "assistant", "tool_calls": [{**CALL, "function": {"name": "f", "arguments": "{"}}]},
+            RESULT,
+        ]
+    },
     {"messages": user({"type": "text", "text": "x"}, image(PIXEL), image("https://example.com/a.png", detail="high"))},
     {"messages": user(image("data:image/png;base64," + base64.b64encode(b"\x89PNG\r\n\x1a\n....").decode()))},
     {"messages": user({"type": "input_audio", "input_audio": {"data": "UklGRg==", "format": "mp3"}})},
-    {"messages": user({"type": "file", "file": {"file_data": "data:application/pdf;base64,JVBERg==", "filename": "a.pdf"}})},
+    {
+        "messages": user(
+            {"type": "file", "file": {"file_data": "data:application/pdf;base64,JVBERg==", "filename": "a.pdf"}}
+        )
+    },
     {"temperature": 0},
     {"temperature": 2, "top_p": 1, "presence_penalty": -2, "frequency_penalty": 2},
     {"top_p": 0},
@@ -321,7 +352,11 @@ GOOD: list[dict[str, Any]] = [
     {"tools": [PING], "tool_choice": None},
     {"functions": [{"name": "f"}], "function_call": "none"},
     {"metadata": {"k" * 64: "x" * 512}, "store": False, "user": "u", "safety_identifier": "s" * 64},
-    {"prompt_cache_key": "k", "prompt_cache_retention": "24h", "prompt_cache_options": {"mode": "implicit", "ttl": "30m"}},
+    {
+        "prompt_cache_key": "k",
+        "prompt_cache_retention": "24h",
+        "prompt_cache_options": {"mode": "implicit", "ttl": "30m"},
+    },
     {"modalities": ["text"], "reasoning_effort": "none", "verbosity": "low", "service_tier": "auto"},
     {"response_format": {"type": "text"}},
     {"response_format": {"type": "json_object"}},
@@ -345,8 +380,11 @@ def test_what_is_right_is_taken(wishes: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"{", b"[]", b'"x"', b"null", b"5", b"{'a': 1}", b"\xff\xfe", b'{"a": NaN}', b"[" * 100_00, b'{"x": "\\ud800"}',
-     "\ufeff{}".encode(), '{"model": "x"}'.encode("utf-16"), b'{"n": ' + b"9" * 5000 + b"}", b'{"a": 1} x'],
+    [
+        b"", b"{", b"[]", b'"x"', b"null", b"5", b"{'a': 1}", b"\xff\xfe", b'{"a": NaN}', b"[" * 10_000,
+        b'{"x": "\\ud800"}', "\ufeff{}".encode(), '{"model": "x"}'.encode("utf-16"), b'{"n": ' + b"9" * 5000 + b"}",
+        b'{"a": 1} x',
+    ],
     ids=lambda body: repr(body[:20]),
 )  # fmt: skip
 def test_what_is_no_json_object_is_refused(body: bytes) -> None:
@@ -380,7 +418,9 @@ def test_an_unknown_model_is_not_found() -> None:
         assert (error["param"], error["code"]) == ("model", "model_not_found")
 
 
-@pytest.mark.parametrize("header", ["", "Bearer", "Bearer ", "Bearer wrong", DEFAULT_KEY, f"Basic {DEFAULT_KEY}", "Bearer ключ"])
+@pytest.mark.parametrize(
+    "header", ["", "Bearer", "Bearer ", "Bearer wrong", DEFAULT_KEY, f"Basic {DEFAULT_KEY}", "Bearer ключ"]
+)
 def test_a_key_is_needed(header: str) -> None:
     """401 with `invalid_api_key`, on every path, and the key is not repeated."""
     for path, method in (("/v1/chat/completions", "POST"), ("/v1/models", "GET"), ("/v1/nothing", "GET")):
@@ -411,7 +451,9 @@ def test_other_paths_and_methods_are_refused() -> None:
     assert (head.status, head.body) == (405, None)
 
 
-@pytest.mark.parametrize("media", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"])
+@pytest.mark.parametrize(
+    "media", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"]
+)
 def test_other_content_types_are_refused(media: str) -> None:
     """415 with an error object."""
     body = json.dumps({"model": "reference", "messages": HELLO}).encode()

@@ -219,7 +219,7 @@ def finish_reason_fits_a_text(x: Exchange) -> Findings:
         yield Finding("the finish reason speaks of a call that there is not", at=at, expected="stop", found=reason)
 
 
-OPTIONAL = {
+OPTIONAL: dict[str, dict[str, tuple[str, ...]]] = {
     "": {
         "model": ("string",),
         "usage": ("object", "null"),

@@ -1,8 +1,8 @@
 """The error object, part by part: each way in which a refusal can be unreadable is a requirement of its own.
 
 All of them read the same refusals of the same invalid requests. A refusal that is wrong in one part is passed over by
-the checks of the parts inside it, so that one fault of a server is one finding. Whether a request is refused at all is in
-`invalid`, and everything else about refusals in `errors`.
+the checks of the parts inside it, so that one fault of a server is one finding. Whether a request is refused at all is
+in `invalid`, and everything else about refusals in `errors`.
 """
 
 from __future__ import annotations

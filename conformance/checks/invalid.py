@@ -16,7 +16,6 @@ from conformance.probes.invalid import (
     IN_MEMBERS,
     NO_MESSAGES,
     UNKNOWN_MODEL,
-    WIZARD,
     asking,
     beyond,
     culprit,
@@ -27,7 +26,7 @@ from conformance.probes.invalid import (
 )
 from conformance.probes.malformed import AS_TEXT, broken, odd, others
 from conformance.probes.structured import BAD_FORMATS, BAD_SCHEMAS, by_schema
-from conformance.requirement import ERRORS, JSON, MUST, NOTE, OPENAI_PYTHON, REPORTS, SHOULD, SPEC, STRUCTURED
+from conformance.requirement import ERRORS, JSON, MUST, NOTE, OPENAI_PYTHON, SHOULD, SPEC, STRUCTURED
 
 VALIDATE = "Validate the value in the client before it is sent."
 
@@ -95,19 +94,6 @@ def missing_messages_are_refused(x: Exchange) -> Findings:
 
 
 @check(
-    "errors.unknown-role-is-refused",
-    SHOULD,
-    sends=WIZARD,
-    needs=REPLY,
-    spec=SPEC.at("ChatCompletionRequestMessage", "roles: developer, system, user, assistant, tool, function"),
-    remedy=VALIDATE,
-)
-def unknown_role_is_refused(x: Exchange) -> Findings:
-    """A message of a role that does not exist is refused."""
-    yield from _refused(x)
-
-
-@check(
     "errors.wrong-types-are-refused",
     MUST,
     sends=wrong_types,
@@ -120,18 +106,6 @@ def unknown_role_is_refused(x: Exchange) -> Findings:
 )
 def wrong_types_are_refused(x: Exchange) -> Findings:
     """A parameter of a type that cannot be read as its own is refused, not ignored."""
-    yield from _refused(x)
-
-
-@check(
-    "errors.stream-as-text-is-refused",
-    SHOULD,
-    sends=asking("stream", "true"),
-    needs=REPLY,
-    spec=SPEC.at("CreateChatCompletionRequest.stream", "type: boolean"),
-)
-def stream_as_text_is_refused(x: Exchange) -> Findings:
-    """`stream` as the text `"true"` is refused: else it is chance which kind of answer comes."""
     yield from _refused(x)
 
 
@@ -269,23 +243,6 @@ def odd_bodies_are_no_server_error(x: Exchange) -> Findings:
     """A body that nests deeply, or has huge numbers or half characters in it, is no server error."""
     if x.status is not None and x.status >= 500:
         yield Finding("an odd body is a server error", expected="2xx or 4xx", found=x.status)
-
-
-@check(
-    "errors.unknown-model-is-refused",
-    SHOULD,
-    sends=UNKNOWN_MODEL,
-    needs=REPLY,
-    spec=REPORTS.at(
-        "RunPod's vLLM worker",
-        "A model that is not there was no error for the client: an error object came with the status 200.",
-        "https://github.com/runpod-workers/worker-vllm/issues/57",
-    ),
-    remedy="Compare `model` in the answers with the one asked for.",
-)
-def unknown_model_is_refused(x: Exchange) -> Findings:
-    """A model that the server does not have is refused, with whatever 4xx."""
-    yield from _refused(x)
 
 
 @check("errors.unknown-model", NOTE, sends=UNKNOWN_MODEL, needs=REPLY)

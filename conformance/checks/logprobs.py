@@ -16,13 +16,13 @@ from conformance.exchange import Exchange
 from conformance.finding import Finding, Findings, Unsupported, Unwitnessed
 from conformance.probes.chat import GREEDY, HELLO, STREAMED, chat, streamed
 from conformance.probes.invalid import either
+from conformance.probes.streams import LOGPROBS
 from conformance.probes.structured import GUARD, by_schema
 from conformance.probes.tools import GET_WEATHER
 from conformance.reading.json import Value
 from conformance.refusal import message, named
 from conformance.requirement import JSON, MAY, MUST, REPORTS, SHOULD, SPEC
 
-LOGPROBS = chat(logprobs=True)
 TOP = GREEDY.asking(logprobs=True, top_logprobs=5)
 TOP_STREAMED = streamed(TOP)
 BY_SCHEMA = by_schema(GUARD, logprobs=True, top_logprobs=20)
@@ -216,7 +216,7 @@ def _joined(x: Exchange) -> bytes:
     return spelled
 
 
-@check("logprobs.tokens-spell-the-text", SHOULD, sends=each(LOGPROBS, TOP_STREAMED), requires="logprobs", spec=ASKED)
+@check("logprobs.tokens-spell-the-text", SHOULD, sends=each(LOGPROBS, TOP), requires="logprobs", spec=ASKED)
 def tokens_spell_the_text(x: Exchange) -> Findings:
     """The tokens together are the text of the answer. More may come: thoughts before it, an end after it."""
     spelled, text = _joined(x), x.choice.text.strip()
@@ -275,18 +275,6 @@ def absent_unless_asked(x: Exchange) -> Findings:
         if holder["content"].value:
             yield Finding("log probabilities come unasked", at=holder.pointer, expected=None, found="logprobs")
             return
-
-
-@check(
-    "logprobs.stream-has-the-same", SHOULD, sends=(TOP, TOP_STREAMED), requires=("logprobs", "chat.stream"), spec=ASKED
-)
-def stream_has_the_same(whole: Exchange, stream: Exchange) -> Findings:
-    """A stream has an entry for every token that the whole answer has one for."""
-    one, other = ([entry["token"].value for entry in _entries(x)] for x in (whole, stream))
-    if not one or whole.choice.text != stream.choice.text:
-        yield Unwitnessed("the two answers are not the same, or have no log probabilities")
-    elif len(other) < len(one) - 1:
-        yield Finding("the stream lacks log probabilities", expected=one, found=other, on=stream.key)
 
 
 @check(

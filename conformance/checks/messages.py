@@ -57,7 +57,7 @@ def content_is_required(x: Exchange) -> Findings:
     yield from refused(x, "a user message without a content is accepted")
 
 
-@check("messages.content-is-text-or-parts", MUST, sends=mistyped, needs=REPLY, spec=MALFORMED, examples=5)
+@check("messages.content-is-text-or-parts", MUST, sends=mistyped, needs=REPLY, spec=MALFORMED, examples=8)
 def content_is_text_or_parts(x: Exchange) -> Findings:
     """A content that is neither a string nor a list of parts is refused."""
     yield from refused(x, "a content of the wrong type is accepted")

@@ -33,9 +33,9 @@ def said(x: Exchange) -> dict[str, object]:
 def answered_or_refused(x: Exchange) -> Findings:
     """A finding where a request is neither answered with choices nor refused with 4xx."""
     assert x.status is not None
-    if x.ok and x.json["choices"].type != "array":
+    if x.ok and x.json["choices"].type != "array" and not x.error.missing:
         found = {"status": x.status, "body": x.text[:300]}
-        yield Finding("a 2xx answer has no choices", at="/choices", expected="choices, or 4xx", found=found)
+        yield Finding("it is refused with 2xx", at="/error", expected="choices, or 4xx", found=found)
     elif not x.ok and not 400 <= x.status < 500:
         yield Finding("it is neither answered nor refused", at="status", expected="200 or 400", found=said(x))
 
@@ -98,6 +98,18 @@ def image_does_no_harm(x: Exchange) -> Findings:
     yield from answered_or_refused(x)
 
 
+def taken(image: Exchange, text: Exchange, sentence: str) -> Findings:
+    """A finding, in the words of `sentence`, where an image that should be refused is read, or a server error."""
+    assert image.status is not None
+    more, less = image.usage["prompt_tokens"], text.usage["prompt_tokens"]
+    if 400 <= image.status < 500:
+        return
+    if image.ok and not (more.type == less.type == "integer" and more.value > less.value):
+        yield Unwitnessed("nothing shows that the image was read")  # multimodal.image-is-not-ignored looks at that
+    else:
+        yield Finding(sentence, at="status", expected=400, found=said(image))
+
+
 def afterwards(x: Exchange) -> Probe:
     """A plain request, after an image."""
     return HELLO.again(1000)
@@ -125,30 +137,26 @@ def server_survives_an_image(image: Exchange, plain: Exchange) -> Findings:
 @check(
     "multimodal.broken-image-is-refused",
     SHOULD,
-    sends=BROKEN,
+    sends=(BROKEN, COLOUR),
     needs=REPLY,
     spec=SPEC.at(f"{PART}.image_url.url", "Either a URL of the image or the base64 encoded image data."),
 )
-def broken_image_is_refused(x: Exchange) -> Findings:
+def broken_image_is_refused(broken: Exchange, text: Exchange) -> Findings:
     """An image that is none is refused with 4xx."""
-    assert x.status is not None
-    if not 400 <= x.status < 500:
-        yield Finding("an image that is none is not refused", at="status", expected=400, found=said(x))
+    yield from taken(broken, text, "an image that is none is not refused")
 
 
 @check(
     "multimodal.file-url-is-refused",
     SHOULD,
-    sends=FILE_URL,
+    sends=(FILE_URL, COLOUR),
     needs=REPLY,
     spec=SPEC.at(f"{PART}.image_url.url", "Either a URL of the image or the base64 encoded image data."),
     remedy="restrict what the server fetches (vLLM: --allowed-media-domains, no --allowed-local-media-path)",
 )
-def file_url_is_refused(x: Exchange) -> Findings:
+def file_url_is_refused(file: Exchange, text: Exchange) -> Findings:
     """An image URL that names a file of the server's is refused with 4xx."""
-    assert x.status is not None
-    if not 400 <= x.status < 500:
-        yield Finding("a file of the server's is not refused as an image", at="status", expected=400, found=said(x))
+    yield from taken(file, text, "a file of the server's is not refused as an image")
 
 
 @check(

@@ -81,15 +81,15 @@ def requests_are_accepted(x: Exchange) -> Findings:
 
 
 @check(
-    "roles.any-history-is-accepted",
+    "roles.long-history-is-accepted",
     MUST,
     sends=histories,
     needs=REPLY,
     spec=SPEC.at("CreateChatCompletionRequest.messages", "A list of messages comprising the conversation so far."),
     examples=5,
 )
-def any_history_is_accepted(x: Exchange) -> Findings:
-    """A conversation of any length is answered, with or without an instruction before it."""
+def long_history_is_accepted(x: Exchange) -> Findings:
+    """A conversation of five turns and more is answered."""
     yield from accepted(x, "a longer conversation is not answered 2xx")
 
 
@@ -277,11 +277,11 @@ def refusal_part_is_accepted(x: Exchange) -> Findings:
 
 
 def fed_back(x: Exchange) -> Probe | str:
-    """The conversation that goes on from an answer, with its message exactly as it came."""
+    """The conversation that goes on from an answer, with its message as it came; with a role where it lacks one."""
     own = x.json["choices"][0]["message"]
     if not x.ok or own.type != "object":
         return "there is no message to feed back"
-    return talk(user("Say hello"), own.value, user("Say something"))
+    return talk(user("Say hello"), {"role": "assistant"} | own.value, user("Say something"))
 
 
 @check(

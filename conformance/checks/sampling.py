@@ -13,17 +13,13 @@ from hypothesis import strategies as st
 from conformance.check import REPLY, check, each
 from conformance.exchange import Exchange
 from conformance.finding import Finding, Findings, Observed, Unsupported, Unwitnessed
-from conformance.probes.chat import COUNT, GREEDY, chat, streamed
-from conformance.probes.invalid import either
+from conformance.probes.chat import COUNT, GREEDY, chat
+from conformance.probes.streams import GREEDY_COUNT, TWO
 from conformance.reading.message import Choice
 from conformance.refusal import message, named
 from conformance.requirement import MUST, NOTE, SHOULD, SPEC
 
-GREEDY_COUNT = COUNT.asking(temperature=0)
 STOPPED = COUNT.asking(stop=["17", "30"])
-STOPPED_STREAMED = streamed(STOPPED)
-TWO = chat(n=2)
-TWO_STREAMED = streamed(TWO)
 SEEDED = chat("Tell me about the sea", temperature=1, seed=42)
 SHORT = GREEDY.asking(max_completion_tokens=4)
 FORCED = SHORT.asking(logit_bias={"1234": 100})
@@ -51,7 +47,7 @@ def _served(x: Exchange) -> Findings:
 @check(
     "sampling.requests-are-accepted",
     MUST,
-    sends=each(GREEDY, STOPPED, STOPPED_STREAMED, TWO, SEEDED, FORCED),
+    sends=each(GREEDY, STOPPED, TWO, SEEDED, FORCED),
     needs=REPLY,
     spec=SPEC.at("CreateChatCompletionRequest", "stop, n, seed, logit_bias and temperature are among its properties"),
 )
@@ -82,14 +78,14 @@ def _first(text: str, stops: list[str]) -> tuple[int, str]:
 @check(
     "sampling.stop-ends-the-text",
     MUST,
-    sends=either(_stops.map(lambda stop: COUNT.asking(stop=stop))),
+    sends=_stops.map(lambda stop: COUNT.asking(stop=stop)),
     requires="stop",
     examples=8,
     spec=STOP,
     remedy="Cut the text at the stop string in the client.",
 )
 def stop_ends_the_text(x: Exchange) -> Findings:
-    """Nothing follows a stop string: not in a whole answer, and not in a stream."""
+    """Nothing follows a stop string."""
     at, stop = _first(x.choice.text, _stops_of(x))
     if at >= 0 and x.choice.text[at + len(stop) :].strip():
         yield Finding("the text goes on after a stop string", expected=stop, found=x.choice.text[at : at + 80])
@@ -98,7 +94,7 @@ def stop_ends_the_text(x: Exchange) -> Findings:
 @check(
     "sampling.stop-is-left-out",
     MUST,
-    sends=each(STOPPED, STOPPED_STREAMED),
+    sends=STOPPED,
     requires="stop",
     spec=STOP,
 )
@@ -112,7 +108,7 @@ def stop_is_left_out(x: Exchange) -> Findings:
 @check(
     "sampling.stopped-ends-with-stop",
     MUST,
-    sends=each(STOPPED, STOPPED_STREAMED),
+    sends=STOPPED,
     requires="stop",
     spec=SPEC.at(
         "CreateChatCompletionResponse.choices.finish_reason",
@@ -150,7 +146,7 @@ def stop_cuts_the_same_text(whole: Exchange, cut: Exchange) -> Findings:
 @check(
     "sampling.n-choices-come",
     MUST,
-    sends=each(TWO, TWO_STREAMED),
+    sends=TWO,
     requires="chat.n",
     spec=SPEC.at(
         "CreateChatCompletionRequest.n", "How many chat completion choices to generate for each input message."
@@ -164,26 +160,6 @@ def n_choices_come(x: Exchange) -> Findings:
         yield Finding("fewer choices come than were asked for", expected=2, found=len(found))
     elif found != [0, 1]:
         yield Finding("the choices are not numbered from 0", expected=[0, 1], found=found)
-
-
-@check(
-    "sampling.every-choice-ends",
-    MUST,
-    sends=TWO_STREAMED,
-    requires=("chat.n", "chat.stream"),
-    spec=SPEC.at("CreateChatCompletionResponse.choices", "required: [finish_reason, index, message, logprobs]"),
-)
-def every_choice_ends(x: Exchange) -> Findings:
-    """Each choice of a stream has one `finish_reason`."""
-    ends = Counter(
-        choice["index"].value
-        for value in x.data
-        for choice in value["choices"]
-        if isinstance(choice["finish_reason"].value, str) and isinstance(choice["index"].value, int)
-    )
-    for index in x.choices:
-        if ends[index] != 1:
-            yield Finding("a choice does not end once", at=f"choice {index}", expected=1, found=ends[index])
 
 
 def _steady(choices: list[Choice]) -> tuple[int, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from conformance.check import OK, check, each
-from conformance.exchange import Exchange
+from conformance.exchange import DONE, Exchange
 from conformance.finding import Finding, Findings
 from conformance.probes.chat import COUNT_STREAMED, STREAMED
 from conformance.probes.streams import CALL_USAGE, USAGE
@@ -25,8 +25,9 @@ PLAIN_AND_COUNTED = each(STREAMED, USAGE)
 
 
 def chunks(x: Exchange) -> list[Value]:
-    """The objects of the stream that are not errors: requests-are-accepted speaks of those."""
-    return [value for value in x.data if value.type == "object" and value["error"].missing]
+    """The objects of the stream up to `[DONE]` that are not errors: those are the affair of another check."""
+    end = next((number for number, event in enumerate(x.events) if event.data.strip() == DONE), len(x.events))
+    return [value for value in x.data[:end] if value.type == "object" and value["error"].missing]
 
 
 def choices(x: Exchange) -> Iterator[Value]:
@@ -172,7 +173,7 @@ def choices_have_an_index(x: Exchange) -> Findings:
 @check(
     "stream.choices-have-a-finish-reason",
     MUST,
-    sends=STREAMED,
+    sends=each(STREAMED, CALL_USAGE),
     needs=OK,
     requires="chat.stream",
     spec=SPEC.at(f"{CHUNK}.choices", "required: [delta, finish_reason, index]"),

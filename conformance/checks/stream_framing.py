@@ -9,6 +9,7 @@ from conformance.check import ANYTHING, OK, check, each
 from conformance.exchange import DONE, Exchange
 from conformance.finding import Finding, Findings, Observed
 from conformance.probes.chat import COUNT_STREAMED, STREAMED
+from conformance.probes.streams import UNICODE_STREAMED
 from conformance.reading.json import NotJSON, parse
 from conformance.reading.sse import LINE_END, Event
 from conformance.requirement import MAY, MUST, NOTE, OPENAI_NODE, OPENAI_PYTHON, REPORTS, SHOULD, SPEC, SSE
@@ -206,7 +207,7 @@ def begins_without_mark(x: Exchange) -> Findings:
 @check(
     "stream.is-utf8",
     MUST,
-    sends=SHORT_AND_LONG,
+    sends=each(STREAMED, UNICODE_STREAMED),
     needs=OK,
     requires="chat.stream",
     spec=SSE.at("9.2.5 Parsing an event stream", "Event streams in this format must always be encoded as UTF-8."),

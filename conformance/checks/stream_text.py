@@ -5,7 +5,7 @@ from __future__ import annotations
 from conformance.check import check, each
 from conformance.checks.stream_events import choices, chunks
 from conformance.checks.stream_framing import carriers, is_done, unreadable
-from conformance.checks.stream_order import by_index, ended, said
+from conformance.checks.stream_order import NO_STREAM, by_index, ended, said
 from conformance.checks.streaming import STREAM
 from conformance.exchange import Exchange
 from conformance.finding import Finding, Findings, Observed, Unsupported, Unwitnessed
@@ -35,13 +35,15 @@ LONG = 100
 def malformed(x: Exchange) -> Findings:
     """What is wrong with a stream as a whole: each event is readable, all have one id, one finish, and then the end."""
     events = carriers(x)
+    if not events:
+        return  # not a stream at all: that is one finding, and another check's
     for number, event in events:
         if not is_done(event) and (why := unreadable(event)):
             yield Finding(why, at=f"event {number}", found=event.data[:200], on=x.key)
-    if not events or not is_done(events[-1][1]):
+    if not any(is_done(event) for event in (*x.events, x.stream.unfinished)):
         yield Finding("the stream does not end with [DONE]", at=f"event {len(x.events) - 1}", on=x.key)
-    heads = {repr(chunk["id"].value) for chunk in chunks(x)}
-    if len(heads) != 1:
+    heads = {chunk["id"].value for chunk in chunks(x) if chunk["id"].type == "string"}
+    if len(heads) > 1:
         yield Finding("the chunks have not all the same id", found=sorted(heads)[:5], on=x.key)
     for parts in by_index(x).values():
         reasons = [place for place, choice in enumerate(parts) if ended(choice)]
@@ -61,6 +63,8 @@ def malformed(x: Exchange) -> Findings:
 )
 def is_well_formed_whatever_it_says(x: Exchange) -> Findings:
     """Every stream is readable events of one id, with one finish reason, and `[DONE]` at its end."""
+    if not carriers(x):
+        yield Unsupported(NO_STREAM)
     yield from malformed(x)
 
 
@@ -254,7 +258,9 @@ def long_answers_come_in_parts(x: Exchange) -> Findings:
     """A long answer comes in several deltas."""
     parts = [choice["delta"]["content"] for choice in choices(x) if choice["delta"]["content"]]
     yield Observed(len(parts), "deltas with text")
-    if len(x.choice.text) < LONG:
+    if not carriers(x):
+        yield Unsupported(NO_STREAM)
+    elif len(x.choice.text) < LONG:
         yield Unwitnessed("the answer is not long")
     elif len(parts) < 2:
         yield Finding("the whole answer comes in one delta", at=parts[0].pointer if parts else "", found=len(parts))

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from conformance.check import REPLY, check, each
 from conformance.exchange import Exchange
-from conformance.finding import Finding, Findings, Observed, Unsupported, Unwitnessed
-from conformance.probes.chat import HELLO
+from conformance.finding import Finding, Findings, Observed, Unsupported
 from conformance.probes.tool_drawn import ODD, definitions, malformed, misnamed
-from conformance.probes.tools import OMITTED, PINGED, UNNEEDED, WEATHER
-from conformance.requirement import ERRORS, MAY, MUST, REPORTS, SHOULD, SPEC
+from conformance.probes.tools import OMITTED, PINGED, WEATHER
+from conformance.requirement import ERRORS, MAY, MUST, SHOULD, SPEC
 
 PARAMETERS = SPEC.at("FunctionParameters", "Omitting `parameters` defines a function with an empty parameter list.")
 
@@ -22,29 +21,6 @@ def taken(plain: Exchange, other: Exchange, finding: str) -> Findings:
         yield Unsupported("the server refuses a plain tool as well")
     elif not other.ok:
         yield Finding(finding, expected="2xx", found=other.text[:300] or other.status, on=other.key)
-
-
-@check(
-    "tools.definitions-reach-the-model",
-    SHOULD,
-    sends=(HELLO, UNNEEDED),
-    spec=REPORTS.at(
-        "llama.cpp",
-        "The tools are dropped without a word where the template has no place for them: prompt_tokens stay the same.",
-        "https://github.com/ggml-org/llama.cpp/issues/27129",
-    ),
-    requires="tools",
-    remedy="a chat template that renders tools",
-)
-def definitions_reach_the_model(without: Exchange, offered: Exchange) -> Findings:
-    """Offering a tool makes the prompt longer: its definition is in it."""
-    one, other = (x.usage["prompt_tokens"] for x in (without, offered))
-    if one.type != "integer" or other.type != "integer":
-        yield Unwitnessed("the server reports no prompt tokens")
-    elif other.value <= one.value:
-        yield Finding(
-            "a tool makes no longer prompt", at=other.pointer, expected=f"> {one.value}", found=other, on=offered.key
-        )
 
 
 @check(

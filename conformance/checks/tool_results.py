@@ -24,7 +24,6 @@ from conformance.probes.tools import (
     EARLIER,
     EARLIER_NULL,
     GET_WEATHER,
-    SPOKEN_ANSWERED,
     WEATHER,
     WEATHER_STREAMED,
     result,
@@ -40,7 +39,7 @@ RESPONDING = SPEC.at(f"{TOOL_MESSAGE}.tool_call_id", "Tool call that this messag
 @check(
     "tool_results.requests-are-accepted",
     MUST,
-    sends=each(SPOKEN_ANSWERED, BOTH_ANSWERED),
+    sends=each(ANSWERED, BOTH_ANSWERED),
     spec=SPEC.at(TOOL_MESSAGE, "required: [role, content, tool_call_id]"),
     needs=REPLY,
     requires="tools",
@@ -109,22 +108,6 @@ def own_message_can_be_echoed(first: Exchange, second: Exchange) -> Findings:
     """The message of an answer is valid in the next request, with every member that the server put into it."""
     if not second.ok:
         yield Finding("the server refuses its own message", expected="2xx", found=second.text[:300], on=second.key)
-
-
-@check(
-    "tool_results.content-may-be-null",
-    MUST,
-    sends=(SPOKEN_ANSWERED, ANSWERED),
-    spec=SPEC.at(
-        "ChatCompletionRequestAssistantMessage.content",
-        "The contents of the assistant message. Required unless `tool_calls` or `function_call` is specified.",
-    ),
-    needs=REPLY,
-    requires="tools",
-)
-def content_may_be_null(spoken: Exchange, null: Exchange) -> Findings:
-    """An assistant message with calls needs no content: null is taken."""
-    yield from taken(spoken, null, "content: null beside calls is refused")
 
 
 @check(

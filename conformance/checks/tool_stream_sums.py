@@ -19,7 +19,6 @@ from conformance.probes.tools import (
     NAMED_STREAMED,
     ORDER,
     ORDER_STREAMED,
-    REQUIRED_COUNTED,
     REQUIRED_STREAMED,
     WEATHER,
     WEATHER_GREEDY,
@@ -133,24 +132,6 @@ def broken_call_as_whole(whole: Exchange, streamed: Exchange) -> Findings:
             parse(call.arguments)
         except NotJSON:
             yield Finding("a broken call is streamed as if it were complete", found=call.arguments, on=streamed.key)
-
-
-@check(
-    "tool_stream.usage-follows-calls",
-    MUST,
-    sends=REQUIRED_COUNTED,
-    spec=SPEC.at(
-        "ChatCompletionStreamOptions.include_usage",
-        "If set, an additional chunk will be streamed before the `data: [DONE]` message.",
-    ),
-    requires=(*NEEDS, "usage.stream"),
-)
-def usage_follows_calls(x: Exchange) -> Findings:
-    """With `include_usage`, a stream of calls ends with the usage like any other."""
-    if not x.data or x.data[-1]["usage"].type != "object":
-        yield Finding(
-            "the last chunk of a stream of calls has no usage", expected="usage", found=x.data[-1] if x.data else None
-        )
 
 
 @check(

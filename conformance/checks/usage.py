@@ -19,6 +19,7 @@ PARTS = (("prompt_tokens_details", "prompt_tokens"), ("completion_tokens_details
 WITHIN = ("cached_tokens", "reasoning_tokens", "audio_tokens", "text_tokens", "image_tokens")
 """Details that are a part of the count. Rejected predictions are not: they are counted on top by some."""
 NONE = "the answer carries no usage"
+AT = "usage"
 PROMPT = SPEC.at("CompletionUsage.prompt_tokens", "Number of tokens in the prompt.")
 COMPLETION = SPEC.at("CompletionUsage.completion_tokens", "Number of tokens in the generated completion.")
 MODES = each(HELLO, USAGE)
@@ -45,7 +46,7 @@ def usages(x: Exchange) -> Iterator[Value]:
 )
 def is_there(x: Exchange) -> Findings:
     """A whole answer has `usage`."""
-    if x.json["usage"].missing:
+    if not x.streamed and x.json["usage"].missing:
         yield Finding("there is no usage", at="/usage", expected="object", found=x.json["usage"])
 
 
@@ -116,27 +117,27 @@ def details_are_parts(x: Exchange) -> Findings:
                 if value.type != "integer" or value.value < 0:
                     yield Finding("a detail is negative or no integer", at=value.pointer, found=value)
                 elif detail in WITHIN and limit is not None and value.value > limit:
-                    yield Finding("a part is more than the whole", at=value.pointer, expected=f"at most {limit}", found=value)
+                    yield Finding("a part is more than the whole", at=value.pointer, expected=limit, found=value)
 
 
 @check("usage.longer-prompts-cost-more", MUST, sends=longer, examples=4, spec=PROMPT)
 def longer_prompts_cost_more(short: Exchange, long: Exchange) -> Findings:
     """A prompt with more words has more `prompt_tokens`."""
     few, many = count(short, "prompt_tokens"), count(long, "prompt_tokens")
-    if few is None or many is None:
+    if not few or many is None:
         yield Unsupported(NONE)
     elif many <= few:
-        yield Finding("more words are not more tokens", at="/usage/prompt_tokens", expected=f"over {few}", found=many, on=long.key)
+        yield Finding("more words are not more tokens", at=AT, expected=f"over {few}", found=many, on=long.key)
 
 
 @check("usage.tools-are-counted", SHOULD, sends=(HELLO, UNNEEDED), requires="tools", spec=PROMPT)
 def tools_are_counted(without: Exchange, offered: Exchange) -> Findings:
     """A request with a tool has more `prompt_tokens` than the same without."""
     few, many = count(without, "prompt_tokens"), count(offered, "prompt_tokens")
-    if few is None or many is None:
+    if not few or many is None:
         yield Unsupported(NONE)
     elif many <= few:
-        yield Finding("the tool costs nothing", at="/usage/prompt_tokens", expected=f"over {few}", found=many, on=offered.key)
+        yield Finding("the tool costs nothing", at=AT, expected=f"over {few}", found=many, on=offered.key)
 
 
 @check("usage.same-prompt-same-count", SHOULD, sends=(GREEDY, GREEDY.again()), spec=PROMPT)
@@ -146,7 +147,7 @@ def same_prompt_same_count(first: Exchange, second: Exchange) -> Findings:
     if one is None or other is None:
         yield Unsupported(NONE)
     elif one != other:
-        yield Finding("the same prompt has another count", at="/usage/prompt_tokens", expected=one, found=other, on=second.key)
+        yield Finding("the same prompt has another count", at=AT, expected=one, found=other, on=second.key)
 
 
 @check(
@@ -163,7 +164,7 @@ def prompt_is_the_same_streamed(whole: Exchange, streamed: Exchange) -> Findings
     if one is None or other is None:
         yield Unsupported(NONE)
     elif one != other:
-        yield Finding("the streamed count is another", at=streamed.usage.pointer, expected=one, found=other, on=streamed.key)
+        yield Finding("the streamed count is another", at=AT, expected=one, found=other, on=streamed.key)
 
 
 @check(
@@ -174,20 +175,15 @@ def prompt_is_the_same_streamed(whole: Exchange, streamed: Exchange) -> Findings
     spec=COMPLETION,
 )
 def completion_is_the_same_streamed(whole: Exchange, streamed: Exchange) -> Findings:
-    """A stream has the `completion_tokens` of the whole answer of the same text, thoughts aside."""
-    one, other = (_visible(x) for x in (whole, streamed))
+    """A stream has the `completion_tokens` of the whole answer of the same text, where there are no thoughts."""
+    one, other = count(whole, "completion_tokens"), count(streamed, "completion_tokens")
+    thoughts = [count(x, "completion_tokens_details", "reasoning_tokens") for x in (whole, streamed)]
     if one is None or other is None:
         yield Unsupported(NONE)
-    elif whole.choice.text != streamed.choice.text or whole.choice.reasoning or streamed.choice.reasoning:
+    elif whole.choice.text != streamed.choice.text or any(thoughts) or whole.choice.reasoning:
         yield Unwitnessed("the two answers are not of the same text")
     elif one != other:
-        yield Finding("the streamed count is another", at=streamed.usage.pointer, expected=one, found=other, on=streamed.key)
-
-
-def _visible(x: Exchange) -> int | None:
-    """The tokens of the text, as far as the usage tells them from thoughts."""
-    total = count(x, "completion_tokens")
-    return None if total is None else total - (count(x, "completion_tokens_details", "reasoning_tokens") or 0)
+        yield Finding("the streamed count is another", at=AT, expected=one, found=other, on=streamed.key)
 
 
 @check(
@@ -195,7 +191,9 @@ def _visible(x: Exchange) -> int | None:
     SHOULD,
     sends=(GREEDY, GREEDY_USAGE),
     requires=("chat.stream", "usage.stream"),
-    spec=REPORTS.at("SGLang", "thoughts were counted in whole answers only", "https://github.com/sgl-project/sglang/issues/15660"),
+    spec=REPORTS.at(
+        "SGLang", "thoughts were counted in whole answers only", "https://github.com/sgl-project/sglang/issues/15660"
+    ),
 )
 def thoughts_are_counted_streamed(whole: Exchange, streamed: Exchange) -> Findings:
     """Where whole answers count `reasoning_tokens`, a stream that has as many tokens counts them too."""
@@ -222,12 +220,12 @@ def choices_are_summed(one: Exchange, two: Exchange) -> Findings:
     """With `n: 2`, `completion_tokens` counts both choices."""
     single, both = count(one, "completion_tokens"), count(two, "completion_tokens")
     texts = {choice.text for choice in two.choices.values()}
-    if single is None or both is None:
+    if not single or both is None:
         yield Unsupported(NONE)
     elif len(two.choices) != 2 or texts != {one.choice.text} or not one.choice.text:
         yield Unwitnessed("the choices are not of the same text as the single answer")
     elif both <= single:
-        yield Finding("two choices cost as much as one", at=two.usage.pointer, expected=2 * single, found=both, on=two.key)
+        yield Finding("two choices cost as much as one", at=AT, expected=2 * single, found=both, on=two.key)
 
 
 def _once_more(*_: Exchange) -> Probe:
@@ -245,7 +243,9 @@ def cached_tokens_in_both_modes(_: Exchange, streamed: Exchange, whole: Exchange
     """Where a stream says how many tokens of its prompt were cached, a whole answer after it says so too."""
     path = ("prompt_tokens_details", "cached_tokens")
     yield Observed(count(whole, *path), "cached tokens of a repeated prompt")
-    if not count(streamed, *path):
+    if whole.usage.absent:
+        yield Unsupported(NONE)
+    elif not count(streamed, *path):
         yield Unwitnessed("the repeated prompt was not cached, or the stream does not say so")
     elif count(whole, *path) is None:
         where = whole.usage["prompt_tokens_details"]

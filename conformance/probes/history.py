@@ -11,7 +11,6 @@ from hypothesis.strategies import SearchStrategy
 
 from conformance.probe import Probe
 from conformance.probes.chat import assistant, chat, user
-from conformance.probes.drawn import questions
 from conformance.probes.tools import GET_WEATHER
 
 BANANA = "Always answer with the word BANANA."
@@ -82,21 +81,25 @@ mistyped: SearchStrategy[Probe] = st.one_of(
     st.integers(-3, 2**40),
     st.floats(-1e6, 1e6, allow_nan=False).map(lambda number: round(number, 2) + 0.5),
     st.booleans(),
-    st.dictionaries(st.sampled_from(("text", "content", "a")), st.sampled_from(("x", "y")), max_size=2),
+    st.dictionaries(st.sampled_from(("text", "content", "a")), st.sampled_from(("x", "y")), min_size=1, max_size=2),
     st.lists(st.integers(0, 9), min_size=1, max_size=3),
-).map(chat)
+).map(lambda content: talk(user(content)))
 """A user message whose content is neither a string nor parts."""
 
 
-def _turns(system: bool, says: Sequence[str]) -> Probe:
+def _turns(says: Sequence[str]) -> Probe:
     messages = [said("user" if index % 2 == 0 else "assistant", text) for index, text in enumerate(says)]
     if len(messages) % 2 == 0:
         messages.append(user("Say hello"))
-    return talk(*([said("system", BANANA)] if system else []), *messages)
+    return talk(*messages)
 
 
-histories: SearchStrategy[Probe] = st.builds(_turns, st.booleans(), st.lists(questions, min_size=1, max_size=7))
-"""Conversations of the plainest form, of any length: perhaps an instruction, then user and assistant by turns."""
+sayings = st.sampled_from(
+    ("My name is Ada.", "Hello Ada.", "Say something", "Something.", "Say hello", "Count to forty")
+)
+
+histories: SearchStrategy[Probe] = st.lists(sayings, min_size=5, max_size=9).map(_turns)
+"""Conversations of some length, in the plainest form: user and assistant by turns."""
 
 LONG = "Say hello" + ", and hello again" * 24
 WHOLE = chat(LONG)

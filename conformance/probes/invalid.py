@@ -17,7 +17,7 @@ from conformance.probes.malformed import BROKEN
 NO_MESSAGES = HELLO.asking(messages=...)
 MESSAGES_TEXT = HELLO.asking(messages="Say hello")
 WIZARD = chat(messages=[{"role": "wizard", "content": "Say hello"}])
-UNKNOWN_MODEL = chat(model="no-such-model-here")
+UNKNOWN_MODEL = chat(model="no-such-model-7c1e")
 HOT = chat(temperature="hot")
 NO_CHOICE = chat(n=0)
 NEGATIVE_CAP = chat(max_completion_tokens=-5)

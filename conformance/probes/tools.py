@@ -109,7 +109,6 @@ BROKEN_STREAMED = streamed(BROKEN)
 REQUIRED = chat(tools=[GET_WEATHER, GET_TIME], tool_choice="required")
 """A call is demanded where the question has no use for one: the server's promise, not the model's wish."""
 REQUIRED_STREAMED = streamed(REQUIRED)
-REQUIRED_COUNTED = streamed(REQUIRED, include_usage=True)
 REQUIRED_TWICE = REQUIRED.asking(n=2)
 NAMED = chat(ASK, tools=[GET_WEATHER, GET_TIME], tool_choice=choosing("get_time"))
 """The question suggests one tool, and the request demands the other."""
@@ -138,7 +137,7 @@ CALLED_TOO = call("call_Hd5mPq1sXe4KjU6aGt0R", "get_weather", {"city": "Rome"})
 
 def answered(*results: dict[str, Any], say: str = ASK, calls: tuple[Any, ...] = (CALLED,), **wishes: Any) -> Probe:
     """A conversation in which the tools were called and have returned: the model's turn again."""
-    history = [user(say), assistant(wishes.pop("content", None), tool_calls=list(calls)), *results]
+    history = [user(say), assistant(None, tool_calls=list(calls)), *results]
     return chat(messages=history, **{"tools": [GET_WEATHER], **wishes})
 
 
@@ -146,8 +145,6 @@ RESULT = result(CALLED["id"], "21 degrees")
 RESULTS = (RESULT, result(CALLED_TOO["id"], "25 degrees"))
 ANSWERED = answered(RESULT)
 """The second turn of the everyday case."""
-SPOKEN_ANSWERED = answered(RESULT, content="Let me check that.")
-"""The same, and the model had said something with its call."""
 ANSWERED_IN_PARTS = answered(result(CALLED["id"], [{"type": "text", "text": "21 degrees"}]))
 ANSWERED_AT_LENGTH = answered(
     result(CALLED["id"], "21 degrees, with " + "a light wind from the west, " * 10 + "no rain")

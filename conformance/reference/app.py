@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from conformance.reference.answer import Answer, Request, Respond
+from conformance.reference.engine import BODY_LIMIT
 from conformance.reference.fault import faults, with_faults
 from conformance.reference.wrong import Wrong, clipped, listed
 
@@ -117,17 +118,18 @@ class App:
             if gone is not None and await _over(gone, answer.after):
                 return
             await send(_start(answer, None if head else sum(len(piece) for _, piece in pieces)))
+            last = len(pieces) - 1 if answer.ending == "close" else len(pieces)
             for number, (after, piece) in enumerate(pieces):
                 if after > 0 and gone is not None:
                     if await _over(gone, after):
                         return
                 elif number % _BREATH == _BREATH - 1:
                     await asyncio.sleep(0)
-                await send({"type": "http.response.body", "body": piece, "more_body": True})
+                await send({"type": "http.response.body", "body": piece, "more_body": number != last})
+            if answer.ending == "close" and not pieces:
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
             if answer.ending == "hang" and gone is not None:
                 await gone
-            if answer.ending == "close":
-                await send({"type": "http.response.body", "body": b"", "more_body": False})
         finally:
             if gone is not None:
                 gone.cancel()
@@ -172,6 +174,6 @@ def _fault(name: str) -> Any:
     raise Wrong(f"There is no fault '{clipped(name)}'.{hint}", code="unknown_fault", status=404)
 
 
-def app(respond: Respond, *, body_limit: int = 32 * 2**20) -> App:
+def app(respond: Respond, *, body_limit: int = BODY_LIMIT) -> App:
     """The ASGI application that serves these answers."""
     return App(respond, body_limit)

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from conformance.reference.answer import Answer, Request, Respond
+from conformance.reference.caching import cached_tokens
 from conformance.reference.model import sayings
 from conformance.reference.sampling import said
 from conformance.reference.shape import Head, stream, whole
@@ -22,6 +23,8 @@ from conformance.reference.wrong import Wrong, clipped
 DEFAULT_KEY = "reference-key"
 """The key that the server asks for where none is configured. It guards nothing."""
 FINGERPRINT = "fp_reference"
+BODY_LIMIT = 32 * 2**20
+"""Bytes. Far more than the window can hold, so that what is too long is refused as such, not as too large."""
 _BORN = 1_700_000_000
 """When the served models were made, in Unix seconds."""
 
@@ -38,7 +41,7 @@ class Settings:
     """Seconds before each answer."""
     token_delay: float = 0.0
     """Seconds before each streamed token."""
-    body_limit: int = 32 * 2**20
+    body_limit: int = BODY_LIMIT
     """The most bytes of a request's body."""
     clock: Callable[[], float] = time.time
 
@@ -137,15 +140,15 @@ class _Server:
                 code="request_too_large",
                 status=413,
             )
-        return self.complete(task(parsed(request.body), self.settings.models))
+        return self.complete(task(parsed(request.body), self.settings.models), request.memory)
 
-    def complete(self, wanted: Task) -> Answer:
+    def complete(self, wanted: Task, memory: dict[str, Any]) -> Answer:
         window = self.settings.window
         prompt, sound = prompt_tokens(wanted, window)
         if prompt + (wanted.cap or 1) > window:
             raise _overflow(window, prompt, wanted.cap)
         choices = [said(one, wanted, window - prompt) for one in sayings(wanted)]
-        spent = usage(wanted, prompt, sound, choices)
+        spent = usage(wanted, prompt, sound, cached_tokens(memory, wanted, prompt, window), choices)
         head = Head(f"chatcmpl-{secrets.token_hex(15)}", int(self.settings.clock()), FINGERPRINT)
         if not wanted.stream:
             return Answer(body=whole(wanted, head, choices, spent))

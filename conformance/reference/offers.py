@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, Literal
 
-from conformance.reference.patterns import matching
+from conformance.reference.patterns import finds, matching
 from conformance.reference.schemas import checked
 from conformance.reference.task import Tool
 from conformance.reference.wrong import Wrong, array, boolean, mapping, mistyped, name, need, one_of, string
@@ -94,13 +94,15 @@ def _custom(custom: dict[str, Any], path: str) -> Tool:
         why = "This model does not support grammars in Lark syntax."
         raise Wrong(why, param=f"{path}.syntax", code="unsupported_value")
     try:
-        matching(definition)
+        fits = finds(definition, matching(definition))
     except (ValueError, re.error, OverflowError, RecursionError):
+        fits = False
+    if not fits:
         raise Wrong(
             f"Invalid '{path}.definition': not a regular expression that is supported.",
             param=f"{path}.definition",
             code="invalid_value",
-        ) from None
+        )
     return Tool(called, "custom", pattern=definition)
 
 

@@ -24,9 +24,9 @@ _GRACE = 0.5
 
 def planted(ids: Iterable[str]) -> list[Fault]:
     """The faults with these ids. Raises LookupError, naming close ones, for an id that there is not."""
-    known = faults()
-    found = []
+    found: list[Fault] = []
     for one in ids:
+        known = faults()
         if one not in known:
             close = difflib.get_close_matches(one, known, 3)
             raise LookupError(f"there is no fault '{one}'" + (f"; did you mean {listed(close)}?" if close else ""))
@@ -37,8 +37,9 @@ def planted(ids: Iterable[str]) -> list[Fault]:
 @contextlib.contextmanager
 def serving(settings: Settings | None = None, faults: Iterable[str] = (), port: int = 0) -> Iterator[str]:
     """The server on loopback, in a thread of its own; gives its base URL. Port 0: the system chooses one."""
+    application = _application(settings, faults)
     listening = _listen("127.0.0.1", port)
-    running = _Running(_application(settings, faults), listening)
+    running = _Running(application, listening)
     thread = threading.Thread(target=running.run, name="reference server", daemon=True)
     thread.start()
     running.ready.wait()
@@ -60,10 +61,11 @@ def main(
 ) -> None:
     """Serve in the foreground until Ctrl-C or SIGTERM. `ready` is told the base URL once it answers. Raises OSError
     where the port is taken."""
+    application = _application(settings, faults)
     listening = _listen(host, port)
     number = listening.getsockname()[1]
     shown = f"[{host}]" if ":" in host else host
-    running = _Running(_application(settings, faults), listening, lambda: ready(f"http://{shown}:{number}/v1"))
+    running = _Running(application, listening, lambda: ready(f"http://{shown}:{number}/v1"))
     with contextlib.suppress(KeyboardInterrupt):
         running.run()
     if running.failure is not None and not isinstance(running.failure, KeyboardInterrupt):

@@ -17,7 +17,7 @@ _WORD = re.compile(
     r"\b(?:say|answer|reply|respond)s?\b(?: \w+){0,4} (?:the )?(?:single |one )?word:? [\"'“‘]?([\w-]+)",
     re.IGNORECASE,
 )
-_COUNT = re.compile(r"\bcount\b.*?\b(?:to|until)\s+([0-9]{1,4}|[a-z]+(?:[- ][a-z]+)?)\b", re.IGNORECASE)
+_COUNT = re.compile(r"\bcount\b[^.!?\n]{0,40}?\b(?:to|until)\s+([0-9]{1,4}|[a-z]+(?:[- ][a-z]+)?)\b", re.IGNORECASE)
 _FACT = re.compile(r"\b(my|the|our) ([\w -]{2,40}?) is ([^.!?\n]{1,80})", re.IGNORECASE)
 _QUESTION = re.compile(r"\bwhat(?: is|'s) (my|the|our) ([\w -]{2,40}?)\?", re.IGNORECASE)
 _UNITS = {

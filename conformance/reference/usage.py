@@ -19,20 +19,29 @@ _TYPES = frozenset({"function", "custom", "object", "array", "string", "number",
 
 def prompt_tokens(task: Task, window: int) -> tuple[int, int]:
     """The tokens of a prompt, and how many of them are sound. Texts far beyond the window are only estimated."""
-    total, sound = _AN_ANSWER, 0
-    for message in task.messages:
-        total += _A_MESSAGE
-        for text in _texts(message):
-            total += _tokens(text, window)
-        for part in message["content"] if isinstance(message.get("content"), list) else ():
-            cost = _part(part)
-            total += cost
-            sound += cost if part["type"] == "input_audio" else 0
+    total = _AN_ANSWER + offer_tokens(task, window)
+    total += sum(message_tokens(message, window) for message in task.messages)
+    sounds = [part for message in task.messages for part in _parts(message) if part["type"] == "input_audio"]
+    return total, sum(map(_part, sounds))
+
+
+def offer_tokens(task: Task, window: int) -> int:
+    """The tokens of what comes before the messages: tools, and the schema of the answer."""
+    total = 0
     for tool in (*task.get("tools", ()), *task.get("functions", ())):
         total += _A_TOOL + sum(_tokens(text, window) for text in _words(tool))
-    if task.schema is not None:
-        total += _tokens(compact(task.schema), window)
-    return total, sound
+    return total + (_tokens(compact(task.schema), window) if task.schema is not None else 0)
+
+
+def message_tokens(message: dict[str, Any], window: int) -> int:
+    """The tokens of one message."""
+    texts = sum(_tokens(text, window) for text in _texts(message))
+    return _A_MESSAGE + texts + sum(map(_part, _parts(message)))
+
+
+def _parts(message: dict[str, Any]) -> list[dict[str, Any]]:
+    content = message.get("content")
+    return content if isinstance(content, list) else []
 
 
 def _tokens(text: str, window: int) -> int:
@@ -82,7 +91,7 @@ def _words(value: Any) -> Iterator[str]:
             yield from _words(inner)
 
 
-def usage(task: Task, prompt: int, sound: int, choices: Iterable[Said]) -> dict[str, Any]:
+def usage(task: Task, prompt: int, sound: int, cached: int, choices: Iterable[Said]) -> dict[str, Any]:
     """The usage object."""
     said = list(choices)
     completion = sum(one.spent for one in said)
@@ -90,7 +99,7 @@ def usage(task: Task, prompt: int, sound: int, choices: Iterable[Said]) -> dict[
         "prompt_tokens": prompt,
         "completion_tokens": completion,
         "total_tokens": prompt + completion,
-        "prompt_tokens_details": {"cached_tokens": 0, "audio_tokens": sound},
+        "prompt_tokens_details": {"cached_tokens": cached, "audio_tokens": sound},
         "completion_tokens_details": {
             "reasoning_tokens": 0,
             "audio_tokens": 0,

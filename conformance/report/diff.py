@@ -73,20 +73,15 @@ class Sides:
                     matrix.setdefault((row.told.area, place), Counter())[result.ruling] += 1
         return matrix
 
-    def unique(self, place: int) -> tuple[Row, ...]:
-        """The requirements that only this run breaks, and at least one other meets."""
-        found = []
+    @cached_property
+    def unique(self) -> tuple[frozenset[str], ...]:
+        """By place: the requirements that only this run breaks, and at least one other meets."""
+        found: list[set[str]] = [set() for _ in self.runs]
         for row in self.rows:
-            mine = row.results[place]
-            others = [result for one, result in enumerate(row.results) if result is not None and one != place]
-            if (
-                mine is not None
-                and mine.ruling == "failed"
-                and all(other.ruling != "failed" for other in others)
-                and any(other.ruling == "passed" for other in others)
-            ):
-                found.append(row)
-        return tuple(found)
+            failed = [place for place, result in enumerate(row.results) if result and result.ruling == "failed"]
+            if len(failed) == 1 and any(result and result.ruling == "passed" for result in row.results):
+                found[failed[0]].add(row.check)
+        return tuple(frozenset(checks) for checks in found)
 
 
 def side_by_side(runs: Sequence[Run]) -> Sides:

@@ -61,7 +61,7 @@ STEPS = (
 
 
 def render(runs: Sequence[Run], exchange: Lookup) -> str:
-    """At most LONGEST characters of Markdown about runs that have been ruled. `exchange` finds evidence by target, key."""
+    """At most LONGEST characters about runs that have been ruled. `exchange` finds evidence by target and key."""
     sides = side_by_side(runs)
     text = ""
     for detail in STEPS:

@@ -41,6 +41,9 @@ from conformance.report.tables import STYLES, legend, tables
 FEW = 3
 """Places shown of one finding; `verbose` shows all."""
 
+MOST = 40
+"""Failed requirements told in full: a server that breaks more of them has one reason, and the first ones tell it."""
+
 _ORDERS = re.compile(r"::(?=[A-Za-z-]+(?:::|\s))|##(?=\[|vso)")
 """What GitHub and Azure take for an order where a line begins: wrapping could bring a server's words there."""
 
@@ -111,7 +114,8 @@ def _broken(page: Page, sides: Sides) -> None:
     if not rows:
         return
     page.head(f"failed: {number_of(len(rows), 'requirement')}", STYLES["failed"])
-    for row in rows:
+    told = rows if page.verbose else rows[:MOST]
+    for row in told:
         page.console.print()
         _requirement(page, row, STYLES["failed"])
         for place, result in enumerate(row.results):
@@ -119,6 +123,10 @@ def _broken(page: Page, sides: Sides) -> None:
                 _failure(page, sides, place, result)
         if row.told.remedy:
             _labelled(page, [("remedy", Text(page.writable(legible(row.told.remedy)), "green"))])
+    if len(rows) > len(told):
+        page.head(f"failed too: {number_of(len(rows) - len(told), 'requirement')}, in brief", STYLES["failed"])
+    for row in rows[len(told) :]:
+        _brief(page, sides, row, "failed")
 
 
 def _requirement(page: Page, row: Row, style: str) -> None:
@@ -149,7 +157,7 @@ def _failure(page: Page, sides: Sides, place: int, result: Result) -> None:
     """What one target did: findings by their sentence, and a command that shows it."""
     run = sides.runs[place]
     if len(sides.runs) > 1:
-        alone = " (only here)" if any(row.check == result.check for row in sides.unique(place)) else ""
+        alone = " (only here)" if result.check in sides.unique[place] else ""
         page.say(f"at {legible(sides.names[place])}{alone}", "bold", 2)
     if result.because:
         _labelled(page, [("because", Text(page.writable(legible(result.because))))])
@@ -211,7 +219,7 @@ def _brief(page: Page, sides: Sides, row: Row, ruling: str) -> None:
     title = page.writable(f"  {legible(told.title)}{legible(at)}")
     page.show(Text.assemble((page.writable(legible(told.check)), STYLES[ruling]), title))
     groups = by_message(guilty[0][1].findings)
-    brief = 1 if ruling == "advised" else 0
+    brief = 0 if ruling == "noted" else 1
     for message, findings in groups if page.verbose else groups[:brief]:
         first = _place(page, findings[0])
         facts = [f"{name} {text}" for name, text in first.items() if text and name != "at"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from typing import Any
 
 from conformance.reference.answer import Answer, Request, Respond, compact
 from conformance.reference.fault import fault
@@ -44,9 +45,10 @@ def blocks_the_official_client(request: Request, respond: Respond) -> Answer:
 
 
 @fault("put-like-post", instead=True)
-def takes_any_method(request: Request, respond: Respond) -> Answer:
-    """Chat requests are answered whatever their method."""
-    return respond(Request("POST", request.path, request.headers, request.body, request.memory))
+def puts_like_it_posts(request: Request, respond: Respond) -> Answer:
+    """A PUT of a chat request is answered like a POST."""
+    method = "POST" if request.method == "PUT" else request.method
+    return respond(Request(method, request.path, request.headers, request.body, request.memory))
 
 
 @fault("wrong-method-detail")
@@ -59,7 +61,7 @@ def refuses_methods_in_its_own_words(answer: Answer, request: Request) -> None:
 @fault("get-on-chat-500", instead=True)
 def falls_over_get(request: Request, respond: Respond) -> Answer:
     """A GET of the chat route is a server error."""
-    if request.path == CHAT and request.method == "GET":
+    if request.path == CHAT and request.method in ("GET", "HEAD"):
         return Answer(500, {"content-type": "text/plain"}, b"Internal Server Error")
     return respond(request)
 
@@ -122,6 +124,6 @@ def redirects_slashes(request: Request, respond: Respond) -> Answer:
 def lists_stored_answers(request: Request, respond: Respond) -> Answer:
     """A GET of the chat route lists the stored answers, as OpenAI does."""
     if request.path == CHAT and request.method in ("GET", "HEAD"):
-        body = {"object": "list", "data": [], "first_id": None, "last_id": None, "has_more": False}
+        body: dict[str, Any] = {"object": "list", "data": [], "first_id": None, "last_id": None, "has_more": False}
         return Answer(200, {"content-type": "application/json"}, body if request.method == "GET" else None)
     return respond(request)

@@ -208,14 +208,13 @@ def repeats_members(answer: Answer, request: Request) -> None:
 
 
 @fault("members-come-and-go")
-def forgets_every_other_time(answer: Answer, request: Request) -> None:
-    """Every other whole answer has no `usage` and no `logprobs`."""
+def forgets_in_time(answer: Answer, request: Request) -> None:
+    """Only the first whole answer to a request has a `system_fingerprint`."""
     if body := whole(answer):
-        request.memory["turn"] = turn = not request.memory.get("turn", False)
-        if turn:
-            body.pop("usage", None)
-            for choice in body["choices"]:
-                choice.pop("logprobs", None)
+        asked = request.memory.setdefault("asked", set())
+        if request.body in asked:
+            body.pop("system_fingerprint", None)
+        asked.add(request.body)
 
 
 @fault("json-leading-whitespace-keepalive")

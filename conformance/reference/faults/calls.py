@@ -1,0 +1,145 @@
+"""Surgery on the tool calls of an answer, for the faults that need it. No fault is here."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from conformance.reference.answer import Answer, Event, Request, compact
+
+Call = dict[str, Any]
+Place = tuple[int, int]
+"""Number of the choice, and of the call within it."""
+
+
+def streamed(answer: Answer) -> bool:
+    """Whether the answer is a stream."""
+    return answer.events is not None
+
+
+def pieces(answer: Answer) -> Iterator[tuple[Place, Event, Call]]:
+    """The fragments of a stream's calls, each with the event that it is in."""
+    for event in answer.events or ():
+        for choice in event.data.get("choices") or () if isinstance(event.data, dict) else ():
+            for call in choice["delta"].get("tool_calls") or ():
+                yield (choice["index"], call["index"]), event, call
+
+
+def first_pieces(answer: Answer) -> list[Call]:
+    """The first fragment of each call."""
+    found: dict[Place, Call] = {}
+    for place, _, call in pieces(answer):
+        found.setdefault(place, call)
+    return list(found.values())
+
+
+def later_pieces(answer: Answer) -> list[Call]:
+    """All fragments but the first of each call."""
+    firsts = {id(call) for call in first_pieces(answer)}
+    return [call for _, _, call in pieces(answer) if id(call) not in firsts]
+
+
+def names(answer: Answer) -> dict[Place, str]:
+    """The names of the functions that a stream calls."""
+    found: dict[Place, str] = {}
+    for place, _, call in pieces(answer):
+        found[place] = found.get(place, "") + (call.get("function", {}).get("name") or "")
+    return found
+
+
+def joined(answer: Answer) -> dict[Place, str]:
+    """The arguments of a stream's calls, put together."""
+    found: dict[Place, str] = {}
+    for place, _, call in pieces(answer):
+        found[place] = found.get(place, "") + (call.get("function", {}).get("arguments") or "")
+    return found
+
+
+def take_out(answer: Answer, gone: Callable[[Call], bool]) -> None:
+    """Take fragments out of a stream, with the events that then hold nothing."""
+    kept: list[Event] = []
+    for event in answer.events or ():
+        holding = list(event.data.get("choices") or ()) if isinstance(event.data, dict) else []
+        had = any(choice["delta"].get("tool_calls") for choice in holding)
+        for choice in holding:
+            calls = [call for call in choice["delta"].get("tool_calls") or () if not gone(call)]
+            choice["delta"].pop("tool_calls", None)
+            if calls:
+                choice["delta"]["tool_calls"] = calls
+        if not had or any(choice["delta"] or choice["finish_reason"] for choice in holding):
+            kept.append(event)
+    answer.events = kept if answer.events is not None else None
+
+
+def resay(answer: Answer, change: Callable[[str], Any]) -> None:
+    """Put other arguments into every call that `change` changes; a streamed one then comes in a single piece."""
+    if not streamed(answer):
+        for call in answer.calls:
+            if "function" in call:
+                call["function"]["arguments"] = change(call["function"]["arguments"])
+        return
+    new = {place: text for place, old in joined(answer).items() if (text := change(old)) != old}
+    said: set[Place] = set()
+    empty: set[int] = set()
+    firsts = {id(call) for call in first_pieces(answer)}
+    for place, _, call in pieces(answer):
+        if place not in new or id(call) in firsts or "function" not in call:
+            continue
+        if place in said:
+            empty.add(id(call))
+        call["function"]["arguments"] = new[place]
+        said.add(place)
+    take_out(answer, lambda call: id(call) in empty)
+
+
+def revalue(text: str, change: Callable[[Any], Any]) -> str:
+    """JSON text with every value in it, at any depth, put through `change`; other text as it is."""
+
+    def walk(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: walk(inner) for key, inner in value.items()}
+        if isinstance(value, list):
+            return [walk(inner) for inner in value]
+        return change(value)
+
+    try:
+        return compact(walk(json.loads(text)))
+    except ValueError:
+        return text
+
+
+def finish(answer: Answer, reason: str) -> None:
+    """Give every choice that has called something another finish reason."""
+    callers = {place[0] for place, _, _ in pieces(answer)}
+    for choice in answer.choices:
+        if choice["finish_reason"] and (choice["index"] in callers or choice.get("message", {}).get("tool_calls")):
+            choice["finish_reason"] = reason
+
+
+def markup(name: str, arguments: str) -> str:
+    """A call as a model writes it."""
+    return f'<tool_call>\n{{"name": "{name}", "arguments": {arguments}}}\n</tool_call>'
+
+
+def refused(message: str, status: int = 400) -> Answer:
+    """An error as OpenAI shapes it, which names nothing."""
+    kind = "server_error" if status >= 500 else "invalid_request_error"
+    return Answer(
+        status,
+        {"content-type": "application/json"},
+        {"error": {"message": message, "type": kind, "param": None, "code": None}},
+    )
+
+
+def functions(request: Request) -> list[dict[str, Any]]:
+    """The functions that a request offers, where they are well-formed."""
+    tools = request.wish.get("tools")
+    found = [tool.get("function") for tool in tools if isinstance(tool, dict)] if isinstance(tools, list) else []
+    return [function for function in found if isinstance(function, dict)]
+
+
+def messages(request: Request) -> list[dict[str, Any]]:
+    """The messages of a request, where they are well-formed."""
+    given = request.wish.get("messages")
+    return [message for message in given if isinstance(message, dict)] if isinstance(given, list) else []

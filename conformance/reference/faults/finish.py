@@ -1,0 +1,136 @@
+"""Planted faults: finish reasons that are missing, early, doubled, or not true."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from conformance.reference.answer import Answer, Event, Request
+from conformance.reference.fault import fault
+from conformance.reference.faults.chunks import before_finish, choices
+
+
+def rename(answer: Answer, old: str, new: Any) -> None:
+    """Give another finish reason in the place of one, whole or streamed."""
+    if answer.is_chat:
+        for choice in answer.choices:
+            if choice.get("finish_reason") == old:
+                choice["finish_reason"] = new
+
+
+def calls(answer: Answer) -> bool:
+    """Whether there is a tool call."""
+    return answer.is_chat and bool(answer.calls)
+
+
+def named(request: Request) -> bool:
+    """Whether the request names the function to be called."""
+    choice = request.wish.get("tool_choice")
+    return isinstance(choice, dict) and choice.get("type") == "function"
+
+
+@fault("finish-n-only-last-index")
+def ends_the_last_choice_only(answer: Answer, request: Request) -> None:
+    """Of several choices in a stream, only the last gets a finish reason."""
+    last = max((choice["index"] for choice in choices(answer)), default=0)
+    for choice in choices(answer):
+        if choice["index"] != last:
+            choice["finish_reason"] = None
+
+
+@fault("finish-reason-differs-stream-vs-nonstream-named")
+def renames_named_finish(answer: Answer, request: Request) -> None:
+    """A stream with a named function ends with `tool_calls`, a whole answer with `stop`."""
+    if answer.events is not None and named(request):
+        rename(answer, "stop", "tool_calls")
+
+
+@fault("finish-reason-duplicate")
+def ends_twice(answer: Answer, request: Request) -> None:
+    """The chunk with the finish reason comes twice."""
+    if answer.events and (where := before_finish(answer)):
+        answer.events.insert(where, Event(copy.deepcopy(answer.events[where].data)))
+
+
+@fault("finish-reason-early-in-stream")
+def ends_all_the_time(answer: Answer, request: Request) -> None:
+    """Every chunk has the finish reason `stop`."""
+    for choice in choices(answer):
+        choice["finish_reason"] = choice["finish_reason"] or "stop"
+
+
+@fault("text-after-finish")
+def goes_on_after_the_end(answer: Answer, request: Request) -> None:
+    """The last text of a stream comes after its finish reason."""
+    where = before_finish(answer)
+    if answer.events and where > 1 and answer.events[where - 1].data["choices"][0]["delta"].get("content"):
+        answer.events[where - 1 : where + 1] = [answer.events[where], answer.events[where - 1]]
+
+
+@fault("finish-reason-empty-string")
+def has_empty_finish(answer: Answer, request: Request) -> None:
+    """The finish reason is an empty string until the last chunk."""
+    for choice in choices(answer):
+        choice["finish_reason"] = choice["finish_reason"] or ""
+
+
+@fault("finish-reason-function_calls")
+def invents_function_calls(answer: Answer, request: Request) -> None:
+    """The finish reason of an answer with calls is `function_calls`."""
+    rename(answer, "tool_calls", "function_calls")
+
+
+@fault("finish-reason-invented-in-stream")
+def aborts(answer: Answer, request: Request) -> None:
+    """A stream ends with the finish reason `eos`."""
+    if answer.events is not None:
+        rename(answer, "stop", "eos")
+
+
+@fault("finish-reason-null-natural-stop-only")
+def never_stops(answer: Answer, request: Request) -> None:
+    """A stream that ends of itself has no finish reason; one that is cut off has."""
+    if answer.events is not None:
+        rename(answer, "stop", None)
+
+
+@fault("gateway-finish-reason-dropped")
+def drops_the_finish_reason(answer: Answer, request: Request) -> None:
+    """No choice has a member `finish_reason`, whole or streamed."""
+    if answer.is_chat:
+        for choice in answer.choices:
+            choice.pop("finish_reason", None)
+
+
+@fault("max-tokens-cap-reported-stop")
+def hides_the_cap(answer: Answer, request: Request) -> None:
+    """An answer that was cut off at the cap says `stop`."""
+    rename(answer, "length", "stop")
+
+
+@fault("finish-stop-streamed-for-length")
+def hides_the_cap_in_streams(answer: Answer, request: Request) -> None:
+    """A stream that was cut off at the cap says `stop`; a whole answer says `length`."""
+    if answer.events is not None:
+        rename(answer, "length", "stop")
+
+
+@fault("tool-finish-stop-nonstream-required")
+def stops_at_required_calls(answer: Answer, request: Request) -> None:
+    """A whole answer with demanded calls has the finish reason `stop`."""
+    if answer.events is None and calls(answer) and request.wish.get("tool_choice") == "required":
+        rename(answer, "tool_calls", "stop")
+
+
+@fault("tool-finish-stop-stream")
+def stops_at_streamed_calls(answer: Answer, request: Request) -> None:
+    """A stream with calls ends with the finish reason `stop`."""
+    if answer.events is not None and calls(answer):
+        rename(answer, "tool_calls", "stop")
+
+
+@fault("tool-truncated-finish-masks-length")
+def hides_the_cut_call(answer: Answer, request: Request) -> None:
+    """A stream whose call is cut off at the cap ends with the finish reason `tool_calls`."""
+    if answer.events is not None and calls(answer):
+        rename(answer, "length", "tool_calls")

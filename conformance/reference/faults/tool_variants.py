@@ -1,0 +1,152 @@
+"""What a server may do with tool calls although most do not: checks stay silent on it."""
+
+from __future__ import annotations
+
+import json
+
+from conformance.reference.answer import Answer, Event, Request, Respond
+from conformance.reference.fault import fault
+from conformance.reference.faults.calls import (
+    finish,
+    first_pieces,
+    joined,
+    later_pieces,
+    messages,
+    pieces,
+    refused,
+    resay,
+    streamed,
+    take_out,
+)
+from conformance.reference.faults.tool_choice import choice_of, named_in
+from conformance.reference.faults.tool_results import calls_in, results_in
+
+
+@fault("tool-calls-empty-list", legal=True)
+def has_an_empty_list(answer: Answer, request: Request) -> None:
+    """Messages without calls have an empty list of them."""
+    for choice in answer.choices:
+        if "message" in choice:
+            choice["message"].setdefault("tool_calls", [])
+
+
+@fault("tool-content-empty", legal=True)
+def has_empty_content(answer: Answer, request: Request) -> None:
+    """The content beside calls is empty where it could be null."""
+    for message in answer.messages:
+        if message.get("tool_calls") and message.get("content") is None:
+            message["content"] = ""
+
+
+@fault("tool-calls-numbered", legal=True)
+def numbers_whole_calls(answer: Answer, request: Request) -> None:
+    """Calls of whole answers have an index as well."""
+    for message in answer.messages if not streamed(answer) else ():
+        for index, call in enumerate(message.get("tool_calls") or ()):
+            call["index"] = index
+
+
+@fault("tool-arguments-spaced", legal=True)
+def spaces_arguments_out(answer: Answer, request: Request) -> None:
+    """Arguments have spaces and line breaks between their values, before, and after."""
+    resay(answer, lambda text: " " + json.dumps(json.loads(text), indent=2, ensure_ascii=False) + "\n")
+
+
+@fault("tool-ids-of-another-form", legal=True)
+def has_other_ids(answer: Answer, request: Request) -> None:
+    """Ids have nine characters and no prefix."""
+    for call in answer.calls:
+        if call.get("id"):
+            call["id"] = call["id"][-9:]
+
+
+@fault("tool-choice-named-says-tool-calls", legal=True)
+def finishes_named_calls_alike(answer: Answer, request: Request) -> None:
+    """A named function finishes with `tool_calls`, whole and streamed."""
+    if named_in(request):
+        finish(answer, "tool_calls")
+
+
+@fault("tool-choice-allowed-refused", legal=True, instead=True)
+def knows_no_allowed_tools(request: Request, respond: Respond) -> Answer:
+    """`allowed_tools` are refused by name."""
+    choice = choice_of(request)
+    if isinstance(choice, dict) and "allowed_tools" in choice:
+        return refused("Invalid value for `tool_choice`: allowed_tools is not supported.")
+    return respond(request)
+
+
+@fault("tool-choice-text-beside-required-calls", legal=True)
+def talks_before_calling(answer: Answer, request: Request) -> None:
+    """A message with calls says something as well."""
+    for message in answer.messages:
+        if message.get("tool_calls") and "content" in message and not streamed(answer):
+            message["content"] = "Let me check that."
+        elif streamed(answer) and message.get("role"):
+            message["content"] = "Let me check that. " if message.get("content") is None else message["content"]
+
+
+@fault("tool-calls-in-one-piece", legal=True)
+def sends_each_call_at_once(answer: Answer, request: Request) -> None:
+    """Every call comes in a single fragment."""
+    arguments = joined(answer)
+    firsts = first_pieces(answer)
+    for call, place in zip(firsts, arguments, strict=True):
+        if "function" in call:
+            call["function"]["arguments"] = arguments[place]
+    kept = {id(call) for call in firsts if "function" in call}
+    take_out(answer, lambda call: id(call) not in kept and "custom" not in call)
+
+
+@fault("tool-nulls-in-continuation", legal=True)
+def has_nulls_later(answer: Answer, request: Request) -> None:
+    """Later fragments have null for id and name, and the type again."""
+    for call in later_pieces(answer):
+        if "function" in call:
+            call.update(id=None, type="function")
+            call["function"]["name"] = None
+
+
+@fault("tool-first-fragment-without-arguments", legal=True)
+def introduces_without_arguments(answer: Answer, request: Request) -> None:
+    """The first fragment of a call has no arguments at all."""
+    for call in first_pieces(answer):
+        if call.get("function", {}).get("arguments") == "":
+            del call["function"]["arguments"]
+
+
+@fault("tool-fragments-share-a-chunk", legal=True)
+def sends_fragments_together(answer: Answer, request: Request) -> None:
+    """The fragments of a call come two to a chunk."""
+    held: Event | None = None
+    kept: list[Event] = []
+    holding = {id(event) for _, event, _ in pieces(answer)}
+    for event in answer.events or ():
+        if id(event) not in holding or len(event.data["choices"]) != 1:
+            held = None
+        elif held is None or held.data["choices"][0]["index"] != event.data["choices"][0]["index"]:
+            held = event
+        else:
+            held.data["choices"][0]["delta"]["tool_calls"] += event.data["choices"][0]["delta"]["tool_calls"]
+            held = None
+            continue
+        kept.append(event)
+    answer.events = kept if streamed(answer) else None
+
+
+@fault("orphan-tool-calls-policy", legal=True, instead=True)
+def takes_orphans(request: Request, respond: Respond) -> Answer:
+    """A history in which calls and results do not belong together is answered all the same."""
+    answer = respond(request)
+    whole = all("tool_call_id" in one for one in results_in(request))
+    if answer.status == 400 and whole and (results_in(request) or calls_in(request)):
+        loose = [one for one in messages(request) if one.get("role") != "tool" and not one.get("tool_calls")]
+        return respond(request.asking(messages=loose))
+    return answer
+
+
+@fault("tool-calls-again", legal=True)
+def calls_nothing_more(answer: Answer, request: Request) -> None:
+    """The answer to results has an empty list of calls."""
+    for choice in answer.choices if results_in(request) and not streamed(answer) else ():
+        choice["message"].setdefault("tool_calls", [])
