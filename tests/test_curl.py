@@ -45,7 +45,7 @@ def test_a_chat_request_is_sent_as_it_is(shell: str) -> None:
     assert body == {"model": "my/model", "messages": [{"role": "user", "content": "It's $HOME; `id` \"!\" \\"}]}
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(st.binary(min_size=1, max_size=60))
 @example(b"@/etc/passwd")
 @example(b"a\0b\\n'\"")

@@ -24,10 +24,15 @@ PLAIN_AND_COUNTED = each(STREAMED, USAGE)
 """A stream as it is, and one with a chunk of usage: the last chunk is a chunk like the others."""
 
 
+def place(value: Value) -> int:
+    """The number of the event that a value of `Exchange.data` comes from."""
+    return int(value.pointer.split()[1])
+
+
 def chunks(x: Exchange) -> list[Value]:
     """The objects of the stream up to `[DONE]` that are not errors: those are the affair of another check."""
     end = next((number for number, event in enumerate(x.events) if event.data.strip() == DONE), len(x.events))
-    return [value for value in x.data[:end] if value.type == "object" and value["error"].missing]
+    return [value for value in x.data if place(value) < end and value.type == "object" and value["error"].missing]
 
 
 def choices(x: Exchange) -> Iterator[Value]:

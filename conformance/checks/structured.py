@@ -41,6 +41,7 @@ ENSURES = SPEC.at(
 FENCE = re.compile(r"\s*```[a-zA-Z]*\s*\n(.*?)\n?\s*```\s*", re.DOTALL)
 BLANK = re.compile(r"\s{64,}")
 CONTENT = "/choices/0/message/content"
+IGNORED = Unwitnessed("schemas are ignored altogether")
 
 
 def _unfenced(text: str) -> str:
@@ -58,7 +59,7 @@ def _untold(choice: Choice) -> str:
     return "the model called a tool" if choice.calls else ""
 
 
-def _against(choice: Choice, schema: Any) -> Findings:
+def _against(choice: Choice, schema: Any, on: str = "") -> Findings:
     """What is wrong with a choice that has to be JSON, and valid under a schema."""
     if why := _untold(choice):
         yield Unwitnessed(why)
@@ -67,11 +68,20 @@ def _against(choice: Choice, schema: Any) -> Findings:
     try:
         value = parse(text)
     except NotJSON as problem:
-        yield Finding("the answer is not JSON", at=CONTENT, expected=str(problem), found=choice.text[:500])
+        yield Finding("the answer is not JSON", at=CONTENT, expected=str(problem), found=choice.text[:500], on=on)
         return
     for error in list(jsonschema.Draft202012Validator(schema).iter_errors(value))[:3]:
         rule = {str(error.validator): error.validator_value}
-        yield Finding("the answer is not valid under the schema", at=CONTENT, expected=rule, found=text[:500])
+        yield Finding("the answer is not valid under the schema", at=CONTENT, expected=rule, found=text[:500], on=on)
+
+
+def _ignored(choice: Choice) -> bool:
+    """Whether the answer by the plain schema shows that schemas are ignored, which is one check's finding."""
+    try:
+        parse(_unfenced(choice.text))
+    except NotJSON:
+        return not _untold(choice)
+    return False
 
 
 @check(
@@ -209,36 +219,45 @@ def keys_are_in_order(x: Exchange) -> Findings:
 )
 def every_choice_keeps_the_schema(x: Exchange) -> Findings:
     """With `n: 2` the second choice is by the schema as well."""
-    if len(x.choices) < 2:
-        yield Unwitnessed("only one choice came")
+    if len(x.choices) < 2 or _ignored(x.choice):
+        yield Unwitnessed("only one choice came, or none is by the schema")
+        return
     for index, choice in x.choices.items():
         if index and not _untold(choice):
             yield from _against(choice, GUARD)
 
 
-@check("structured.schema-is-kept-beside-tools", SHOULD, sends=WITH_TOOLS, requires=(BY_SCHEMA, "tools"), spec=ENSURES)
-def schema_is_kept_beside_tools(x: Exchange) -> Findings:
-    """Where tools are offered and none is called, the answer is by the schema."""
-    yield from _against(x.choice, GUARD)
+@check(
+    "structured.schema-is-kept-beside-tools",
+    SHOULD,
+    sends=(GUARDED, WITH_TOOLS),
+    requires=(BY_SCHEMA, "tools"),
+    spec=ENSURES,
+)
+def schema_is_kept_beside_tools(alone: Exchange, x: Exchange) -> Findings:
+    """Where tools are offered and none is called, the answer is by the schema all the same."""
+    if _ignored(alone.choice):
+        yield IGNORED
+    else:
+        yield from _against(x.choice, GUARD, x.key)
 
 
 @check(
     "structured.truncation-shows",
     MUST,
-    sends=st.integers(1, 12).map(lambda cap: by_schema(GUARD, max_completion_tokens=cap)),
+    sends=st.integers(1, 12).map(lambda cap: (GUARDED, by_schema(GUARD, max_completion_tokens=cap))),
     requires=BY_SCHEMA,
     examples=4,
     spec=OPENAI_PYTHON.at(
         "parse", "`.parse()` raises LengthFinishReasonError by finish_reason; else it parses half a document"
     ),
 )
-def truncation_shows(x: Exchange) -> Findings:
+def truncation_shows(whole: Exchange, x: Exchange) -> Findings:
     """JSON that a cap cut off has the `finish_reason` `length`."""
-    try:
-        parse(_unfenced(x.choice.text))
-    except NotJSON:
-        if x.choice.finish_reason == "stop":
-            yield Finding("cut-off JSON is called complete", at=CONTENT, expected="length", found=x.choice.text)
+    if _ignored(whole.choice):
+        yield IGNORED
+    elif x.choice.finish_reason == "stop" and _ignored(x.choice):
+        yield Finding("cut-off JSON is called complete", at=CONTENT, expected="length", found=x.choice.text, on=x.key)
 
 
 @check("structured.json-without-the-word", NOTE, sends=chat(response_format={"type": "json_object"}), needs=REPLY)

@@ -10,12 +10,24 @@ from typing import Any
 
 import jsonschema
 from hypothesis import strategies as st
+from hypothesis.strategies import SearchStrategy
 
 from conformance.check import ANYTHING, REPLY, check
 from conformance.exchange import Exchange, How
 from conformance.finding import Finding, Findings, Observed, Unsupported, Unwitnessed
+from conformance.probe import Probe
 from conformance.probes.invalid import either
-from conformance.probes.structured import KEYWORDS, LARGE, by_schema, keywords, objects, odd_names, recursive, schemas
+from conformance.probes.structured import (
+    GUARDED,
+    KEYWORDS,
+    LARGE,
+    by_schema,
+    keywords,
+    objects,
+    odd_names,
+    recursive,
+    schemas,
+)
 from conformance.reading.json import NotJSON, parse
 from conformance.refusal import message
 from conformance.requirement import MUST, NOTE, REPORTS, SHOULD, SPEC, STRUCTURED
@@ -27,19 +39,39 @@ RUN = re.compile(r"(.{1,4}?)\1{40,}", re.DOTALL)
 """The same few characters over and over: a grammar that does not end."""
 
 
+LOOSE: tuple[Any, ...] = ({}, {"type": "object"}, objects(a={}))
+
+
+def beside(probes: SearchStrategy[Probe]) -> SearchStrategy[tuple[Probe, Probe]]:
+    """Each request beside the one by the plainest schema, which shows whether schemas are read at all."""
+    return probes.map(lambda probe: (GUARDED, probe))
+
+
 def _refused(x: Exchange) -> Findings:
     """What to say about an answer that is no 2xx."""
     if x.status is not None and x.status >= 500:
         found = {"status": x.status, "message": message(x)}
-        yield Finding("the schema is a server error", expected="2xx or 4xx", found=found)
+        yield Finding("the schema is a server error", expected="2xx or 4xx", found=found, on=x.key)
     else:
         yield Unsupported(f"the server refuses the schema ({x.status})")
 
 
-def _kept(x: Exchange) -> Findings:
+def _ignored(plain: Exchange) -> bool:
+    """Whether the answer by the plainest schema is no JSON at all: `structured.schema-is-kept` finds that."""
+    try:
+        parse(plain.choice.text)
+    except NotJSON:
+        return plain.ok and plain.choice.finish_reason == "stop"
+    return False
+
+
+def _kept(plain: Exchange, x: Exchange) -> Findings:
     """A schema is refused, or the answer is valid under it."""
     if not x.ok:
         yield from _refused(x)
+        return
+    if _ignored(plain):
+        yield Unwitnessed("schemas are ignored altogether")
         return
     if x.choice.finish_reason in ("length", "content_filter") or x.choice.refusal:
         yield Unwitnessed("the answer was cut off or refused")
@@ -48,18 +80,20 @@ def _kept(x: Exchange) -> Findings:
     try:
         value = parse(x.choice.text)
     except NotJSON as problem:
-        yield Finding("the answer is not JSON", at=CONTENT, expected=str(problem), found=x.choice.text[:500])
+        yield Finding("the answer is not JSON", at=CONTENT, expected=str(problem), found=x.choice.text[:500], on=x.key)
         return
     error = next(iter(Asserting(schema).iter_errors(value)), None)
     if error is not None:
         rule = {"".join(f"/{step}" for step in error.absolute_path): {str(error.validator): error.validator_value}}
-        yield Finding("the answer is not valid under the schema", at=CONTENT, expected=rule, found=x.choice.text[:500])
+        yield Finding(
+            "the answer is not valid under the schema", at=CONTENT, expected=rule, found=x.choice.text[:500], on=x.key
+        )
 
 
 @check(
     "structured.any-strict-schema-is-kept",
     MUST,
-    sends=either(schemas.map(by_schema)),
+    sends=beside(either(schemas.map(by_schema))),
     needs=REPLY,
     requires=BY_SCHEMA,
     examples=12,
@@ -69,15 +103,15 @@ def _kept(x: Exchange) -> Findings:
     ),
     remedy="Turn on guided decoding, or validate in the client and ask again.",
 )
-def any_strict_schema_is_kept(x: Exchange) -> Findings:
+def any_strict_schema_is_kept(plain: Exchange, x: Exchange) -> Findings:
     """An answer is valid under any schema of strict mode: nested, with unions, nulls, definitions and bounds."""
-    yield from _kept(x)
+    yield from _kept(plain, x)
 
 
 @check(
     "structured.any-name-is-kept",
     MUST,
-    sends=odd_names.map(by_schema),
+    sends=beside(odd_names.map(by_schema)),
     needs=REPLY,
     requires=BY_SCHEMA,
     examples=6,
@@ -87,37 +121,39 @@ def any_strict_schema_is_kept(x: Exchange) -> Findings:
     ),
     remedy="Use names of letters, digits and underscores.",
 )
-def any_name_is_kept(x: Exchange) -> Findings:
+def any_name_is_kept(plain: Exchange, x: Exchange) -> Findings:
     """Members may have any name: with blanks, quotes, slashes, in any script."""
-    yield from _kept(x)
+    yield from _kept(plain, x)
 
 
 @check(
     "structured.recursion-is-kept-or-refused",
     MUST,
-    sends=either(recursive.map(by_schema)),
+    sends=beside(either(recursive.map(by_schema))),
     needs=ANYTHING,
     requires=BY_SCHEMA,
     examples=4,
     spec=STRUCTURED.at("supported schemas", "Recursive schemas are supported"),
 )
-def recursion_is_kept_or_refused(x: Exchange) -> Findings:
+def recursion_is_kept_or_refused(plain: Exchange, x: Exchange) -> Findings:
     """A recursive schema is answered or refused at once, not given up in the middle of an answer."""
     if x.status is None or x.status in (429, 503):
         yield Unwitnessed(f"no answer: {x.status or x.ending}")
     elif x.ending.how is How.CUT:
-        yield Finding("the answer breaks off", expected="an answer or a 4xx", found=str(x.ending))
+        yield Finding("the answer breaks off", expected="an answer or a 4xx", found=str(x.ending), on=x.key)
     elif x.complete:
         if x.streamed and x.ok and not x.choice.finish_reason:
-            yield Finding("the answer stops without a finish_reason", expected="stop", found=x.choice.text[:200])
+            yield Finding(
+                "the answer stops without a finish_reason", expected="stop", found=x.choice.text[:200], on=x.key
+            )
         else:
-            yield from _kept(x)
+            yield from _kept(plain, x)
 
 
 @check(
     "structured.empty-schema-ends",
     SHOULD,
-    sends=st.sampled_from([by_schema(schema, strict=False) for schema in ({}, {"type": "object"}, objects(a={}))]),
+    sends=beside(st.sampled_from([by_schema(schema, strict=False) for schema in LOOSE])),
     needs=REPLY,
     requires=BY_SCHEMA,
     examples=3,
@@ -127,14 +163,14 @@ def recursion_is_kept_or_refused(x: Exchange) -> Findings:
         "https://github.com/vllm-project/vllm/issues/52011",
     ),
 )
-def empty_schema_ends(x: Exchange) -> Findings:
+def empty_schema_ends(plain: Exchange, x: Exchange) -> Findings:
     """A schema that allows anything is refused, or answered with some JSON that ends."""
     if not x.ok:
         yield from _refused(x)
     elif run := RUN.search(x.choice.text):
-        yield Finding("the answer repeats itself without end", at=CONTENT, found=run[0][:80])
+        yield Finding("the answer repeats itself without end", at=CONTENT, found=run[0][:80], on=x.key)
     else:
-        yield from _kept(x)
+        yield from _kept(plain, x)
 
 
 @check(

@@ -14,7 +14,7 @@ from jsonschema import Draft202012Validator
 
 from conformance.check import REPLY, check, each
 from conformance.exchange import Exchange
-from conformance.finding import Finding, Findings, Unsupported
+from conformance.finding import Finding, Findings, Unsupported, Unwitnessed
 from conformance.probes.tool_drawn import (
     caps,
     echoed,
@@ -195,19 +195,30 @@ def unicode_is_not_escaped(x: Exchange) -> Findings:
     requires="tools",
     remedy="in the client: parse the arguments before the tool is run",
 )
-def cut_call_says_length(x: Exchange) -> Findings:
+def cut_call_says_length(free: Exchange, capped: Exchange) -> Findings:
     """A demanded call that a cap cuts short has the finish reason `length`, and is no server error."""
-    if not x.ok:
-        if x.status is not None and x.status >= 500:
-            yield Finding("a small cap is a server error", expected="2xx", found=x.status)
+    if not free.ok or not all(_parses(call) for call in complete(free)):
+        yield Unwitnessed("calls do not come through without a cap either")
+    elif not capped.ok:
+        if capped.status is not None and capped.status >= 500:
+            yield Finding("a small cap is a server error", expected="2xx", found=capped.status, on=capped.key)
         else:
             yield Unsupported("the server refuses so small a cap")
-        return
-    for call in complete(x):
-        try:
-            parse(call.arguments)
-        except NotJSON:
-            yield Finding("a call cut short does not say length", expected="length", found=call.arguments)
-    for choice in x.choices.values():
-        if choice.finish_reason == "tool_calls" and not choice.calls:
-            yield Finding("a call lost to the cap does not say length", expected="length", found=choice.finish_reason)
+    elif capped.choice.finish_reason == "tool_calls" and not capped.choice.calls:
+        yield Finding(
+            "a call lost to the cap does not say length", expected="length", found="tool_calls", on=capped.key
+        )
+    elif capped.choice.finish_reason:
+        for call in complete(capped):
+            if not _parses(call):
+                yield Finding(
+                    "a call cut short does not say length", expected="length", found=call.arguments, on=capped.key
+                )
+
+
+def _parses(call: Call) -> bool:
+    try:
+        parse(call.arguments)
+    except NotJSON:
+        return False
+    return True

@@ -79,7 +79,9 @@ def required_calls(x: Exchange) -> Findings:
 )
 def named_is_called(x: Exchange) -> Findings:
     """Where a function is named, it is called, and no other."""
-    yield from _only(x)
+    offered = {tool["function"]["name"] for tool in x.probe.wish["tools"]}
+    if not called(x) or {call.name for call in x.choice.calls} <= offered:
+        yield from _only(x)  # names that nobody has heard of are for tools.name-was-offered
 
 
 @check(
@@ -234,7 +236,8 @@ def allowed_tools_are_kept(x: Exchange) -> Findings:
     """With `allowed_tools` that are required, one of them is called, and no other tool."""
     allowed = [tool["function"]["name"] for tool in x.probe.wish["tool_choice"]["allowed_tools"]["tools"]]
     names = [call.name for call in x.choice.calls]
-    if not set(names) <= set(allowed):
+    offered = {tool["function"]["name"] for tool in x.probe.wish["tools"]}
+    if set(names) & offered - set(allowed):
         yield Finding("a tool is called that is not allowed", expected=allowed, found=names)
     elif not names and x.choice.finish_reason not in CUT_SHORT:
         yield Finding("an allowed tool was required, and there is no call", found=x.choice.text[:200])

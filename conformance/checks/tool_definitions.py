@@ -64,12 +64,14 @@ def schemas_are_accepted(plain: Exchange, other: Exchange) -> Findings:
     yield from taken(plain, other, "a function is refused for its schema or its description")
 
 
-def refused(x: Exchange, accepted: str) -> Findings:
-    """Whether a request got a 4xx."""
-    if x.ok:
-        yield Finding(accepted, expected="4xx", found=x.status)
-    elif x.status is not None and x.status >= 500:
-        yield Finding("a bad request is a server error", expected="4xx", found=x.status)
+def refused(plain: Exchange, other: Exchange, finding: str) -> Findings:
+    """Whether a server that takes a plain tool answers this request with a 4xx."""
+    if not plain.ok:
+        yield Unsupported("the server refuses a plain tool as well")
+    elif other.ok:
+        yield Finding(finding, expected="4xx", found=other.status, on=other.key)
+    elif other.status is not None and other.status >= 500:
+        yield Finding("a bad request is a server error", expected="4xx", found=other.status, on=other.key)
 
 
 @check(
@@ -81,9 +83,9 @@ def refused(x: Exchange, accepted: str) -> Findings:
     requires="tools",
     examples=7,
 )
-def malformed_are_refused(x: Exchange) -> Findings:
+def malformed_are_refused(plain: Exchange, other: Exchange) -> Findings:
     """A list of tools that is none, or a tool without a function or a name, is refused with a 4xx."""
-    yield from refused(x, "a malformed list of tools is accepted")
+    yield from refused(plain, other, "a malformed list of tools is accepted")
 
 
 @check(
@@ -98,25 +100,27 @@ def malformed_are_refused(x: Exchange) -> Findings:
     requires="tools",
     examples=7,
 )
-def bad_names_are_refused(x: Exchange) -> Findings:
+def bad_names_are_refused(plain: Exchange, other: Exchange) -> Findings:
     """A function whose name is too long, empty, or has other characters in it is refused with a 4xx."""
-    yield from refused(x, "a bad name of a function is accepted")
+    yield from refused(plain, other, "a bad name of a function is accepted")
 
 
 @check(
     "tools.odd-lists-are-no-server-error",
     SHOULD,
-    sends=each(*ODD.values()),
+    sends=each(*((WEATHER, odd) for odd in ODD.values())),
     spec=ERRORS.at("500", "The server had an error while processing your request"),
     needs=REPLY,
     requires="tools",
 )
-def odd_lists_are_no_server_error(x: Exchange) -> Findings:
+def odd_lists_are_no_server_error(plain: Exchange, odd: Exchange) -> Findings:
     """Lists of tools that some servers take and others refuse are a server error nowhere.
 
     An empty list, a name twice, a strict schema that is not closed: what a target answers is recorded.
     """
-    what = next(name for name, probe in ODD.items() if probe.key == x.probe.again(0).key)
-    yield Observed(x.status, what)
-    if x.status is not None and x.status >= 500:
-        yield Finding("an odd list of tools is a server error", expected="2xx or 4xx", found=x.status)
+    if not plain.ok:
+        yield Unsupported("the server refuses a plain tool as well")
+        return
+    yield Observed(odd.status, next(name for name, probe in ODD.items() if probe.key == odd.key))
+    if odd.status is not None and odd.status >= 500:
+        yield Finding("an odd list of tools is a server error", expected="2xx or 4xx", found=odd.status, on=odd.key)

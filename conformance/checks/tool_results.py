@@ -82,32 +82,30 @@ def echo(x: Exchange) -> Probe | str:
 @check(
     "tool_results.own-calls-can-be-answered",
     MUST,
-    sends=each(WEATHER.then(own), BOTH.then(own), WEATHER_STREAMED.then(own)),
+    sends=each((ANSWERED, WEATHER.then(own)), (ANSWERED, BOTH.then(own)), (ANSWERED, WEATHER_STREAMED.then(own))),
     spec=RESPONDING,
     needs=REPLY,
     requires="tools",
 )
-def own_calls_can_be_answered(first: Exchange, second: Exchange) -> Findings:
+def own_calls_can_be_answered(plain: Exchange, first: Exchange, second: Exchange) -> Findings:
     """The server takes its own calls back, id and arguments as they were, with the results, whole or streamed.
 
     Only the members that the contract knows are sent back: no client keeps others.
     """
-    if not second.ok:
-        yield Finding("the server refuses its own call", expected="2xx", found=second.text[:300], on=second.key)
+    yield from taken(plain, second, "the server refuses its own call")
 
 
 @check(
     "tool_results.own-message-can-be-echoed",
     MUST,
-    sends=WEATHER.then(echo),
+    sends=(ANSWERED, WEATHER.then(echo)),
     spec=OPENAI_PYTHON.at("chat.completions.create", "The message of an answer can be appended to messages as it is."),
     needs=REPLY,
     requires="tools",
 )
-def own_message_can_be_echoed(first: Exchange, second: Exchange) -> Findings:
+def own_message_can_be_echoed(plain: Exchange, first: Exchange, second: Exchange) -> Findings:
     """The message of an answer is valid in the next request, with every member that the server put into it."""
-    if not second.ok:
-        yield Finding("the server refuses its own message", expected="2xx", found=second.text[:300], on=second.key)
+    yield from taken(plain, second, "the server refuses its own message")
 
 
 @check(
@@ -259,35 +257,37 @@ def null_calls_are_none(plain: Exchange, null: Exchange) -> Findings:
     yield from taken(plain, null, "tool_calls: null in the history is refused")
 
 
-@check("tool_results.id-is-required", SHOULD, sends=ANSWERED_WITHOUT_ID, spec=SPEC.at(
+@check("tool_results.id-is-required", SHOULD, sends=(ANSWERED, ANSWERED_WITHOUT_ID), spec=SPEC.at(
     TOOL_MESSAGE, "required: [role, content, tool_call_id]"
 ), needs=REPLY, requires="tools")  # fmt: skip
-def id_is_required(x: Exchange) -> Findings:
+def id_is_required(plain: Exchange, other: Exchange) -> Findings:
     """A result that does not say which call it belongs to is refused with a 4xx."""
-    if x.ok:
-        yield Finding("a result without tool_call_id is accepted", expected="4xx", found=x.status)
-    elif x.status is not None and x.status >= 500:
-        yield Finding("a result without tool_call_id is a server error", expected="4xx", found=x.status)
+    if not plain.ok:
+        yield Unsupported("the server refuses a plain history with tool results as well")
+    elif other.ok or (other.status is not None and other.status >= 500):
+        yield Finding("a result without tool_call_id is not refused", expected="4xx", found=other.status, on=other.key)
 
 
 @check(
     "tool_results.orphans-are-no-server-error",
     SHOULD,
-    sends=each(*ORPHANS.values()),
+    sends=each(*((ANSWERED, orphan) for orphan in ORPHANS.values())),
     spec=ERRORS.at("500", "The server had an error while processing your request"),
     needs=REPLY,
     requires="tools",
     remedy="repair the history in the client: an agent that retries a server error never gets out of it",
 )
-def orphans_are_no_server_error(x: Exchange) -> Findings:
+def orphans_are_no_server_error(plain: Exchange, orphan: Exchange) -> Findings:
     """Histories that some servers take and others refuse are a server error nowhere.
 
     A result of no call, a call without a result, arguments that a model broke off: what a target answers is recorded.
     """
-    what = next(name for name, probe in ORPHANS.items() if probe.key == x.probe.key)
-    yield Observed(x.status, what)
-    if x.status is not None and x.status >= 500:
-        yield Finding("an odd history is a server error", expected="2xx or 4xx", found=x.status)
+    if not plain.ok:
+        yield Unsupported("the server refuses a plain history with tool results as well")
+        return
+    yield Observed(orphan.status, next(name for name, probe in ORPHANS.items() if probe.key == orphan.key))
+    if orphan.status is not None and orphan.status >= 500:
+        yield Finding("an odd history is a server error", expected="2xx or 4xx", found=orphan.status, on=orphan.key)
 
 
 @check("tool_results.tools-left-out", NOTE, sends=ANSWERED_WITHOUT_TOOLS, needs=REPLY, requires="tools")

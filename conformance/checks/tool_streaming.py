@@ -91,7 +91,7 @@ def indices_count_from_zero(x: Exchange) -> Findings:
 @check(
     "tool_stream.first-fragment-introduces-the-call",
     MUST,
-    sends=each(WEATHER_STREAMED, REQUIRED_STREAMED, NAMED_STREAMED, BOTH_STREAMED),
+    sends=each(WEATHER_STREAMED, REQUIRED_STREAMED, NAMED_STREAMED, BOTH_STREAMED, PINGED_STREAMED),
     spec=AI_SDK.at("doStream", "Without an id and a name in its first fragment, a call is an error."),
     requires=NEEDS,
     witness=called,
@@ -114,7 +114,7 @@ def first_fragment_introduces_the_call(x: Exchange) -> Findings:
 @check(
     "tool_stream.ids-and-names-come-once",
     MUST,
-    sends=FREE_AND_DEMANDED,
+    sends=each(WEATHER_STREAMED, REQUIRED_STREAMED, NAMED_STREAMED, BOTH_STREAMED),
     spec=ADDED_UP,
     requires=NEEDS,
     witness=called,
@@ -269,7 +269,7 @@ def pieces(x: Exchange) -> Findings:
 )
 def runs_to_its_end(x: Exchange) -> Findings:
     """A stream with calls is not broken off, and has no error in it."""
-    if not x.ok or not x.streamed:
+    if x.status != 200 or not x.streamed:
         return
     if not x.complete:
         yield Finding("the stream of a call is broken off", expected="[DONE]", found=str(x.ending))

@@ -34,7 +34,7 @@ FINISH = SPEC.at("CreateChatCompletionResponse.choices.finish_reason", "`tool_ca
 @check(
     "tools.requests-are-accepted",
     MUST,
-    sends=each(WEATHER, UNNEEDED, BOTH, PINGED),
+    sends=each(WEATHER, UNNEEDED, BOTH),
     spec=SPEC.at("CreateChatCompletionRequest.tools", "A list of tools the model may call."),
     needs=REPLY,
     requires="tools",
@@ -236,7 +236,7 @@ def parallel_false_is_kept(one: Exchange, free: Exchange) -> Findings:
 @check(
     "tools.every-choice-calls",
     SHOULD,
-    sends=REQUIRED_TWICE,
+    sends=(REQUIRED, REQUIRED_TWICE),
     spec=REPORTS.at(
         "SGLang",
         "With n above 1 the calls are left in reasoning_content, and tool_calls is null.",
@@ -244,12 +244,15 @@ def parallel_false_is_kept(one: Exchange, free: Exchange) -> Findings:
     ),
     requires=("tools", "chat.n"),
 )
-def every_choice_calls(x: Exchange) -> Findings:
+def every_choice_calls(one: Exchange, two: Exchange) -> Findings:
     """With `n: 2`, each choice has the call that was demanded."""
-    for choice in x.choices.values():
+    if not called(one):
+        yield Unwitnessed("there is no call with one choice either")
+        return
+    for choice in two.choices.values():
         if not choice.calls and choice.finish_reason not in CUT_SHORT:
-            at = f"/choices/{choice.index}"
-            yield Finding("a choice has no call", at=at, found=(choice.text or choice.reasoning)[:200])
+            said = (choice.text or choice.reasoning)[:200]
+            yield Finding("a choice has no call", at=f"/choices/{choice.index}", found=said, on=two.key)
 
 
 @check(

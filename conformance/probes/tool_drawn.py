@@ -205,11 +205,12 @@ malformed = st.sampled_from(
         {"get_weather": GET_WEATHER},
         "get_weather",
     )
-).map(lambda tools: WEATHER.asking(tools=tools))
-"""What is no list of tools."""
+).map(lambda tools: (WEATHER, WEATHER.asking(tools=tools)))
+"""A list of tools, and what is none."""
 misnamed = st.sampled_from(("get weather", "get.weather", "wetter_für", "f" * 65, "", "a/b", "tool\n")).map(
-    lambda name: WEATHER.asking(tools=[{"type": "function", "function": {**_bad, "name": name}}])
+    lambda name: (WEATHER, WEATHER.asking(tools=[{"type": "function", "function": {**_bad, "name": name}}]))
 )
+"""A plain tool, and one of a name that is not allowed."""
 nonsense_choices = st.sampled_from(
     ("always", "any", "Required", "", {}, 1, True, ["auto"], {"type": "function"}, {"type": "function", "function": {}})
 ).map(lambda choice: REQUIRED.asking(tool_choice=choice))
@@ -230,8 +231,9 @@ ODD = {
 # Caps that cut a call short
 
 caps = st.tuples(st.sampled_from((REQUIRED, REQUIRED_STREAMED)), st.integers(1, 32)).map(
-    lambda drawn: drawn[0].asking(max_completion_tokens=drawn[1])
+    lambda drawn: (drawn[0], drawn[0].asking(max_completion_tokens=drawn[1]))
 )
+"""A demanded call, and the same with so small a cap that it may not come to its end."""
 
 # Histories
 
@@ -257,8 +259,6 @@ outputs = st.one_of(
     texts,
     st.sampled_from(
         (
-            "",
-            "[]",
             "null",
             '{"degrees": 21, "sky": ["clear"], "note": "a \\"b\\""}',
             "Error: the station does not answer.",

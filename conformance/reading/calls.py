@@ -41,11 +41,22 @@ def called_twice(*answers: Answered) -> bool:
 
 
 def complete(*answers: Answered) -> Iterator[Call]:
-    """The assembled calls of the choices that were not cut short."""
+    """The assembled calls of the choices that were not cut short.
+
+    Arguments that came as something else than text are another check's business: such calls are left out.
+    """
     for x in answers:
         for choice in x.choices.values():
-            if choice.finish_reason not in CUT_SHORT:
+            if choice.finish_reason not in CUT_SHORT and not any(_untyped(x)):
                 yield from choice.calls
+
+
+def _untyped(x: Answered) -> Iterator[bool]:
+    """Whether the arguments of each call, or of each fragment that has any, are no text."""
+    for call in whole(x):
+        yield call["function"]["arguments"].type not in ("string", "absent")
+    for one in fragments(x):
+        yield one.value["function"]["arguments"].type not in ("string", "absent", "null")
 
 
 def whole(x: Answered) -> Iterator[Value]:

@@ -43,12 +43,13 @@ def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def parse(text: str | bytes, *, unique: bool = False) -> Any:
     """The value of a strict JSON document: no NaN, no trailing text, nesting bounded.
 
-    `unique` refuses objects with a member twice as well. Raises NotJSON.
+    Bytes are UTF-8; a byte order mark before them is ignored, as RFC 8259 lets readers do. `unique` refuses objects with a
+    member twice as well. Raises NotJSON.
     """
     try:
-        value = json.loads(
-            text, parse_constant=_refuse_constant, object_pairs_hook=_pairs if unique else None
-        )
+        if isinstance(text, bytes):
+            text = text.decode("utf-8-sig")  # the library would guess UTF-16 and UTF-32 too, and let surrogates pass
+        value = json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_pairs if unique else None)
         _bound(value)
     except NotJSON:
         raise

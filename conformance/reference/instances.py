@@ -113,6 +113,8 @@ class _Maker:
         if low > min(high, LONGEST):
             return
         items, prefix = flat.get("items", True), flat.get("prefixItems", [])
+        if isinstance(items, list):  # what `prefixItems` was before 2020
+            items, prefix = flat.get("additionalItems", True), items
         made: list[Any] = []
         for schema in prefix[:high]:
             try:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from conformance.reference.answer import compact
 from conformance.reference.sampling import Said
 from conformance.reference.task import Task
 from conformance.reference.tokens import LONGEST, count, encode
@@ -13,7 +12,7 @@ from conformance.reference.tokens import LONGEST, count, encode
 _A_MESSAGE, _AN_ANSWER, _A_TOOL = 3, 3, 4
 _IMAGE, _SMALL_IMAGE, _SOUND, _FILE = 255, 85, 50, 100
 _STRUCTURE = frozenset({"type", "function", "parameters", "properties", "required", "additionalProperties", "items"})
-"""Words of a tool's definition that a model is not shown as text."""
+"""Words of a schema that a model is not shown as text."""
 _TYPES = frozenset({"function", "custom", "object", "array", "string", "number", "integer", "boolean", "null"})
 
 
@@ -30,7 +29,7 @@ def offer_tokens(task: Task, window: int) -> int:
     total = 0
     for tool in (*task.get("tools", ()), *task.get("functions", ())):
         total += _A_TOOL + sum(_tokens(text, window) for text in _words(tool))
-    return total + (_tokens(compact(task.schema), window) if task.schema is not None else 0)
+    return total + (_A_TOOL + sum(_tokens(text, window) for text in _words(task.schema)) if task.schema else 0)
 
 
 def message_tokens(message: dict[str, Any], window: int) -> int:
@@ -76,7 +75,7 @@ def _part(part: dict[str, Any]) -> int:
 
 
 def _words(value: Any) -> Iterator[str]:
-    """The names, descriptions and values in a tool's definition."""
+    """The names, descriptions and values in a tool's definition, or in a schema."""
     if isinstance(value, str):
         if value not in _TYPES:
             yield value

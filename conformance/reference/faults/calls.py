@@ -93,6 +93,14 @@ def resay(answer: Answer, change: Callable[[str], Any]) -> None:
     take_out(answer, lambda call: id(call) in empty)
 
 
+def loaded(text: str) -> Any:
+    """The value of JSON text; a text that was cut short as it is."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
 def revalue(text: str, change: Callable[[Any], Any]) -> str:
     """JSON text with every value in it, at any depth, put through `change`; other text as it is."""
 
@@ -103,17 +111,16 @@ def revalue(text: str, change: Callable[[Any], Any]) -> str:
             return [walk(inner) for inner in value]
         return change(value)
 
-    try:
-        return compact(walk(json.loads(text)))
-    except ValueError:
-        return text
+    value = loaded(text)
+    return text if value == text else compact(walk(value))
 
 
 def finish(answer: Answer, reason: str) -> None:
     """Give every choice that has called something another finish reason."""
     callers = {place[0] for place, _, _ in pieces(answer)}
     for choice in answer.choices:
-        if choice["finish_reason"] and (choice["index"] in callers or choice.get("message", {}).get("tool_calls")):
+        called = choice["index"] in callers or choice.get("message", {}).get("tool_calls")
+        if called and choice["finish_reason"] in ("stop", "tool_calls"):
             choice["finish_reason"] = reason
 
 

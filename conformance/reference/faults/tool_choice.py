@@ -40,7 +40,8 @@ def ignores_required(request: Request, respond: Respond) -> Answer:
 @fault("tool-choice-named-ignored", instead=True)
 def ignores_names(request: Request, respond: Respond) -> Answer:
     """A named function is taken for `auto`."""
-    return respond(request.asking(tool_choice="auto") if named_in(request) else request)
+    known = named_in(request) in [function.get("name") for function in functions(request)]
+    return respond(request.asking(tool_choice="auto") if known else request)
 
 
 @fault("tool-choice-named-first-is-called", instead=True)
@@ -100,8 +101,8 @@ def leaks_markup(answer: Answer, request: Request) -> None:
 def promises_calls(answer: Answer, request: Request) -> None:
     """Under `required` there is text, an empty list of calls, and the finish reason `tool_calls`."""
     for choice in answer.choices if choice_of(request) == "required" and not streamed(answer) else ():
-        choice["message"].update(content="Hello from the tiny model.", tool_calls=[])
-        choice["finish_reason"] = "tool_calls"
+        if choice["finish_reason"] == "tool_calls":
+            choice["message"].update(content="Hello from the tiny model.", tool_calls=[])
 
 
 @fault("tool-choice-required-hang-or-crash")

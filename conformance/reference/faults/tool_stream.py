@@ -12,6 +12,7 @@ from conformance.reference.faults.calls import (
     first_pieces,
     joined,
     later_pieces,
+    loaded,
     markup,
     names,
     pieces,
@@ -127,7 +128,7 @@ def streams_an_object(answer: Answer, request: Request) -> None:
     """The arguments come in one piece, as an object."""
     resay(answer, lambda text: text + " " if streamed(answer) else text)
     for call in later_pieces(answer):
-        call["function"]["arguments"] = json.loads(call["function"]["arguments"])
+        call["function"]["arguments"] = loaded(call["function"]["arguments"])
 
 
 @fault("tool-stream-arguments-null")
@@ -186,7 +187,7 @@ def reads_arguments_differently(answer: Answer, request: Request) -> None:
 def loses_an_argument_when_streaming(answer: Answer, request: Request) -> None:
     """The last argument is not there in streams."""
     if streamed(answer):
-        resay(answer, lambda text: compact(dict(list(json.loads(text).items())[:-1])))
+        resay(answer, lambda text: compact(dict(list(loaded(text).items())[:-1])) if text.endswith("}") else text)
 
 
 @fault("tool-zero-arg-empty-string")
@@ -205,6 +206,13 @@ def never_sends_no_arguments(answer: Answer, request: Request) -> None:
     take_out(answer, lambda call: id(call) in gone)
     for call in first_pieces(answer) if gone else ():
         call["function"].pop("arguments", None)
+
+
+@fault("tool-stream-line-breaks-lost")
+def loses_line_breaks(answer: Answer, request: Request) -> None:
+    """Line breaks in values are spaces once they went through a stream."""
+    if streamed(answer):
+        resay(answer, lambda text: revalue(text, lambda one: one.replace("\n", " ") if isinstance(one, str) else one))
 
 
 @fault("tool-escape-split-lost")

@@ -11,6 +11,7 @@ from conformance.reference.faults.calls import (
     first_pieces,
     joined,
     later_pieces,
+    loaded,
     messages,
     pieces,
     refused,
@@ -49,7 +50,12 @@ def numbers_whole_calls(answer: Answer, request: Request) -> None:
 @fault("tool-arguments-spaced", legal=True)
 def spaces_arguments_out(answer: Answer, request: Request) -> None:
     """Arguments have spaces and line breaks between their values, before, and after."""
-    resay(answer, lambda text: " " + json.dumps(json.loads(text), indent=2, ensure_ascii=False) + "\n")
+
+    def spaced(text: str) -> str:
+        value = loaded(text)
+        return text if value == text else " " + json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+
+    resay(answer, spaced)
 
 
 @fault("tool-ids-of-another-form", legal=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 from conformance.reference.answer import Answer, Request, Respond, compact
 from conformance.reference.fault import fault
-from conformance.reference.faults.calls import finish, functions, markup, refused, resay, revalue, streamed
+from conformance.reference.faults.calls import finish, functions, loaded, markup, refused, resay, revalue, streamed
 
 # Their shape
 
@@ -38,9 +38,10 @@ def strips_the_prefix_when_streaming(answer: Answer, request: Request) -> None:
 
 @fault("tool-type-missing")
 def forgets_the_type(answer: Answer, request: Request) -> None:
-    """Calls of a whole answer have no type."""
+    """Calls of functions have no type in whole answers."""
     for call in answer.calls if not streamed(answer) else ():
-        call.pop("type", None)
+        if "function" in call:
+            call.pop("type", None)
 
 
 @fault("tool-arguments-are-an-object")
@@ -48,7 +49,7 @@ def sends_arguments_as_an_object(answer: Answer, request: Request) -> None:
     """The arguments of a whole answer are an object where they should be its text."""
     for call in answer.calls if not streamed(answer) else ():
         if "function" in call:
-            call["function"]["arguments"] = json.loads(call["function"]["arguments"])
+            call["function"]["arguments"] = loaded(call["function"]["arguments"])
 
 
 @fault("empty-args-validation-null")
@@ -185,7 +186,7 @@ def rounds_integers(answer: Answer, request: Request) -> None:
 @fault("tool-args-ascii-escaped")
 def escapes_other_alphabets(answer: Answer, request: Request) -> None:
     """Characters outside ASCII are escaped in arguments."""
-    resay(answer, lambda text: json.dumps(json.loads(text), separators=(",", ":")) if not text.isascii() else text)
+    resay(answer, lambda text: "".join(one if one.isascii() else json.dumps(one)[1:-1] for one in text))
 
 
 # Requests
