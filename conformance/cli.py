@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -108,29 +109,29 @@ def _checks(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps([{**described(check), "requests": check.cost, "drawn": check.drawn} for check in chosen], indent=2))
         return CLEAN
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("check", "level", "requests", "requirement"):
-        table.add_column(name, justify="right" if name == "requests" else "left", overflow="fold")
-    for check in chosen:
-        table.add_row(check.id, check.level.value, f"{check.cost}{'*' if check.drawn else ''}", Text(check.title))
     console = _console()
-    console.print(table)
+    for check in chosen:
+        cost = f"{check.cost}{'*' if check.drawn else ''} request{'s' if check.cost > 1 else ''}"
+        console.print(Text.assemble((check.id, "bold"), "  ", (check.level.value, "cyan"), f"  {cost}"))
+        console.print(Padding(Text(check.title), (0, 0, 0, 4)))
     distinct = len({probe.key for check in chosen for probe in check.probes})
     console.print(
-        f"\n{len(chosen)} checks; {distinct} distinct fixed requests between them, and drawn ones (*), at most, for"
-        f" {sum(check.drawn for check in chosen)} of them. `--json` adds sources and remedies."
+        f"\n{len(chosen)} checks; they share {distinct} fixed requests, and {sum(check.drawn for check in chosen)} of them draw"
+        " their own (*: at most so many). `--json` adds sources and remedies."
     )
     return CLEAN
 
 
 def _targets(options: argparse.Namespace) -> int:
-    from conformance.overview import overview, table
+    from conformance.overview import block, overview
 
     rows = overview(options.name, options.targets, reach=not options.offline, environ=os.environ)
     if options.json:
         print(json.dumps([row.to_json() for row in rows], indent=2))
     else:
-        _console().print(table(rows))
+        console = _console()
+        for row in rows:
+            console.print(block(row))
     return CLEAN if all(row.reachable is not False for row in rows) else COULD_NOT
 
 

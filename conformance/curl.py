@@ -6,11 +6,9 @@ client adds.
 
 from __future__ import annotations
 
-import json
 import re
-from urllib.parse import quote
 
-from conformance.probe import MODEL, Probe
+from conformance.probe import Probe
 
 LONGEST = 4000
 """Characters of a body beyond which it is not written out: nobody reads it, and terminals choke on it."""
@@ -28,9 +26,7 @@ def filled(probe: Probe, model: str) -> tuple[str, bytes | None]:
     """The path and body of the probe with the model's name in place of MODEL; as they are where there is no name."""
     if not model:
         return probe.path, probe.body
-    name = json.dumps(model, ensure_ascii=False).encode(errors="replace")
-    body = None if probe.body is None else probe.body.replace(f'"{MODEL}"'.encode(), name)
-    return probe.path.replace(MODEL, quote(model, safe="", errors="replace")), body
+    return probe.filled(model)
 
 
 def url(base_url: str, path: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from conformance.items import CHECKS, HOUSE, CheckDirectory, CheckFile, CheckItem, session_key, session_of
+from conformance.items import CHECKS, GOLDEN, HOUSE, CheckDirectory, CheckFile, CheckItem, session_key, session_of
 from conformance.mistake import Mistake
 from conformance.prepare import prepare, quieten
 from conformance.session import exit_code
@@ -67,8 +67,10 @@ def begin(config: pytest.Config) -> None:
 def pytest_collect_file(
     file_path: Path, parent: pytest.Collector
 ) -> Generator[None, list[pytest.Collector], list[pytest.Collector]]:
-    """Shipped checks, and `check_*.py` of somebody's own, are files of checks and not Python tests."""
+    """Shipped checks, `check_*.py` of somebody's own, and golden sets are files of checks and not Python tests."""
     others = yield
+    if file_path in session_of(parent.config).golden:
+        return [CheckFile.from_parent(parent, path=file_path, nodeid=f"{HOUSE}/{GOLDEN}")]
     if file_path.suffix != ".py":
         return others
     if file_path.parent == CHECKS:
@@ -147,6 +149,12 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     broken_off = exitstatus in (pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR, pytest.ExitCode.USAGE_ERROR)
     if not broken_off and not config.option.collectonly and (tally.rulings or tally.dead):
         session.exitstatus = exit_code(tally.rulings.values(), len(tally.dead))
+        try:
+            tally.said = session_of(config).record()
+        except Mistake as mistake:
+            tally.said, session.exitstatus = [str(mistake)], pytest.ExitCode.USAGE_ERROR
+    elif not config.option.collectonly and session_of(config).recorder is not None:
+        tally.said = ["no golden set was recorded: the run was broken off, or nothing was asked"]
     session_of(config).close(finished=not broken_off)
 
 
@@ -155,3 +163,5 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     if not config.option.collectonly:
         tally = config.stash[TALLY]
         summarise(terminalreporter, [Path(run) for run in tally.runs.values()], tally.dead)
+        for line in tally.said:
+            terminalreporter.write_line(line)

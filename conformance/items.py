@@ -13,6 +13,7 @@ import pytest
 
 from conformance.check import Check, load, shipped
 from conformance.finding import Kind, Outcome, shown
+from conformance.golden.checks import checks_of
 from conformance.session import Session
 from conformance.target import Target
 from conformance.verdict import Ruling, Verdict
@@ -20,6 +21,8 @@ from conformance.verdict import Ruling, Verdict
 CHECKS = Path(__file__).parent / "checks"
 HOUSE = "conformance"
 """What the node ids of shipped checks begin with, wherever the package is installed."""
+GOLDEN = "golden"
+"""What follows in the node ids of golden checks, whichever file they come from."""
 
 
 session_key = pytest.StashKey[Session]()
@@ -50,13 +53,17 @@ class CheckFile(pytest.File):
     """The checks of one file, at every target."""
 
     def collect(self) -> Iterator[CheckItem]:
-        is_ours = self.path.parent == CHECKS
-        checks = shipped()[self.path.stem] if is_ours else load(self.path)
         for target in session_of(self.config).targets:
-            for check in checks:
+            for check in self.checks():
                 name = f"{check.id}[{target.name}]"
                 # The id is given whole: pytest then parses it as it parses the ids of its cache, so that --lf finds it.
                 yield CheckItem.from_parent(self, name=name, nodeid=f"{self.nodeid}::{name}", check=check, target=target)
+
+    def checks(self) -> Iterable[Check]:
+        """Shipped ones, or somebody's own, or those that a golden set makes."""
+        if (golden := session_of(self.config).golden.get(self.path)) is not None:
+            return checks_of(golden)
+        return shipped()[self.path.stem] if self.path.parent == CHECKS else load(self.path)
 
 
 class CheckItem(pytest.Item):

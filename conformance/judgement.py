@@ -32,6 +32,8 @@ class Evidence:
 
 def illegible(x: Exchange) -> str:
     """Why a 2xx answer cannot be read as a chat completion at all; "" where it can."""
+    if x.streamed and not x.probe.streamed:
+        return "the answer is a stream, and none was asked for"
     if x.streamed:
         if not x.data:
             return "the stream has no data events"
@@ -100,7 +102,7 @@ def plain(value: Any) -> Any:
     return value
 
 
-def read(check: Check, evidence: Evidence) -> Outcome:
+def read(check: Check, evidence: Evidence, claims: frozenset[str] | None = None) -> Outcome:
     """What the check says about one case. An exception in it is our bug, and errored."""
     findings: list[Finding] = []
     observed: dict[str, Any] = {}
@@ -109,6 +111,9 @@ def read(check: Check, evidence: Evidence) -> Outcome:
             match saying:
                 case Unwitnessed(reason):
                     return Outcome(Kind.UNWITNESSED, reason=reason)
+                case Unsupported(reason) if claims is not None and claims.intersection(check.requires):
+                    said = Finding("what the target claims to serve is not served", found=reason, on=evidence.keys[0])
+                    return Outcome(Kind.VIOLATED, (said,))
                 case Unsupported(reason):
                     return Outcome(Kind.UNSUPPORTED, reason=reason)
                 case Observed(value, name):
@@ -133,7 +138,7 @@ WORST = (Kind.VIOLATED, Kind.ERRORED, Kind.HOLDS, Kind.UNSUPPORTED, Kind.UNWITNE
 
 def judge(check: Check, gathered: Sequence[Evidence], claims: frozenset[str] | None = None) -> Outcome:
     """The outcome of a check over all its cases. `claims` are what the target says that it serves; None: it does not say."""
-    outcomes = [gate(check, evidence, claims) or read(check, evidence) for evidence in gathered]
+    outcomes = [gate(check, evidence, claims) or read(check, evidence, claims) for evidence in gathered]
     keys = tuple(evidence.keys for evidence in gathered)
     if not outcomes:
         return Outcome(Kind.ERRORED, reason="there was nothing to send")

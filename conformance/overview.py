@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from rich.table import Table
+from rich.console import Group
+from rich.padding import Padding
 from rich.text import Text
 
 from conformance.configuration import find, read
@@ -111,19 +112,20 @@ def _observed(run: Path | None) -> dict[str, str]:
     }
 
 
-def table(rows: Sequence[Row]) -> Table:
-    """For a terminal."""
-    whole = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("target", "kind", "where", "state", "claims", "observed in its last run"):
-        whole.add_column(name, overflow="fold")
-    for row in rows:
-        claims = "not declared" if row.target.claims is None else ", ".join(sorted(row.target.claims))
-        refused = [name for name, word in row.observed.items() if word != "served"]
-        served = sum(word == "served" for word in row.observed.values())
-        observed = f"{served} served" + (f"; not: {', '.join(refused)}" if refused else "") if row.observed else "-"
-        style = "red" if row.reachable is False else "green" if row.reachable else ""
-        cells = (row.target.name, row.target.kind, row.where, Text(row.state, style), claims, observed)
-        whole.add_row(*(cell if isinstance(cell, Text) else Text(cell) for cell in cells))
-    return whole
-
-
+def block(row: Row) -> Group:
+    """A few lines for a terminal."""
+    target = row.target
+    style = "red" if row.reachable is False else "green" if row.reachable else "cyan"
+    name = Text.assemble((target.name, "bold"), f"  {target.kind}, {row.where}")
+    text = Text.assemble((row.state, style), "\n")
+    claims = "not declared: found out" if target.claims is None else ", ".join(sorted(target.claims))
+    text.append(f"claims: {claims}\n")
+    if row.run is not None:
+        by_word: dict[str, list[str]] = {}
+        for name, word in row.observed.items():
+            by_word.setdefault(word, []).append(name)
+        seen = "; ".join(f"{word}: {', '.join(names)}" for word, names in sorted(by_word.items(), reverse=True))
+        text.append(f"observed in {row.run.name}: {seen or 'nothing'}\n")
+    if target.waives:
+        text.append(f"waives: {', '.join(waiver.check for waiver in target.waives)}\n")
+    return Group(name, Padding(text, (0, 0, 0, 4)))

@@ -22,6 +22,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption("--targets", metavar="FILE", help="the file of targets (default: targets.yaml here or above)")
     group.addoption("--reports", metavar="DIR", help="where runs are written (default: reports/ beside targets.yaml)")
+    group.addoption(
+        "--golden",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="compare answers with this golden set as well: `openai`, one of golden/ beside targets.yaml, or a file",
+    )
+    group.addoption("--record-golden", metavar="NAME", help="write what the target answers as golden/NAME.yaml")
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -41,3 +49,5 @@ def pytest_configure(config: pytest.Config) -> None:
 
         hooks.begin(config)
         config.pluginmanager.register(hooks, "conformance-hooks")
+    elif config.option.golden or config.option.record_golden:
+        raise pytest.UsageError("--golden and --record-golden compare and record a target's answers: add --target NAME")

@@ -9,7 +9,13 @@ import pytest
 
 from conformance.check import catalogue, load, shipped
 from conformance.configuration import find, select
-from conformance.items import CHECKS, HOUSE
+from conformance.golden.checks import checks_of
+from conformance.golden.reading import available
+from conformance.golden.reading import find as find_golden
+from conformance.golden.recorder import OPTION as RECORD
+from conformance.golden.recorder import recorder
+from conformance.golden.sets import GoldenSet
+from conformance.items import CHECKS, GOLDEN, HOUSE
 from conformance.mistake import Mistake, nearest
 from conformance.requirement import Level
 from conformance.session import REPORTS, Session

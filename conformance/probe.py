@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
+from urllib.parse import quote
 
 MODEL = "$MODEL"
 """In a body or a path: the model that the target serves. A transport puts the real name in."""
@@ -82,6 +83,12 @@ class Probe:
         """The same request with members of its JSON body changed; a value of `...` takes the member out."""
         body = {**self.wish, **changes}
         return replace(self, body=encode({key: value for key, value in body.items() if value is not ...}))
+
+    def filled(self, model: str) -> tuple[str, bytes | None]:
+        """The path and the body with a model's name in the place of MODEL; any name, also an empty one."""
+        name = json.dumps(model, ensure_ascii=False).encode(errors="replace")
+        body = None if self.body is None else self.body.replace(f'"{MODEL}"'.encode(), name)
+        return self.path.replace(MODEL, quote(model, safe="", errors="replace")), body
 
     def then(self, *steps: Follow) -> Chain:
         """This probe, and after it what each step makes of the exchanges so far."""

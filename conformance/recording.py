@@ -133,7 +133,7 @@ def lines_of(path: Path) -> Iterator[tuple[int, int, dict[str, Any]]]:
                 return  # the process died while writing it
             try:
                 value = json.loads(line)
-            except ValueError:
+            except (ValueError, RecursionError):
                 value = None
             if not isinstance(value, dict):
                 raise Mistake(
@@ -141,6 +141,27 @@ def lines_of(path: Path) -> Iterator[tuple[int, int, dict[str, Any]]]:
                     where=f"{path}:{number}",
                 )
             yield number, start, value
+
+
+def heal(path: Path) -> None:
+    """Cut off a torn last line, so that what is appended does not continue it."""
+    if not path.exists() or not path.stat().st_size:
+        return
+    with path.open("r+b") as file:
+        file.seek(-1, os.SEEK_END)
+        if file.read(1) == b"\n":
+            return
+        size = file.seek(0, os.SEEK_END)
+        whole = 0
+        while size > 0:
+            start = max(0, size - 65536)
+            file.seek(start)
+            found = file.read(size - start).rfind(b"\n")
+            if found >= 0:
+                whole = start + found + 1
+                break
+            size = start
+        file.truncate(whole)
 
 
 class Recording:
@@ -185,6 +206,7 @@ class Recording:
         with self._lock:
             if self._out is None:
                 self.directory.mkdir(parents=True, exist_ok=True)
+                heal(self.path)
                 self._out = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
             start = os.lseek(self._out, 0, os.SEEK_END)
             rest = memoryview(data)
@@ -244,6 +266,7 @@ class RunLog:
     def _write(self, value: dict[str, Any]) -> None:
         line = self.guard.check(json.dumps(value, ensure_ascii=True, default=str), f"a line of {RUN}")
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        heal(self.path)
         with self.path.open("a", encoding="utf-8") as file:
             file.write(line + "\n")
 

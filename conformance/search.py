@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
+from functools import lru_cache
 from random import Random
 
 from hypothesis import HealthCheck, Phase, find, settings
@@ -42,6 +43,7 @@ def _settings(examples: int, *phases: Phase) -> settings:
     )
 
 
+@lru_cache(maxsize=1024)
 def draw(check: Check, examples: int | None = None) -> tuple[Case, ...]:
     """The distinct cases of a check that draws them, `examples` of them at most; the listed ones of any other."""
     if not isinstance(check.sends, SearchStrategy):

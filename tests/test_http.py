@@ -12,11 +12,12 @@ from typing import Any
 import pytest
 from servers import HEAD, STREAM_HEAD, chunked, json_reply, resets, sends, server
 
+from conformance.curl import WRONG
 from conformance.exchange import Exchange, How
 from conformance.probe import MODEL, Probe
 from conformance.probes.chat import HELLO, STREAMED, get, raw
 from conformance.target import Limits, Timeout
-from conformance.transport.http import WRONG_KEY, Address, Http
+from conformance.transport.http import Address, Http
 
 QUICK = Limits(
     timeout=Timeout(connect=0.5, first_byte=0.4, idle=0.4, total=1.5, linger=0.3), body=100_000, at_once=4
@@ -134,7 +135,7 @@ def test_credentials_go_where_the_probe_wants_them() -> None:
     assert b"authorization: Bearer the-key\r\n" in heard(HELLO, **key)
     assert b"authorization" not in heard(Probe(HELLO.path, HELLO.body, auth="none"), **key).lower()
     wrong = heard(Probe(HELLO.path, HELLO.body, auth="wrong"), **key)
-    assert WRONG_KEY.encode() in wrong
+    assert WRONG.encode() in wrong
     assert b"the-key" not in wrong
 
 

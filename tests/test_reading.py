@@ -281,10 +281,8 @@ def test_fragments_of_calls_add_up() -> None:
         return chunk({"tool_calls": [{"index": index, "function": function}]})
 
     first = chunk({"tool_calls": [{"index": 0, "id": "call_1", "type": "function", "function": {"name": "f"}}]})
-    found = assemble(
-        [first, fragment(1, name="g"), fragment(0, arguments='{"a"'), fragment(1, arguments="{}"), fragment(0, arguments=":1}")],
-        streamed=True,
-    )  # fmt: skip
+    rest = [fragment(1, name="g"), fragment(0, arguments='{"a"'), fragment(1, arguments="{}")]
+    found = assemble([first, *rest, fragment(0, arguments=":1}")], streamed=True)
     assert [(call.id, call.name, call.arguments) for call in found[0].calls] == [
         ("call_1", "f", '{"a":1}'),
         ("", "g", "{}"),

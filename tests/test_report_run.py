@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -36,7 +37,7 @@ from tests.report_runs import (
 def test_what_was_written_is_read(tmp_path: Path) -> None:
     """Header, outcomes with their checks, and footer come back as values."""
     finding = Finding("it is wrong", (3, 9), None, [1])
-    more = {"claims": ["chat"], "strict": True, "replay_of": "reports/x/1"}
+    more: dict[str, Any] = {"claims": ["chat"], "strict": True, "replay_of": "reports/x/1"}
     told = [(described("b.second"), violated(HELLO, finding)), (described("a.first", level="NOTE"), holds(HELLO, n=1))]
     run = read(write(tmp_path, "t", told, **more))
     assert (run.target, run.header.model, run.header.claims, run.header.strict) == (

@@ -81,7 +81,8 @@ def test_a_failure_can_be_acted_on(tmp_path: Path) -> None:
     text = printed([vllm(tmp_path)])
     told = text.partition("stream.usage-chunk  MUST\n")[2].partition("\n\n")[0]
     flat = " ".join(told.split())
-    assert flat.startswith("With `include_usage`, only the last chunk has usage. source OpenAI API specification 2.3.0,")
+    title = "With `include_usage`, only the last chunk has usage."
+    assert flat.startswith(f"{title} source OpenAI API specification 2.3.0,")
     assert '"If set, an additional chunk will be streamed before the `data: [DONE]` message."' in flat
     assert "usage that is not null (4 times) at expected found event 3 /usage null {" in flat
     assert "event 6" not in flat

@@ -108,9 +108,7 @@ def refused_stream_is_no_stream(x: Exchange) -> Findings:
 
 
 credentials = st.one_of(
-    st.sampled_from(
-        ("Bearer", "bearer  x", "Basic eDp5", "Basic", "Token x", "x", "Bearer x y", 'Bearer "x"')
-    ),
+    st.sampled_from(("Bearer", "bearer  x", "Basic eDp5", "Basic", "Token x", "x", "Bearer x y", 'Bearer "x"')),
     st.text(st.sampled_from("aZ09-._~+/=,;:%\"'<>(){}[] "), min_size=1, max_size=24).map(
         lambda text: f"Bearer z{text}z"
     ),

@@ -167,7 +167,8 @@ def overflow_is_refused(card: Exchange, x: Exchange) -> Findings:
 
 
 def _overflow(x: Exchange) -> bool:
-    return x.status is not None and 400 <= x.status < 500
+    """Whether the model's window is the reason, as far as the status tells: 413 is about the size of the body."""
+    return x.status is not None and 400 <= x.status < 500 and x.status != 413
 
 
 @check(
@@ -189,13 +190,12 @@ def overflow_has_its_code(card: Exchange, x: Exchange) -> Findings:
         yield Finding("the code is another one", at="/error/code", expected=expected, found=x.error["code"], on=x.key)
 
 
-CONTEXT = re.compile(
-    r"context|window|too long|too large|too many|exceed|longer than|reduce|input|prompt", re.IGNORECASE
-)
+UNSENT = re.compile(r"max_(?:completion_|new_|output_)?tokens")
+LENGTHS = re.compile(r"context|window|length|long|large|exceed|input|prompt|messages", re.IGNORECASE)
 
 
 @check(
-    "errors.overflow-names-the-context",
+    "errors.overflow-blames-no-other-member",
     SHOULD,
     sends=TOO_LONG,
     needs=REPLY,
@@ -205,13 +205,15 @@ CONTEXT = re.compile(
         "https://github.com/vllm-project/vllm/pull/4016",
     ),
 )
-def overflow_names_the_context(card: Exchange, x: Exchange) -> Findings:
-    """The refusal of a prompt that is too long says that it is: not that some other parameter is wrong."""
+def overflow_blames_no_other_member(card: Exchange, x: Exchange) -> Findings:
+    """The refusal of a prompt that is too long does not speak only of a cap that was never sent."""
     text = message(x)
     if not _overflow(x) or not text:
         yield FITS
-    elif not CONTEXT.search(text):
-        yield Finding("the message does not speak of the length", expected="context length", found=text[:300], on=x.key)
+    elif UNSENT.search(text) and not LENGTHS.search(text):
+        yield Finding(
+            "the message blames another member", expected="the length of the prompt", found=text[:300], on=x.key
+        )
 
 
 BAD: tuple[Probe | Chain, ...] = (BROKEN, HOT, NO_CHOICE, BAD_REFERENCE, TOO_LONG)

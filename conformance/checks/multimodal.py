@@ -7,6 +7,7 @@ from conformance.exchange import Exchange
 from conformance.finding import Finding, Findings, Observed, Unsupported, Unwitnessed
 from conformance.probe import Probe
 from conformance.probes.chat import HELLO
+from conformance.probes.history import WHOLE
 from conformance.probes.images import (
     BARE,
     BROKEN,
@@ -62,12 +63,12 @@ def image_is_accepted(x: Exchange) -> Findings:
 @check(
     "multimodal.image-is-not-ignored",
     SHOULD,
-    sends=(IMAGE, COLOUR),
+    sends=(IMAGE, COLOUR, WHOLE),
     needs=REPLY,
     spec=SPEC.at("ChatCompletionRequestUserMessage.content", "Can contain text, image, or audio inputs."),
     remedy="claim `vision` only for a model that reads images, and let the server refuse them otherwise",
 )
-def image_is_not_ignored(image: Exchange, text: Exchange) -> Findings:
+def image_is_not_ignored(image: Exchange, text: Exchange, longer: Exchange) -> Findings:
     """An image that is not refused is counted in the prompt."""
     more, less = image.usage["prompt_tokens"], text.usage["prompt_tokens"]
     assert image.status is not None
@@ -75,7 +76,7 @@ def image_is_not_ignored(image: Exchange, text: Exchange) -> Findings:
         yield Unsupported(f"the server refuses images ({image.status})")
     elif not image.ok:
         yield Unwitnessed(f"the server failed ({image.status})")
-    elif more.type != "integer" or less.type != "integer":
+    elif more.type != "integer" or less.type != "integer" or less.value == longer.usage["prompt_tokens"].value:
         yield Unwitnessed("tokens are not counted")
     elif more.value <= less.value:
         expected = f"more than {less.value}"

@@ -55,12 +55,15 @@ def spent(x: Exchange) -> int | None:
     return tokens.value if tokens.type == "integer" else None
 
 
-def reaches(with_: Exchange, without: Exchange, word: str, sentence: str) -> Findings:
-    """A finding where something was neither heeded (the answer has no `word`) nor counted."""
+def reaches(with_: Exchange, without: Exchange, longer: Exchange, word: str, sentence: str) -> Findings:
+    """A finding where something was neither heeded (the answer has no `word`) nor counted.
+
+    `longer` is a much longer question: where it has as many tokens, tokens are not counted at all.
+    """
     more, less = spent(with_), spent(without)
     if word in with_.choice.text.lower():
         return
-    if more is None or less is None:
+    if more is None or less is None or less == spent(longer):
         yield Unwitnessed("the model did not heed it, and tokens are not counted")
     elif more <= less:
         yield Finding(sentence, at="/usage/prompt_tokens", expected=f"more than {less}", found=more)
@@ -109,15 +112,15 @@ def system_is_accepted(x: Exchange) -> Findings:
 @check(
     "roles.system-reaches-the-model",
     MUST,
-    sends=(INSTRUCTED, SOMETHING),
+    sends=(INSTRUCTED, SOMETHING, WHOLE),
     spec=SPEC.at(
         "ChatCompletionRequestSystemMessage",
         "Developer-provided instructions that the model should follow, regardless of messages sent by the user.",
     ),
 )
-def system_reaches_the_model(instructed: Exchange, plain: Exchange) -> Findings:
+def system_reaches_the_model(instructed: Exchange, plain: Exchange, longer: Exchange) -> Findings:
     """A system message is heeded, or at least counted."""
-    yield from reaches(instructed, plain, "banana", "the system message was neither heeded nor counted")
+    yield from reaches(instructed, plain, longer, "banana", "the system message was neither heeded nor counted")
 
 
 @check(
@@ -139,12 +142,12 @@ def developer_is_accepted(x: Exchange) -> Findings:
 @check(
     "roles.history-reaches-the-model",
     MUST,
-    sends=(REMEMBERED, WHO),
+    sends=(REMEMBERED, WHO, WHOLE),
     spec=SPEC.at("CreateChatCompletionRequest.messages", "A list of messages comprising the conversation so far."),
 )
-def history_reaches_the_model(remembered: Exchange, plain: Exchange) -> Findings:
+def history_reaches_the_model(remembered: Exchange, plain: Exchange, longer: Exchange) -> Findings:
     """Earlier turns of a conversation are remembered, or at least counted."""
-    yield from reaches(remembered, plain, "ada", "earlier turns were neither remembered nor counted")
+    yield from reaches(remembered, plain, longer, "ada", "earlier turns were neither remembered nor counted")
 
 
 @check(

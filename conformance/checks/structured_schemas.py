@@ -70,8 +70,8 @@ def _kept(plain: Exchange, x: Exchange) -> Findings:
     if not x.ok:
         yield from _refused(x)
         return
-    if _ignored(plain):
-        yield Unwitnessed("schemas are ignored altogether")
+    if _ignored(plain) or not x.choices:
+        yield Unwitnessed("schemas are ignored altogether, or no answer can be read")
         return
     if x.choice.finish_reason in ("length", "content_filter") or x.choice.refusal:
         yield Unwitnessed("the answer was cut off or refused")
@@ -93,7 +93,7 @@ def _kept(plain: Exchange, x: Exchange) -> Findings:
 @check(
     "structured.any-strict-schema-is-kept",
     MUST,
-    sends=beside(either(schemas.map(by_schema))),
+    sends=beside(schemas.map(by_schema)),
     needs=REPLY,
     requires=BY_SCHEMA,
     examples=12,

@@ -208,12 +208,10 @@ def cut_call_says_length(free: Exchange, capped: Exchange) -> Findings:
         yield Finding(
             "a call lost to the cap does not say length", expected="length", found="tool_calls", on=capped.key
         )
-    elif capped.choice.finish_reason:
-        for call in complete(capped):
-            if not _parses(call):
-                yield Finding(
-                    "a call cut short does not say length", expected="length", found=call.arguments, on=capped.key
-                )
+    else:
+        lost = [call.arguments for call in complete(capped) if not _parses(call)]
+        if lost:
+            yield Finding("a call cut short does not say length", expected="length", found=lost, on=capped.key)
 
 
 def _parses(call: Call) -> bool:

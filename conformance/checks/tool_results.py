@@ -28,7 +28,7 @@ from conformance.probes.tools import (
     WEATHER_STREAMED,
     result,
 )
-from conformance.reading.calls import CUT_SHORT, called
+from conformance.reading.calls import called
 from conformance.refusal import named
 from conformance.requirement import ERRORS, MUST, NOTE, OPENAI_PYTHON, REPORTS, SHOULD, SPEC
 
@@ -224,7 +224,7 @@ def silent(x: Exchange) -> bool:
 )
 def last_answer_says_stop(x: Exchange) -> Findings:
     """The answer to the results, where it calls nothing more, has the finish reason `stop`: the agent's loop ends."""
-    if x.choice.finish_reason not in ("stop", *CUT_SHORT):
+    if x.choice.finish_reason in ("tool_calls", "function_call"):
         yield Finding("the last answer does not say stop", expected="stop", found=x.choice.finish_reason)
 
 

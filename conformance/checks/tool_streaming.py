@@ -127,7 +127,7 @@ def ids_and_names_come_once(x: Exchange) -> Findings:
     """
     for one in fragments(x):
         for value in (one.value["id"], one.value["function"]["name"]):
-            if not one.first and value.type == "string" and value:
+            if not one.first and isinstance(one.index, int) and value.type == "string" and value:
                 yield Finding(
                     "a later fragment has an id or a name again", at=value.pointer, expected="absent", found=value
                 )

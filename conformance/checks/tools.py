@@ -172,7 +172,7 @@ def calls_finish_with_tool_calls(x: Exchange) -> Findings:
     Where the function was named, servers honestly differ: see `tool_choice.named-finish-reason`.
     """
     for choice in x.choices.values():
-        if choice.calls and choice.finish_reason not in ("tool_calls", *CUT_SHORT):
+        if choice.calls and choice.finish_reason not in (None, "tool_calls", *CUT_SHORT):
             yield Finding("the finish reason of a call is not tool_calls", found=choice.finish_reason)
 
 
@@ -264,10 +264,9 @@ def every_choice_calls(one: Exchange, two: Exchange) -> Findings:
 )
 def custom_call_has_input(x: Exchange) -> Findings:
     """A call of a custom tool has the type `custom`, and the tool's name and input in the member of that name."""
-    calls = list(whole(x))
-    if not calls and x.choice.finish_reason not in CUT_SHORT:
+    if not called(x) and x.choice.finish_reason not in CUT_SHORT:
         yield Finding("the custom tool that was demanded is not called", found=x.choice.text[:200])
-    for call in calls:
+    for call in whole(x):
         if call["type"].value != "custom":
             yield Finding("the type of the call is not custom", at=call["type"].pointer, found=call["type"])
             continue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -44,10 +45,15 @@ def known(base: Path) -> dict[str, Path]:
     return {path.stem: path for directory in directories for path in sorted(directory.glob(f"*{SUFFIX}"))}
 
 
+def available(base: Path) -> list[GoldenSet]:
+    """All sets that have a name. Raises Mistake where one of them is damaged."""
+    return [read(path) for path in known(base).values()]
+
+
 def find(wanted: str, base: Path, here: Path) -> GoldenSet:
     """The set with this name, or in this file. `base` is the directory of targets.yaml. Raises Mistake."""
     if is_path(wanted):
-        path = here / wanted
+        path = Path(os.path.abspath(here / wanted))
         if not path.is_file():
             raise Mistake("there is no such file", where=f"{OPTION} {wanted}")
         return read(path)

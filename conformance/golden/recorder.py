@@ -6,23 +6,25 @@ is kept when it is recorded again.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from conformance.check import REPLY, Check
 from conformance.exchange import Exchange
+from conformance.golden.checks import checks_of
 from conformance.golden.order import order_of, pieces
-from conformance.golden.reading import JSON_TYPE, NAME, SUFFIX, is_path, known, read, shipped_directory
-from conformance.golden.reading import DIRECTORY as DIRECTORY
+from conformance.golden.reading import DIRECTORY, JSON_TYPE, NAME, SUFFIX, is_path, known, read, shipped_directory
 from conformance.golden.sets import MEDIA_TYPE, PRESENT, Entry, GoldenSet, Stream
-from conformance.golden.shape import Pointers, Shape, merged, shape_of
+from conformance.golden.shape import TYPES, Pointers, Shape, merged, shape_of
+from conformance.guard import Guard
 from conformance.judgement import lacking
-from conformance.check import REPLY
 from conformance.mistake import Mistake
 from conformance.probe import Probe, encode
+from conformance.reading.json import type_of
 from conformance.requirement import Level
 
 OPTION = "--record-golden"
@@ -41,7 +43,6 @@ MASKS = {
     "/**/max_model_len": "belongs to the model",
     "/detail": "prose",
     "/message": "prose",
-    "/error": "prose, where it is no object",
 }
 """What other servers than OpenAI's say besides, and differently each time."""
 HEADERS = {
@@ -100,13 +101,24 @@ class Recorder:
             source=None,
         )
 
-    def write(self, golden: GoldenSet) -> None:
-        """Write a set to its file. Raises Mistake where that cannot be done."""
+    @property
+    def asks(self) -> dict[str, Check]:
+        """What is to be sent for, by the names of entries."""
+        return {entry.name: check for entry, check in zip(self.template.entries, checks_of(self.template), strict=True)}
+
+    def save(self, answers: Mapping[str, Exchange], made: Mapping[str, Any], guard: Guard) -> list[str]:
+        """Write the set that these answers make, and say so. Raises Mistake where it cannot be written."""
+        golden, left = self.record(answers, made)
+        said = [f"not recorded: {name}: {why}" for name, why in left.items()]
+        if not golden.entries:
+            return [*said, f"the golden set `{golden.name}` was not written: there is nothing in it"]
+        text = guard.check(text_of(golden), "a golden set")
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self.path.write_text(text_of(golden), encoding="utf-8")
+            self.path.write_text(text, encoding="utf-8")
         except OSError as problem:
             raise Mistake(f"the golden set cannot be written: {problem.strerror}", where=str(self.path)) from None
+        return [*said, f"golden set `{golden.name}`: {len(golden.entries)} answers recorded in {self.path}"]
 
 
 def recorder(wanted: str, base: Path, here: Path) -> Recorder:
@@ -147,37 +159,59 @@ HEAD = """\
 def text_of(golden: GoldenSet) -> str:
     """A set as the text of its file."""
     whole: dict[str, Any] = {"origin": golden.origin, "level": golden.level.value, "about": golden.about}
-    whole |= {"made": Flat(golden.made)}
+    whole |= {"made": dict(golden.made)}
     whole |= {"masks": dict(golden.masks.reasons), "counted": dict(golden.counted.reasons), "headers": dict(golden.headers)}
     whole["answers"] = {entry.name: _entry(entry) for entry in golden.entries}
-    text = yaml.dump(whole, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120, default_flow_style=False)
-    return HEAD.format(option=OPTION, name=golden.name) + text
+    return HEAD.format(option=OPTION, name=golden.name) + _yaml(_laid_out(whole), 120)
 
 
-class Flat(dict[str, Any]):
+SHORT = 90
+"""Characters of what is written on one line."""
+
+
+class OneLine(dict[str, Any]):
     """A mapping to be written on one line."""
 
 
-class FlatList(list[Any]):
+class OneLineList(list[Any]):
     """A list to be written on one line."""
 
 
 class _Dumper(yaml.SafeDumper):
     def ignore_aliases(self, data: Any) -> bool:
-        return True
+        return True  # each answer can be read by itself
 
 
-_Dumper.add_representer(Flat, lambda dumper, data: dumper.represent_mapping("tag:yaml.org,2002:map", data, flow_style=True))
-_Dumper.add_representer(FlatList, lambda dumper, data: dumper.represent_sequence("tag:yaml.org,2002:seq", data, flow_style=True))
+_MAPPING, _LIST = "tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"
+_Dumper.add_representer(OneLine, lambda dumper, data: dumper.represent_mapping(_MAPPING, data, flow_style=True))
+_Dumper.add_representer(OneLineList, lambda dumper, data: dumper.represent_sequence(_LIST, data, flow_style=True))
+
+
+def _yaml(value: Any, width: float) -> str:
+    text: str = yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=width, default_flow_style=False)
+    return text
+
+
+def _laid_out(value: Any, depth: int = 0) -> Any:
+    """A value with all that is short on one line, and one thing a line above that."""
+    if not isinstance(value, (dict, list)):
+        return value
+    if depth > 1:
+        flat = OneLine(value) if isinstance(value, dict) else OneLineList(value)
+        if len(_yaml(flat, float("inf"))) <= SHORT:
+            return flat
+    if isinstance(value, list):
+        return [_laid_out(one, depth + 1) for one in value]
+    return {name: _laid_out(one, depth + 1) for name, one in value.items()}
 
 
 def _entry(entry: Entry) -> dict[str, Any]:
     value: dict[str, Any] = {"about": entry.about}
     if entry.requires:
-        value["requires"] = FlatList(entry.requires)
+        value["requires"] = list(entry.requires)
     value["probe"] = _probe(entry.probe)
     value["status"] = int(entry.status) if entry.status.isdigit() else entry.status
-    value["headers"] = Flat(entry.headers)
+    value["headers"] = dict(entry.headers)
     if entry.body is not None:
         value["body"] = _shape(entry.body)
     if entry.stream is not None:
@@ -191,42 +225,32 @@ def _probe(probe: Probe) -> dict[str, Any]:
     headers = probe.headers
     del value["headers"]
     if headers != (JSON_TYPE if probe.method == "POST" else ()):
-        value["headers"] = Flat(headers) if len(dict(headers)) == len(headers) else [FlatList(one) for one in headers]
+        value["headers"] = dict(headers) if len(dict(headers)) == len(headers) else [list(one) for one in headers]
     if isinstance(probe.wish, dict) and encode(probe.wish) == probe.body:
-        value["body"] = {name: _flat(one) for name, one in probe.wish.items()}
+        value["body"] = probe.wish
     return value
-
-
-def _flat(value: Any) -> Any:
-    """A JSON value, to be written on one line."""
-    if isinstance(value, dict):
-        return Flat(value)
-    return FlatList(value) if isinstance(value, list) else value
 
 
 def _shape(shape: Shape) -> Any:
     """A shape as `reading` reads it, as short as it can be said."""
     value: dict[str, Any] = {}
-    types: Sequence[str] = sorted(shape.types)
-    implied = set()
+    implied: set[str] = set()
     if shape.optional:
         value["optional"] = True
     if shape.values is not None:
-        nulls = [None] if "null" in types and not {"object", "array"} & shape.types else []
-        value["enum"] = FlatList([*shape.values, *nulls])
-        implied |= {*("null" for _ in nulls), *(one for one in types if one in ("string", "integer", "boolean"))}
-    if shape.count is not None:
-        value["count"] = shape.count
-    if shape.least:
-        value["least"] = shape.least
-    implied |= {"array"} if shape.items is not None or {"count", "least"} & value.keys() else set()
-    implied |= {"object"} if shape.members is not None else set()
-    if implied != shape.types:
-        value = {"type": " | ".join(types), **value}
+        nulls = [None] if "null" in shape.types else []
+        value["enum"] = [*shape.values, *nulls]
+        implied |= {type_of(one) for one in value["enum"]}
+    for name, number in (("count", shape.count), ("least", shape.least or None)):
+        if number is not None:
+            value[name] = number
     if shape.members is not None:
         value["members"] = {name: _shape(inner) for name, inner in shape.members.items()}
     if shape.items is not None:
         value["items"] = _shape(shape.items)
-    if value.keys() == {"type"}:
-        return value["type"]
-    return value if {"members", "items"} & value.keys() else Flat(value)
+    implied |= {"array"} if {"items", "count", "least"} & value.keys() else set()
+    implied |= {"object"} if "members" in value else set()
+    if implied == shape.types:
+        return value
+    named = " | ".join(sorted(shape.types, key=TYPES.index))
+    return {"type": named, **value} if value else named

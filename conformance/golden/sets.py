@@ -47,7 +47,7 @@ class Entry:
     requires: tuple[str, ...] = ()
     """Capabilities of the target."""
     source: Reference | None = None
-    line: int = 0
+    line: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True)

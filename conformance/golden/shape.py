@@ -80,8 +80,9 @@ def shape_of(value: Value, masks: Pointers = NOTHING, counted: Pointers = NOTHIN
         return Shape(frozenset({kind}), members=dict(sorted(members.items())))
     if kind == "array":
         items = merged(shape_of(inner, masks, counted) for inner in value)
-        count = len(value) if pointer_of(value) in counted else None
-        return Shape(frozenset({kind}), items=items, count=count, least=min(1, len(value)))
+        if pointer_of(value) in counted:
+            return Shape(frozenset({kind}), items=items, count=len(value))
+        return Shape(frozenset({kind}), items=items, least=min(1, len(value)))
     return Shape(frozenset({kind}), values=(value.value,) if kind in SCALARS else None)
 
 
@@ -106,6 +107,8 @@ def _both(one: Shape, other: Shape) -> Shape:
 
 
 def _values(one: Shape, other: Shape) -> tuple[Any, ...] | None:
+    if "number" in one.types | other.types:
+        return None
     asked = [shape for shape in (one, other) if shape.types & SCALARS]
     values: list[Any] = []
     for shape in asked:

@@ -73,7 +73,7 @@ PIECES = (
     "\\n",
     "\\u0041",
 )
-texts = st.lists(st.sampled_from(PIECES), min_size=1, max_size=8).map("".join)
+texts = st.lists(st.sampled_from(PIECES), min_size=4, max_size=10).map("".join)
 """What JSON within a JSON string gets wrong: quotes, backslashes, line breaks, what looks like an escape, alphabets."""
 foreign = st.lists(st.sampled_from(("é", "世界", "😀", "ß", "ж", "a")), min_size=1, max_size=6).map(
     lambda drawn: "ü" + "".join(drawn)

@@ -41,13 +41,13 @@ def called_twice(*answers: Answered) -> bool:
 
 
 def complete(*answers: Answered) -> Iterator[Call]:
-    """The assembled calls of the choices that were not cut short.
+    """The assembled calls of the choices that came to their end and were not cut short.
 
     Arguments that came as something else than text are another check's business: such calls are left out.
     """
     for x in answers:
         for choice in x.choices.values():
-            if choice.finish_reason not in CUT_SHORT and not any(_untyped(x)):
+            if choice.finish_reason not in (None, *CUT_SHORT) and not any(_untyped(x)):
                 yield from choice.calls
 
 

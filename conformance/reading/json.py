@@ -43,8 +43,8 @@ def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def parse(text: str | bytes, *, unique: bool = False) -> Any:
     """The value of a strict JSON document: no NaN, no trailing text, nesting bounded.
 
-    Bytes are UTF-8; a byte order mark before them is ignored, as RFC 8259 lets readers do. `unique` refuses objects with a
-    member twice as well. Raises NotJSON.
+    Bytes are UTF-8; a byte order mark before them is ignored, as RFC 8259 lets readers do. `unique` refuses objects
+    with a member twice as well. Raises NotJSON.
     """
     try:
         if isinstance(text, bytes):

@@ -13,7 +13,7 @@ from conformance.exchange import Chunk, Ending, Exchange, How
 from conformance.finding import Outcome
 from conformance.judgement import Evidence, judge
 from conformance.plan import plan
-from conformance.probe import MODEL, Probe
+from conformance.probe import Probe
 from conformance.reference.answer import Answer, Request, Respond
 from conformance.search import draw
 
@@ -30,8 +30,8 @@ def request_of(probe: Probe, key: str, model: str) -> Request:
         headers["authorization"] = f"Bearer {key}"
     elif probe.auth == "wrong":
         headers["authorization"] = "Bearer wrong-" + key
-    body = (probe.body or b"").replace(f'"{MODEL}"'.encode(), f'"{model}"'.encode())
-    return Request(probe.method, "/v1/" + unquote(probe.path.replace(MODEL, model)), headers, body, {})
+    path, body = probe.filled(model)
+    return Request(probe.method, "/v1/" + unquote(path), headers, body or b"", {})
 
 
 def exchange_of(probe: Probe, answer: Answer, at: float = 0.0, model: str = "") -> Exchange:

@@ -30,7 +30,7 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 PLACES = 12
 """Places shown of one finding."""
-PANELS = 3
+PANELS = 6
 """Exchanges shown of one result."""
 WEIGHT = 8_000_000
 """Characters of exchanges in the whole file: beyond that, browsers stop being pleasant."""
@@ -53,7 +53,7 @@ class Told:
 
     message: str
     places: tuple[Mapping[str, str], ...]
-    """`at`, `expected`, `found`."""
+    """`at`, `expected`, `found`; `on` and `to`: the exchange and its anchor, where there are several."""
     more: int
 
 
@@ -93,8 +93,9 @@ class Shelf:
 
     sides: Sides
     lookup: Lookup
-    left: int = WEIGHT
-    _shown: set[str] = field(default_factory=set)
+    left: int
+    shown: set[str] = field(default_factory=set)
+    """Their anchors."""
 
     def of(self, place: int, result: Result) -> tuple[tuple[Panel, ...], tuple[tuple[str, str], ...]]:
         """The panels of a result, and what is to be said of exchanges that have none."""
@@ -103,7 +104,7 @@ class Shelf:
         keys = _keys(result)
         for key in keys[:PANELS]:
             anchor = anchor_of(place, key)
-            if anchor in self._shown:
+            if anchor in self.shown:
                 elsewhere.append((anchor, f"exchange {key[:8]}, shown further up"))
                 continue
             x = self.lookup(run.target, key)
@@ -114,7 +115,7 @@ class Shelf:
             else:
                 made = panel(x, run.header.base_url, run.header.model, result.findings)
                 self.left -= made.weight
-                self._shown.add(anchor)
+                self.shown.add(anchor)
                 panels.append(made)
         if len(keys) > PANELS:
             elsewhere.append(("", f"and {number_of(len(keys) - PANELS, 'more exchange')} in exchanges.jsonl"))
@@ -124,7 +125,7 @@ class Shelf:
 def render(runs: Sequence[Run], exchange: Lookup) -> str:
     """The whole file for runs that have been ruled. `exchange` finds evidence by target and key."""
     sides = side_by_side(runs)
-    shelf = Shelf(sides, exchange)
+    shelf = Shelf(sides, exchange, WEIGHT)
     sections = []
     for ruling in WORST_FIRST:
         rows = [(number, row) for number, row in enumerate(sides.rows) if row.worst == ruling]
@@ -241,25 +242,30 @@ def _side(sides: Sides, place: int, result: Result, shelf: Shelf) -> Side:
     owner = f"{waiver.owner}{f', until {waiver.until}' if waiver.until else ''}" if waiver else ""
     # A stale waiver is about no exchange: everything was as it has to be.
     panels, elsewhere = shelf.of(place, result) if result.outcome.kind is not Kind.HOLDS else ((), ())
+    anchors = {finding.on: anchor_of(place, finding.on) for finding in result.findings}
+    anchors = {key: anchor if anchor in shelf.shown else "" for key, anchor in anchors.items()}
     return Side(
         name=legible(sides.names[place], 60),
         ruling=result.ruling,
         reason=legible("; ".join(dict.fromkeys(one for one in (result.because, result.outcome.reason) if one)), 500),
         waiver=legible(owner, 200),
         issue=legible(waiver.issue or "", 300) if waiver else "",
-        said=tuple(_told(message, findings) for message, findings in by_message(result.findings)),
+        said=tuple(_told(message, findings, anchors) for message, findings in by_message(result.findings)),
         panels=panels,
         elsewhere=elsewhere,
         only=result.check in sides.unique[place],
     )
 
 
-def _told(message: str, findings: Sequence[Finding]) -> Told:
+def _told(message: str, findings: Sequence[Finding], anchors: Mapping[str, str]) -> Told:
+    several = len(anchors) > 1
     places = [
         {
             "at": where(finding.at),
             "expected": "" if finding.expected is ABSENT else value_text(finding.expected, 800),
             "found": "" if finding.expected is finding.found is ABSENT else value_text(finding.found, 800),
+            "on": finding.on[:8] if several else "",
+            "to": anchors.get(finding.on, ""),
         }
         for finding in findings[:PLACES]
     ]

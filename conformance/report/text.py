@@ -216,8 +216,12 @@ def _brief(page: Page, sides: Sides, row: Row, ruling: str) -> None:
     told = row.told
     guilty = [(place, result) for place, result in enumerate(row.results) if result and result.ruling == ruling]
     at = f" [{listed(sides.names[place] for place, _ in guilty)}]" if len(sides.runs) > 1 else ""
-    title = page.writable(f"  {legible(told.title)}{legible(at)}")
-    page.show(Text.assemble((page.writable(legible(told.check)), STYLES[ruling]), title))
+    check, title = page.writable(legible(told.check)), page.writable(f"{legible(told.title)}{legible(at)}")
+    if cell_len(check) + cell_len(title) + 2 <= page.console.width:
+        page.show(Text.assemble((check, STYLES[ruling]), "  ", title))
+    else:
+        page.say(check, STYLES[ruling])
+        page.say(title, indent=2)
     groups = by_message(guilty[0][1].findings)
     brief = 0 if ruling == "noted" else 1
     for message, findings in groups if page.verbose else groups[:brief]:

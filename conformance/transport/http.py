@@ -6,24 +6,22 @@ A server's answer never raises: whatever goes wrong is how the exchange ended.
 
 from __future__ import annotations
 
-import json
 import ssl
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 import anyio
 import httpx2
 
+from conformance.curl import WRONG
 from conformance.exchange import Chunk, Ending, Exchange, How
-from conformance.probe import MODEL, Probe
+from conformance.probe import Probe
 from conformance.target import Limits
 
 AGENT = "openai-conformance/0.1"
-WRONG_KEY = "conformance-wrong-credential"
-"""Sent where a probe wants a wrong credential: well formed, and nobody's."""
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 DONE = b"data: [DONE]"
 
@@ -95,13 +93,10 @@ class Http:
         if self.address.headers is not None:
             headers += [(name, value) for name, value in self.address.headers().items() if name.lower() not in named]
         if probe.auth == "wrong":
-            headers.append(("authorization", f"Bearer {WRONG_KEY}"))
+            headers.append(("authorization", f"Bearer {WRONG}"))
         elif probe.auth == "key" and self.address.credential is not None and "authorization" not in named:
             headers.append(("authorization", f"Bearer {self.address.credential()}"))
-        body = probe.body
-        if body is not None and MODEL.encode() in body:
-            body = body.replace(f'"{MODEL}"'.encode(), quoted(self.address.model))
-        path = probe.path.replace(MODEL, quote(self.address.model, safe=""))
+        path, body = probe.filled(self.address.model)
         return client.build_request(probe.method, f"{self.address.base_url}/{path}", headers=headers, content=body)
 
     async def carry(self, probe: Probe) -> Exchange:
@@ -209,7 +204,3 @@ class _Got:
         )
         self.answered = at
 
-
-def quoted(model: str) -> bytes:
-    """A model's name as a JSON string."""
-    return json.dumps(model, ensure_ascii=False).encode()

@@ -21,9 +21,9 @@ def refusal(answer: Answer, request: Request) -> dict[str, Any]:
 
 @fault("error-500-no-body")
 def says_nothing(answer: Answer, request: Request) -> None:
-    """The body of a refusal is empty."""
-    if refusal(answer, request):
-        answer.body = b""
+    """A temperature that is wrong is a 500 without a body."""
+    if refusal(answer, request).get("param") == "temperature":
+        answer.status, answer.body = 500, b""
 
 
 @fault("error-plain-text")

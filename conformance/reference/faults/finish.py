@@ -18,17 +18,6 @@ def rename(answer: Answer, old: str, new: Any) -> None:
                 choice["finish_reason"] = new
 
 
-def calls(answer: Answer) -> bool:
-    """Whether there is a tool call."""
-    return answer.is_chat and bool(answer.calls)
-
-
-def named(request: Request) -> bool:
-    """Whether the request names the function to be called."""
-    choice = request.wish.get("tool_choice")
-    return isinstance(choice, dict) and choice.get("type") == "function"
-
-
 @fault("finish-n-only-last-index")
 def ends_the_last_choice_only(answer: Answer, request: Request) -> None:
     """Of several choices in a stream, only the last gets a finish reason."""
@@ -36,13 +25,6 @@ def ends_the_last_choice_only(answer: Answer, request: Request) -> None:
     for choice in choices(answer):
         if choice["index"] != last:
             choice["finish_reason"] = None
-
-
-@fault("finish-reason-differs-stream-vs-nonstream-named")
-def renames_named_finish(answer: Answer, request: Request) -> None:
-    """A stream with a named function ends with `tool_calls`, a whole answer with `stop`."""
-    if answer.events is not None and named(request):
-        rename(answer, "stop", "tool_calls")
 
 
 @fault("finish-reason-duplicate")
@@ -74,12 +56,6 @@ def has_empty_finish(answer: Answer, request: Request) -> None:
         choice["finish_reason"] = choice["finish_reason"] or ""
 
 
-@fault("finish-reason-function_calls")
-def invents_function_calls(answer: Answer, request: Request) -> None:
-    """The finish reason of an answer with calls is `function_calls`."""
-    rename(answer, "tool_calls", "function_calls")
-
-
 @fault("finish-reason-invented-in-stream")
 def aborts(answer: Answer, request: Request) -> None:
     """A stream ends with the finish reason `eos`."""
@@ -102,35 +78,8 @@ def drops_the_finish_reason(answer: Answer, request: Request) -> None:
             choice.pop("finish_reason", None)
 
 
-@fault("max-tokens-cap-reported-stop")
-def hides_the_cap(answer: Answer, request: Request) -> None:
-    """An answer that was cut off at the cap says `stop`."""
-    rename(answer, "length", "stop")
-
-
 @fault("finish-stop-streamed-for-length")
 def hides_the_cap_in_streams(answer: Answer, request: Request) -> None:
     """A stream that was cut off at the cap says `stop`; a whole answer says `length`."""
     if answer.events is not None:
         rename(answer, "length", "stop")
-
-
-@fault("tool-finish-stop-nonstream-required")
-def stops_at_required_calls(answer: Answer, request: Request) -> None:
-    """A whole answer with demanded calls has the finish reason `stop`."""
-    if answer.events is None and calls(answer) and request.wish.get("tool_choice") == "required":
-        rename(answer, "tool_calls", "stop")
-
-
-@fault("tool-finish-stop-stream")
-def stops_at_streamed_calls(answer: Answer, request: Request) -> None:
-    """A stream with calls ends with the finish reason `stop`."""
-    if answer.events is not None and calls(answer):
-        rename(answer, "tool_calls", "stop")
-
-
-@fault("tool-truncated-finish-masks-length")
-def hides_the_cut_call(answer: Answer, request: Request) -> None:
-    """A stream whose call is cut off at the cap ends with the finish reason `tool_calls`."""
-    if answer.events is not None and calls(answer):
-        rename(answer, "length", "tool_calls")

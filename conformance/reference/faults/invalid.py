@@ -51,7 +51,7 @@ needs_no_messages = lax(
 takes_any_temperature = lax(
     "temperature-range-unchecked",
     "Any temperature is accepted.",
-    lambda error: error["param"] == "temperature" and "m_" in str(error["code"]),
+    lambda error: error["param"] == "temperature" and "decimal" in str(error["code"]),
 )
 takes_any_top_p = lax(
     "top_p-range-unchecked",
@@ -70,10 +70,16 @@ takes_any_cap = lax(
 )
 
 
+@fault("stream-true-string-coerced", instead=True)
+def reads_booleans_from_text(request: Request, respond: Respond) -> Answer:
+    """`stream` may be the text "true"."""
+    return respond(request.asking(stream=True) if request.wish.get("stream") == "true" else request)
+
+
 @fault("broken-json-500")
 def falls_over_broken_json(answer: Answer, request: Request) -> None:
     """A body that is no JSON is a server error."""
-    if refusal(answer, request) and request.json is None and request.body.startswith(b"{"):
+    if refusal(answer, request) and request.json is None and request.body.startswith(b"{") and len(request.body) < 80:
         answer.status = 500
 
 

@@ -195,10 +195,10 @@ def has_no_bytes(answer: Answer, request: Request) -> None:
 
 @fault("logprobs-of-the-end", legal=True)
 def counts_the_end_too(answer: Answer, request: Request) -> None:
-    """The token that ends the answer has an entry too, in a whole answer."""
-    for holder in holders(answer):
-        if whole(answer) and holder["content"]:
-            holder["content"].append({"token": "", "logprob": -0.5, "bytes": [], "top_logprobs": []})
+    """The token that ends the answer has an entry too."""
+    filled = [holder for holder in holders(answer) if holder["content"]]
+    for holder in filled if whole(answer) else filled[-1:]:
+        holder["content"].append({"token": "", "logprob": -0.5, "bytes": [], "top_logprobs": []})
 
 
 @fault("logprobs-floor", legal=True)

@@ -25,6 +25,16 @@ def whole(answer: Answer) -> dict[str, Any]:
     return body
 
 
+def plain(answer: Answer, request: Request) -> dict[str, Any]:
+    """The same, for a request that says nothing but a model and messages: most other checks look elsewhere."""
+    return whole(answer) if set(request.wish) <= {"model", "messages"} else {}
+
+
+def plain_messages(answer: Answer, request: Request) -> list[dict[str, Any]]:
+    """The messages of such an answer."""
+    return answer.messages if plain(answer, request) else []
+
+
 def whole_messages(answer: Answer) -> list[dict[str, Any]]:
     """The messages of an answer that is not streamed."""
     return answer.messages if whole(answer) else []
@@ -138,21 +148,21 @@ def forgets_the_index(answer: Answer, request: Request) -> None:
 @fault("choice-doubled")
 def says_it_twice(answer: Answer, request: Request) -> None:
     """A whole answer has its choice twice."""
-    if body := whole(answer):
+    if body := plain(answer, request):
         body["choices"] = [*body["choices"], *deepcopy(body["choices"])]
 
 
 @fault("role-missing")
 def forgets_who_speaks(answer: Answer, request: Request) -> None:
     """The message of a whole answer has no role."""
-    for message in whole_messages(answer):
+    for message in plain_messages(answer, request):
         message.pop("role", None)
 
 
 @fault("content-as-parts")
 def answers_in_parts(answer: Answer, request: Request) -> None:
     """The content of a whole answer is a list of parts."""
-    for message in whole_messages(answer):
+    for message in plain_messages(answer, request):
         if isinstance(message.get("content"), str):
             message["content"] = [{"type": "text", "text": message["content"]}]
 
@@ -160,7 +170,7 @@ def answers_in_parts(answer: Answer, request: Request) -> None:
 @fault("finish-reason-eos_token")
 def names_its_token(answer: Answer, request: Request) -> None:
     """A natural end has the finish reason `eos_token`."""
-    for choice in answer.choices if whole(answer) else []:
+    for choice in answer.choices if plain(answer, request) else []:
         if choice["finish_reason"] == "stop":
             choice["finish_reason"] = "eos_token"
 
@@ -168,7 +178,7 @@ def names_its_token(answer: Answer, request: Request) -> None:
 @fault("finish-reason-of-no-call")
 def pretends_to_have_called(answer: Answer, request: Request) -> None:
     """A text that ends naturally has the finish reason `tool_calls`."""
-    for choice in answer.choices if whole(answer) else []:
+    for choice in answer.choices if plain(answer, request) else []:
         if choice["finish_reason"] == "stop" and not choice["message"].get("tool_calls"):
             choice["finish_reason"] = "tool_calls"
 
@@ -188,7 +198,6 @@ def writes_nulls(answer: Answer, request: Request) -> None:
             message[name] = message.get(name) or None
     if body := whole(answer):
         body["system_fingerprint"] = None
-        body["usage"]["prompt_tokens_details"] = None
 
 
 @fault("refusal-missing")
@@ -227,7 +236,7 @@ def clears_its_throat(answer: Answer, request: Request) -> None:
 @fault("answer-trapped-in-reasoning")
 def thinks_the_answer(answer: Answer, request: Request) -> None:
     """The whole answer is in `reasoning_content`, and the content is empty."""
-    for message in answer.messages:
+    for message in answer.messages if request.wish.get("response_format") is None else []:
         if isinstance(message.get("content"), str) and message["content"]:
             message["reasoning_content"], message["content"] = message["content"], ""
 
@@ -235,7 +244,7 @@ def thinks_the_answer(answer: Answer, request: Request) -> None:
 @fault("reasoning-leaks-into-content-stream")
 def thinks_aloud_when_streaming(answer: Answer, request: Request) -> None:
     """Streamed, thoughts are in the content between tags; whole, they are not."""
-    for delta in answer.messages if answer.events is not None else []:
+    for delta in answer.messages if answer.events is not None and request.wish.get("response_format") is None else []:
         if isinstance(delta.get("content"), str) and delta["content"]:
             delta["content"] = "<mm:think>The user greets.</mm:think>" + delta["content"]
             return
@@ -244,7 +253,7 @@ def thinks_aloud_when_streaming(answer: Answer, request: Request) -> None:
 @fault("thoughts-in-content")
 def thinks_aloud(answer: Answer, request: Request) -> None:
     """Whole, thoughts are in the content before the answer."""
-    for message in whole_messages(answer):
+    for message in plain_messages(answer, request):
         if message.get("content"):
             message["content"] = "<think>\nThe user greets.\n</think>\n\n" + message["content"]
 
@@ -302,7 +311,8 @@ def tells_more(answer: Answer, request: Request) -> None:
 @fault("control-openai-obfuscation-field", legal=True)
 def obfuscates(answer: Answer, request: Request) -> None:
     """Chunks have an `obfuscation`, as OpenAI's have."""
-    for chunk in answer.chunks if answer.is_chat else []:
+    unwanted = (request.wish.get("stream_options") or {}).get("include_obfuscation") is False
+    for chunk in answer.chunks if answer.is_chat and not unwanted else []:
         chunk["obfuscation"] = "aZ09bY18"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from conformance.reference.answer import Answer, Request, Respond
 from conformance.reference.fault import fault
-from conformance.reference.faults.shape import whole_messages
+from conformance.reference.faults.shape import plain_messages
 from conformance.reference.wrong import Wrong
 
 
@@ -56,7 +56,7 @@ def falls_over_novelties(request: Request, respond: Respond) -> Answer:
 @fault("content-replaced-by-fffd")
 def loses_characters(answer: Answer, request: Request) -> None:
     """Characters beyond ASCII are replaced by U+FFFD in a whole answer."""
-    for message in whole_messages(answer):
+    for message in plain_messages(answer, request):
         if isinstance(message.get("content"), str):
             message["content"] = "".join(letter if letter.isascii() else "\ufffd" for letter in message["content"])
 
@@ -64,7 +64,7 @@ def loses_characters(answer: Answer, request: Request) -> None:
 @fault("content-encoded-twice")
 def encodes_twice(answer: Answer, request: Request) -> None:
     """The content of a whole answer was taken for Latin-1 and encoded again."""
-    for message in whole_messages(answer):
+    for message in plain_messages(answer, request):
         if isinstance(message.get("content"), str):
             message["content"] = message["content"].encode().decode("latin-1")
 
@@ -72,7 +72,7 @@ def encodes_twice(answer: Answer, request: Request) -> None:
 @fault("template-token-leaks")
 def shows_its_template(answer: Answer, request: Request) -> None:
     """The content of a whole answer ends with the template's end of turn."""
-    for message in whole_messages(answer):
+    for message in plain_messages(answer, request):
         if message.get("content"):
             message["content"] += "<|im_end|>"
 

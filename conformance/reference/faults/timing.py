@@ -21,7 +21,8 @@ COUNT = "Count to forty"
 def say(request: Request) -> str:
     """What the user says, where it is plain text."""
     messages = request.wish.get("messages")
-    content = messages[-1].get("content") if isinstance(messages, list) and messages else None
+    last = messages[-1] if isinstance(messages, list) and messages else None
+    content = last.get("content") if isinstance(last, dict) else None
     return content if isinstance(content, str) else ""
 
 

@@ -1,0 +1,98 @@
+"""The kill matrix: which checks each planted fault trips, and that legal variants trip none.
+
+Computed in memory. A fault changes few answers, so a check is judged again only where its evidence differs from the evidence of
+the faultless server.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from conformance.check import Check
+from conformance.exchange import Exchange
+from conformance.finding import Kind
+from conformance.judgement import Evidence, judge
+from conformance.reference.answer import Respond
+from conformance.reference.engine import DEFAULT_KEY, Settings, responder
+from conformance.reference.fault import Fault
+from conformance.reference.memory import Ask, asking, gather
+
+NOON = 1_800_000_000.0
+"""The moment at which all requests are made: with the server's clock standing still, answers are the same every time."""
+
+Same = tuple[object, ...]
+
+
+def still() -> Respond:
+    """The reference server with its clock standing still."""
+    return responder(Settings(clock=lambda: NOON))
+
+
+def client(respond: Respond) -> Ask:
+    """A client of it."""
+    return asking(respond, DEFAULT_KEY, "reference", NOON)
+
+
+def content(x: Exchange) -> Same:
+    """What a check can see of an exchange."""
+    return x.key, x.status, x.headers, x.raw, x.ending, x.ended, tuple(chunk.at for chunk in x.chunks)
+
+
+def signature(gathered: Iterable[Evidence]) -> Same:
+    """What a check can see of its evidence."""
+    return tuple((one.stopped, one.witnessed, tuple(content(x) for x in one.exchanges)) for one in gathered)
+
+
+@dataclass(frozen=True)
+class Row:
+    """What one fault does to the checks."""
+
+    violated: tuple[str, ...]
+    errored: tuple[str, ...] = ()
+
+
+class Matrix:
+    """Rows of the kill matrix for some checks."""
+
+    def __init__(self, checks: Iterable[Check]) -> None:
+        self.checks = tuple(checks)
+        ask = client(still())
+        self._sound = {check.id: signature(gather(check, ask)) for check in self.checks}
+
+    def row(self, faults: Iterable[Fault]) -> Row:
+        """Which checks these faults together trip."""
+        respond = still()
+        for one in faults:
+            respond = one(respond)
+        ask = client(respond)
+        violated, errored = [], []
+        for check in self.checks:
+            gathered = gather(check, ask)
+            if signature(gathered) == self._sound[check.id]:
+                continue
+            kind = judge(check, gathered).kind
+            if kind is Kind.VIOLATED:
+                violated.append(check.id)
+            elif kind is Kind.ERRORED:
+                errored.append(check.id)
+        return Row(tuple(sorted(violated)), tuple(sorted(errored)))
+
+
+def trips(fault: Fault, checks: Iterable[Check]) -> dict[str, Kind]:
+    """What becomes of these checks at a server with this fault."""
+    ask = client(fault(still()))
+    return {check.id: judge(check, gather(check, ask)).kind for check in checks}
+
+
+Tell = Callable[[str], None]
+
+
+def compute(faults: Mapping[str, Fault], checks: Iterable[Check], tell: Tell = lambda line: None) -> dict[str, Row]:
+    """The whole matrix."""
+    matrix = Matrix(checks)
+    rows = {}
+    for number, (name, one) in enumerate(faults.items(), 1):
+        tell(f"{number} of {len(faults)}: {name}")
+        rows[name] = matrix.row([one])
+    return rows
