@@ -7,6 +7,7 @@ client adds.
 from __future__ import annotations
 
 import re
+from urllib.parse import quote
 
 from conformance.probe import Probe
 

@@ -26,6 +26,8 @@ class Tally:
         self.rulings: dict[tuple[str, str], str] = {}
         self.runs: dict[str, str] = {}
         self.dead: dict[str, str] = {}
+        self.said: list[str] = []
+        """What else is to be told in the end."""
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take down the facts that a report carries."""

@@ -37,7 +37,7 @@ class NoEvidence(Exception):  # noqa: N818  - it says what happened
     """A check could not be made at a target."""
 
 
-class Violated(Exception):  # noqa: N818  - it says what happened
+class Violated(AssertionError):  # noqa: N818  - it says what happened
     """A target broke a requirement, or a waiver is out of order."""
 
 
@@ -103,6 +103,13 @@ class CheckItem(pytest.Item):
         ]
         if self.check.spec is not None:
             self.user_properties.append(("source", str(self.check.spec)))
+        if self.config.pluginmanager.has_plugin("allure_listener"):
+            from conformance.allure import tell
+
+            trial = session_of(self.config).trials[self.target.name]
+            keys = dict.fromkeys(finding.on for finding in self.outcome.findings if finding.on in trial.recording)
+            evidence = [trial.recording[key] for key in keys]
+            tell(self.check, self.target.name, self.outcome, evidence, trial.address.base_url)
 
     def runtest(self) -> None:
         """Pass the verdict."""

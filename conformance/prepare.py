@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from conformance.items import CHECKS, GOLDEN, HOUSE
 from conformance.mistake import Mistake, nearest
 from conformance.requirement import Level
 from conformance.session import REPORTS, Session
-from conformance.target import check_waivers
+from conformance.target import Target, check_waivers
 
 
 
@@ -32,26 +33,59 @@ def prepare(config: pytest.Config) -> Session:
     if written and not (here / written).is_file():
         raise Mistake("there is no such file", where=str(written), fix="--targets names a file like targets.yaml")
     targets = select(config.option.target, file=file, environ=os.environ)
+    base = file.parent if file else here
     own = sorted(file.parent.glob("check_*.py")) if file else []
+    golden = _golden(config, targets, base)
     checks = [*catalogue().values(), *(check for path in own for check in load(path))]
+    checks += [check for one in golden.values() for check in checks_of(one)]
     for target in targets:
-        check_waivers(target, {check.id for check in checks})
+        check_waivers(target, {check.id for check in checks} | _golden_ids(target, base))
     for mark in sorted({level.value.lower() for level in Level} | {check.area for check in checks}):
         config.addinivalue_line("markers", f"{mark}: checks of this level or area")
-    _collect(config, own)
-    base = file.parent if file else here
+    _collect(config, own, golden)
     reports = here / config.option.reports if config.option.reports else base / REPORTS
     if not any(arg.startswith("-r") for arg in config.invocation_params.args):
         config.option.reportchars = "N"  # the summary lists what was skipped, and why
-    return Session(targets, reports, strict=bool(config.option.strict))
+    wanted = config.option.record_golden
+    asked = recorder(wanted, base, here) if wanted else None
+    return Session(targets, reports, strict=bool(config.option.strict), golden=golden, recorder=asked)
 
 
-def _collect(config: pytest.Config, own: list[Path]) -> None:
+def _golden(config: pytest.Config, targets: list[Target], base: Path) -> dict[Path, GoldenSet]:
+    """The golden sets that are asked for, by their files."""
+    if config.option.record_golden and (len(targets) > 1 or getattr(config.option, "dist", "no") != "no"):
+        raise Mistake("a golden set is recorded from one target, without -n", where=RECORD)
+    here = config.invocation_params.dir
+    found = {golden.path: golden for golden in (find_golden(name, base, here) for name in config.option.golden)}
+    by_name = {golden.name: golden for golden in found.values()}
+    for golden in found.values():
+        if by_name[golden.name] is not golden:
+            raise Mistake(f"there is another golden set of this name: {by_name[golden.name].path}", where=str(golden.path))
+    return found
+
+
+def _golden_ids(target: Target, base: Path) -> set[str]:
+    """The ids of all golden checks where a target waives one: its waiver may stay when the set is not asked for."""
+    if not any(waiver.check.startswith(f"{GOLDEN}.") for waiver in target.waives):
+        return set()
+    return {check.id for golden in available(base) for check in checks_of(golden)}
+
+
+def _collect(config: pytest.Config, own: list[Path], golden: Mapping[Path, GoldenSet]) -> None:
     """The shipped checks where no path was given; their node ids understood where one was."""
     if config.args_source is not pytest.Config.ArgsSource.ARGS:
-        config.args = [str(CHECKS), *map(str, own)]
+        config.args = [str(CHECKS), *map(str, own), *map(str, golden)]
         return
-    config.args = [_located(config, arg) for arg in config.args]
+    chosen = [arg for arg in config.args if arg.split("::")[0].rstrip("/") == f"{HOUSE}/{GOLDEN}"]
+    config.args = [_located(config, arg) for arg in config.args if arg not in chosen]
+    if not chosen:
+        config.args += map(str, golden)
+    for arg in chosen:
+        _, colons, rest = arg.partition("::")
+        sets = [one for one in golden.values() if not rest or rest.startswith(f"{GOLDEN}.{one.name}.")]
+        if not sets:
+            raise Mistake(f"`{arg}` is of no golden set in this run; add --golden NAME")
+        config.args += [f"{one.path}{colons}{rest}" for one in sets]
 
 
 def _located(config: pytest.Config, arg: str) -> str:

@@ -12,16 +12,16 @@ HOUSE = Path(__file__).parent.parent / "conformance"
 
 FLOORS: dict[int, str] = {
     1: "data mistake requirement reading.sse reading.json secret",
-    2: "probe quantity reading.calls reading.message",
-    3: "exchange finding target probes.* reference.answer",
+    2: "probe quantity reading.message",
+    3: "reading.calls exchange finding target probes.* reference.answer",
     4: "check guard curl refusal verdict configuration.*",
     5: "recording judgement checks.*",
     6: "har plan report.* search transport.*",
     7: "collector reference.*",
     8: "golden.* matrix trial",
-    9: "reporting session",
+    9: "reporting session allure",
     10: "items spread overview",
-    11: "prepare terminal allure",
+    11: "prepare terminal",
     12: "hooks cli",
     13: "plugin __main__",
 }

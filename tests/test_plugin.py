@@ -189,6 +189,21 @@ def test_junit(project: pytest.Pytester) -> None:
         assert part in text, part
 
 
+def test_allure(project: pytest.Pytester) -> None:
+    """Allure results carry target, level, area and source, and the evidence of a finding as attachments."""
+    project.runpytest("--target", "mine", "check_own.py", "-k", "broken", "--alluredir=results")
+    results = [json.loads(path.read_text()) for path in (project.path / "results").glob("*-result.json")]
+    broken = next(result for result in results if result["fullName"].endswith("own.must-is-broken"))
+    labels = {(label["name"], label["value"]) for label in broken["labels"]}
+    assert {("target", "mine"), ("level", "MUST"), ("area", "own"), ("severity", "critical"), ("outcome", "violated")} <= labels
+    assert broken["status"] == "failed"
+    assert [link["url"] for link in broken["links"]] == ["https://github.com/openai/openai-openapi/blob/f85dbe2/openapi.yaml"]
+    texts = [(project.path / "results" / one["source"]).read_text() for one in broken["attachments"]]
+    assert any("Goodbye" in text for text in texts)
+    assert any(text.startswith("curl ") for text in texts)
+    assert any("HTTP/1.1 200" in text and "Hello from the tiny model." in text for text in texts)
+
+
 def test_replay_gives_the_same_outcomes(project: pytest.Pytester) -> None:
     """A recorded run is judged again, offline, by all shipped checks, with the same outcomes and nothing sent."""
     project.runpytest("--target", "mine", "conformance/chat", "conformance/models")

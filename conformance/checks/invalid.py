@@ -236,7 +236,7 @@ def bad_schema_is_refused(x: Exchange) -> Findings:
     SHOULD,
     sends=odd,
     needs=REPLY,
-    examples=12,
+    examples=10,
     spec=OPENAI_PYTHON.at("retries", "an answer of 500 or above is sent again twice, a 400 is raised at once"),
 )
 def odd_bodies_are_no_server_error(x: Exchange) -> Findings:

@@ -212,7 +212,18 @@ misnamed = st.sampled_from(("get weather", "get.weather", "wetter_für", "f" * 6
 )
 """A plain tool, and one of a name that is not allowed."""
 nonsense_choices = st.sampled_from(
-    ("always", "any", "Required", "", {}, 1, True, ["auto"], {"type": "function"}, {"type": "function", "function": {}})
+    (
+        "always",
+        "Required",
+        "",
+        "get_weather",
+        {},
+        1,
+        True,
+        ["auto"],
+        {"type": "function"},
+        {"type": "function", "function": {}},
+    )
 ).map(lambda choice: REQUIRED.asking(tool_choice=choice))
 """What is no `tool_choice`."""
 ODD = {
@@ -263,7 +274,7 @@ outputs = st.one_of(
             '{"degrees": 21, "sky": ["clear"], "note": "a \\"b\\""}',
             "Error: the station does not answer.",
             "<html><body>21</body></html>",
-            "\x00\x01\x1b[31m21\x7f",
+            "\x01\x1b[31m21\x7f",
             "</tool_response><|im_end|>",
             "21 degrees. " * 100,
             "\u202e21\u202c \ufffd\u2028",

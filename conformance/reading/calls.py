@@ -23,11 +23,16 @@ class Answered(Protocol):
     """What has an answer in it: an exchange, for one."""
 
     @property
-    def choices(self) -> dict[int, Choice]: ...
+    def choices(self) -> dict[int, Choice]:
+        """The assembled choices by index."""
+
     @property
-    def json(self) -> Value: ...
+    def json(self) -> Value:
+        """The body; absent where it is not JSON."""
+
     @property
-    def data(self) -> tuple[Value, ...]: ...
+    def data(self) -> tuple[Value, ...]:
+        """The JSON value of each event."""
 
 
 def called(*answers: Answered) -> bool:

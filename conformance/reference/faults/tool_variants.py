@@ -23,12 +23,15 @@ from conformance.reference.faults.tool_choice import choice_of, named_in
 from conformance.reference.faults.tool_results import calls_in, results_in
 
 
-@fault("tool-calls-empty-list", legal=True)
-def has_an_empty_list(answer: Answer, request: Request) -> None:
-    """Messages without calls have an empty list of them."""
+@fault("tool-calls-empty-list", legal=True, instead=True)
+def has_an_empty_list(request: Request, respond: Respond) -> Answer:
+    """Messages without calls have an empty list of them, and may have it in the history."""
+    kept = [{key: one[key] for key in one if key != "tool_calls" or one[key] != []} for one in messages(request)]
+    answer = respond(request.asking(messages=kept) if kept and kept != request.wish["messages"] else request)
     for choice in answer.choices:
-        if "message" in choice:
+        if isinstance(choice.get("message"), dict):
             choice["message"].setdefault("tool_calls", [])
+    return answer
 
 
 @fault("tool-content-empty", legal=True)

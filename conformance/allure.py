@@ -1,0 +1,49 @@
+"""The same facts for Allure, where allure-pytest writes results: target, level, area, source, findings, and the evidence itself."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+
+import allure  # type: ignore[import-untyped]
+
+from conformance.check import Check
+from conformance.curl import command
+from conformance.exchange import Exchange
+from conformance.finding import Outcome
+from conformance.recording import finding_to_json
+from conformance.requirement import Level
+
+SEVERITY = {
+    Level.MUST: allure.severity_level.CRITICAL,
+    Level.SHOULD: allure.severity_level.NORMAL,
+    Level.MAY: allure.severity_level.MINOR,
+    Level.NOTE: allure.severity_level.TRIVIAL,
+}
+LONGEST = 100_000
+"""Bytes of an answer that are attached."""
+
+
+def tell(check: Check, target: str, outcome: Outcome, evidence: Iterable[Exchange], base_url: str) -> None:
+    """Put the facts on the result that is being written; the evidence of a finding as attachments."""
+    allure.dynamic.title(f"{check.title} [{target}]")
+    allure.dynamic.description(check.detail or check.title)
+    allure.dynamic.severity(SEVERITY[check.level])
+    allure.dynamic.epic(target)
+    allure.dynamic.feature(check.area)
+    allure.dynamic.story(check.id)
+    allure.dynamic.parameter("target", target)
+    for name, value in (("level", check.level.value), ("area", check.area), ("target", target), ("outcome", outcome.kind.value)):
+        allure.dynamic.label(name, value)
+    if check.spec is not None and check.spec.url:
+        allure.dynamic.link(check.spec.url, name=f"{check.spec.source}, {check.spec.section}")
+    for finding in outcome.findings:
+        text = json.dumps(finding_to_json(finding), indent=1, ensure_ascii=False)
+        allure.attach(text, finding.message[:80], allure.attachment_type.JSON)
+    if not outcome.findings:
+        return
+    for x in evidence:
+        allure.attach(command(x.probe, base_url, x.model), "request, as curl", allure.attachment_type.TEXT)
+        head = "\n".join([f"{x.http} {x.status}", *(f"{name}: {value}" for name, value in x.headers), "", ""])
+        body = x.body[:LONGEST].decode(errors="backslashreplace")
+        allure.attach(f"{head}{body}\n\n({x.ending}, {x.ended:.3f} s)", "answer", allure.attachment_type.TEXT)

@@ -1,0 +1,195 @@
+"""The checks of tools, where they could be unfair or blind."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from conformance.check import catalogue
+from conformance.exchange import Chunk, Exchange
+from conformance.finding import Kind, Outcome
+from conformance.judgement import Evidence, judge
+from conformance.probe import Probe
+from conformance.probes import tool_drawn
+from conformance.probes.tools import (
+    BOTH_STREAMED,
+    BROKEN,
+    BROKEN_STREAMED,
+    NAMED,
+    NAMED_STREAMED,
+    REQUIRED,
+    WEATHER_STREAMED,
+)
+from conformance.reading.calls import MARKUP, complete, fragments
+from conformance.reference.engine import DEFAULT_KEY, Settings, responder
+from conformance.reference.fault import Fault
+from conformance.reference.faults import tool_results, tool_stream, tool_variants, tools
+from conformance.reference.memory import asking, outcome
+from conformance.search import draw
+
+Call = dict[str, Any]
+
+
+def call(arguments: Any = '{"tz": "UTC"}', name: str = "get_time", **more: Any) -> Call:
+    """A call in an answer."""
+    return {"id": "call_1", "type": "function", "function": {"name": name, "arguments": arguments}, **more}
+
+
+def answer(*calls: Call, probe: Probe = REQUIRED, content: str | None = None, finish: str = "tool_calls") -> Exchange:
+    """A whole answer with these calls."""
+    message = {
+        "role": "assistant",
+        "content": content,
+        "refusal": None,
+        **({"tool_calls": list(calls)} if calls else {}),
+    }
+    body = {"choices": [{"index": 0, "message": message, "logprobs": None, "finish_reason": finish}]}
+    headers = (("content-type", "application/json"),)
+    return Exchange(probe, "t", 0.0, 200, headers, (Chunk(0.0, json.dumps(body).encode()),))
+
+
+def stream(*deltas: Any, probe: Probe = WEATHER_STREAMED, finish: str = "tool_calls") -> Exchange:
+    """A stream whose chunks have these fragments, one after the other."""
+    parts: list[Any] = [{"index": 0, "delta": {"tool_calls": [delta]}, "finish_reason": None} for delta in deltas]
+    parts.append({"index": 0, "delta": {}, "finish_reason": finish})
+    events = [f"data: {json.dumps({'choices': [part]})}\n\n" for part in parts]
+    headers = (("content-type", "text/event-stream"),)
+    return Exchange(probe, "t", 0.0, 200, headers, (Chunk(0.0, "".join([*events, "data: [DONE]\n\n"]).encode()),))
+
+
+def judged(id_: str, *exchanges: Exchange) -> Outcome:
+    """What a check says of these exchanges."""
+    return judge(catalogue()[id_], [Evidence(exchanges)])
+
+
+def at(fault: Fault, id_: str) -> Outcome:
+    """What becomes of a check at the reference server with a fault."""
+    return outcome(catalogue()[id_], asking(fault(responder(Settings())), DEFAULT_KEY, "reference"))
+
+
+def test_fragments_know_their_place() -> None:
+    """A fragment knows whether it is the first of its call, and whether the choice had finished."""
+    x = stream(call("", index=0), {"index": 0, "function": {"arguments": "{}"}}, call("{}", index=1))
+    assert [one.first for one in fragments(x)] == [True, False, True]
+    assert not any(one.finished for one in fragments(x))
+
+
+@pytest.mark.parametrize("finish", ["length", "content_filter"])
+def test_calls_that_were_cut_short_are_not_judged(finish: str) -> None:
+    """Arguments may end anywhere where the finish reason says that the answer was cut short."""
+    assert list(complete(answer(call('{"tz": "U'), finish=finish))) == []
+    assert judged("tools.arguments-are-json", answer(call('{"tz": "U'), finish=finish)).kind is Kind.HOLDS
+    assert judged("tools.arguments-are-json", answer(call('{"tz": "U'))).kind is Kind.VIOLATED
+
+
+def test_one_fault_is_one_finding() -> None:
+    """Arguments that are no text are found by the check of their type, and by no check of what they say."""
+    x = answer(call({"tz": "UTC"}))
+    assert judged("tools.arguments-are-a-string", x).kind is Kind.VIOLATED
+    assert judged("tools.arguments-are-json", x).kind is Kind.HOLDS
+
+
+@pytest.mark.parametrize("finish", ["stop", "tool_calls"])
+def test_a_named_call_finishes_as_the_server_likes(finish: str) -> None:
+    """OpenAI says `stop`, many say `tool_calls`: it is noted, and is no fault."""
+    x = answer(call(), probe=NAMED, finish=finish)
+    assert judged("tool_choice.named-is-called", x).kind is Kind.HOLDS
+    assert judged("tool_choice.named-finish-reason", x).observed == {"whole": finish}
+
+
+def test_modes_that_finish_named_calls_differently_are_noticed() -> None:
+    """A named call that finishes with `stop` when whole and `tool_calls` when streamed is worth a word."""
+    whole, streamed = answer(call(), probe=NAMED, finish="stop"), stream(call(index=0), probe=NAMED_STREAMED)
+    assert judged("tool_choice.named-finish-reason-agrees", whole, streamed).kind is Kind.VIOLATED
+
+
+def test_an_answer_cut_before_its_call_says_nothing() -> None:
+    """A model that thinks until its cap has neither kept nor broken the promise of a call."""
+    assert judged("tool_choice.required-calls", answer(content="", finish="length")).kind is Kind.UNWITNESSED
+    assert judged("tool_choice.required-calls", answer(content="Hello.", finish="stop")).kind is Kind.VIOLATED
+
+
+def test_a_broken_call_is_read_alike_or_found() -> None:
+    """Text when whole and an unfinished call when streamed, as two engines have it, is found; text twice is not."""
+    text = answer(content='<tool_call>\n{"name": "get_weather"', probe=BROKEN, finish="stop")
+    half = stream(call('{"city": "Par', "get_weather", index=0), probe=BROKEN_STREAMED)
+    found = judged("tool_stream.broken-call-as-whole", text, half)
+    assert [finding.message for finding in found.findings] == [
+        "finish reason and number of calls differ",
+        "a broken call is streamed as if it were complete",
+    ]
+    assert (
+        judged("tool_stream.broken-call-as-whole", text, stream(probe=BROKEN_STREAMED, finish="stop")).kind
+        is Kind.HOLDS
+    )
+
+
+def test_continuations_may_have_nulls_and_the_type_again() -> None:
+    """As one engine streams: null ids and names add nothing up, and the type is the same each time."""
+    null = {"index": 0, "id": None, "type": "function", "function": {"name": None, "arguments": "{}"}}
+    for id_ in ("ids-and-names-come-once", "nothing-empty-comes-later", "type-is-never-another"):
+        assert judged(f"tool_stream.{id_}", stream(call("", index=0), null)).kind is Kind.HOLDS
+
+
+def test_interleaved_calls_are_found_and_calls_in_turn_are_not() -> None:
+    """A late fragment of the first call is found once the second has begun."""
+    first, second, late = call("", index=0), call("{}", index=1), {"index": 0, "function": {"arguments": "{}"}}
+    id_ = "tool_stream.calls-come-one-after-the-other"
+    assert judged(id_, stream(first, second, late, probe=BOTH_STREAMED)).kind is Kind.VIOLATED
+    assert judged(id_, stream(first, late, second, probe=BOTH_STREAMED)).kind is Kind.HOLDS
+
+
+@pytest.mark.parametrize(
+    ("text", "raw"),
+    [
+        ('<tool_call>\n{"name": "f"}\n</tool_call>', True),
+        ('[TOOL_CALLS][{"name": "f"}]', True),
+        ("<|tool_call|>", True),
+        ("<function=f>{}</function>", True),
+        ('{"name": "f", "arguments": {}}', False),
+        ("A tool call is made with <code>tool_calls</code>, and 3 < 4 | 5.", False),
+        ("Use the [tool](https://example.com) to call.", False),
+    ],
+)
+def test_markup_is_told_from_prose_about_it(text: str, raw: bool) -> None:
+    """Raw calls are recognised in the spellings of common models; text about tools is text."""
+    assert bool(MARKUP.search(text)) is raw
+
+
+def test_drawn_requests_are_ones_that_the_contract_allows() -> None:
+    """Drawn names, ids and schemas stay within OpenAI's limits: 64 characters for a name, 40 for an id."""
+    for case in draw(catalogue()["tool_choice.named-among-many-is-called"], 40):
+        assert isinstance(case, Probe)
+        names = [tool["function"]["name"] for tool in case.wish["tools"]]
+        assert all(0 < len(name) <= 64 for name in names)
+    ids = [
+        case[1].wish["messages"][-1]["tool_call_id"] for case in draw(catalogue()["tool_results.ids-are-opaque"], 40)
+    ]  # type: ignore[index,union-attr]
+    assert max(map(len, ids)) <= 40
+    texts = [tool_drawn.echoed(case) for case in draw(catalogue()["tools.text-survives"], 40)]  # type: ignore[arg-type]
+    assert all(any(piece in text for text in texts) for piece in ('"', "\\", "\n", "世界", "😀"))
+
+
+def test_the_server_is_not_blamed_twice() -> None:
+    """A server that refuses all results is not also blamed for each form of them."""
+    assert at(tool_results.breaks_on_results, "tool_results.requests-are-accepted").kind is Kind.VIOLATED
+    for id_ in ("parts-are-accepted", "ids-are-opaque", "own-calls-can-be-answered", "id-is-required"):
+        assert at(tool_results.breaks_on_results, f"tool_results.{id_}").kind is not Kind.VIOLATED
+
+
+def test_a_stream_that_stops_within_a_call_is_a_finding_not_only_missing_evidence() -> None:
+    """A broken-off stream of calls is found, although every other check then has nothing to read."""
+    assert at(tool_stream.breaks_off_after_the_first_fragment, "tool_stream.runs-to-its-end").kind is Kind.VIOLATED
+
+
+def test_calls_in_one_piece_are_legal_and_seen() -> None:
+    """A server may send every call at once: nothing is found, and the number of pieces is noted."""
+    assert at(tool_variants.sends_each_call_at_once, "tool_stream.pieces").observed == {"value": 1}
+    assert at(tool_variants.sends_each_call_at_once, "tool_stream.same-calls-as-whole").kind is Kind.HOLDS
+
+
+def test_rounding_is_seen_in_the_last_digits() -> None:
+    """An integer that went through floating point differs in its last digits only, and is found."""
+    assert at(tools.rounds_integers, "tools.integers-survive").kind is Kind.VIOLATED
