@@ -84,6 +84,7 @@ class Check:
     witness: Callable[..., bool] | None = None
     tries: int = 1
     examples: int = 8
+    waits: float = 0.0
     detail: str = ""
     """The rest of the docstring."""
     place: str = ""
@@ -148,13 +149,14 @@ def check(
     witness: Callable[..., bool] | None = None,
     tries: int = 1,
     examples: int = 8,
+    waits: float = 0.0,
 ) -> Callable[[Judge], Check]:
     """Make a function a check.
 
     The docstring's first line is the requirement, in the present tense. `id` is permanent, dotted, and means what is required.
     `spec` is the source (a MUST needs one). `requires` names capabilities of the target. `remedy` is one line on what to do
     about a violation. `witness` says of a case's exchanges whether the model showed the behaviour at all; it is asked `tries`
-    times. `examples` is how many cases are drawn from a strategy. Raises TypeError for a check that breaks these rules.
+    times. `examples` is how many cases are drawn from a strategy. `waits` is seconds that it spends waiting on purpose. Raises TypeError for a check that breaks these rules.
     """
 
     def make(judge: Judge) -> Check:
@@ -170,7 +172,7 @@ def check(
         code = getattr(judge, "__code__", None)
         place = f"{Path(code.co_filename).name}:{code.co_firstlineno}" if code else ""
         return Check(
-            id, level, title, sends, spec, judge, needs, wanted, remedy, since, witness, tries, examples, detail.strip(), place
+            id, level, title, sends, spec, judge, needs, wanted, remedy, since, witness, tries, examples, waits, detail.strip(), place
         )  # fmt: skip
 
     return make

@@ -24,6 +24,8 @@ from conformance.guard import Guard
 from conformance.judgement import Evidence
 from conformance.plan import plan
 from conformance.probe import Chain, Probe
+from conformance.reading.json import ABSENT, NotJSON, Value, parse
+from conformance.reading.sse import LINE_END
 from conformance.recording import Recording
 from conformance.target import Limits
 
@@ -119,6 +121,23 @@ def patience(x: Exchange, longest: float) -> float | None:
     except ValueError:
         seconds = PAUSE
     return seconds if 0 <= seconds <= longest else None
+
+
+def spent(x: Exchange) -> Value:
+    """What `x.usage` gives of a 200, without reading all of a stream: whoever sends must not be held up by whoever reads."""
+    if x.status != 200 or b'"usage"' not in x.body:
+        return Value(ABSENT)
+    if not x.streamed:
+        return x.usage
+    for line in reversed(LINE_END.split(x.body)):
+        if b'"usage"' in line:
+            try:
+                usage = Value(parse(line.removeprefix(b"data:")))["usage"]
+            except NotJSON:
+                continue
+            if usage.type == "object":
+                return usage
+    return Value(ABSENT)
 
 
 class Collector:
@@ -231,6 +250,8 @@ class Collector:
     async def _send(self, probe: Probe, rank: int) -> Exchange:
         assert self._lanes is not None
         waits: list[Wait] = []
+        if probe.pause and self.record:  # a replay's pauses are over
+            await anyio.sleep(probe.pause)  # before the lane is taken: nothing is in flight meanwhile
         await self._lanes.enter(rank)
         try:
             for attempt in range(1, ATTEMPTS + 1):
@@ -260,9 +281,8 @@ class Collector:
         return ""
 
     def _count(self, x: Exchange) -> None:
-        if x.status != 200 or b'"usage"' not in x.raw:
-            return
+        usage = spent(x)
         for name in ("prompt_tokens", "completion_tokens"):
-            value = x.usage[name].value
+            value = usage[name].value
             if isinstance(value, int) and 0 <= value < 10**9:
                 setattr(self.counts, name, getattr(self.counts, name) + value)

@@ -164,10 +164,10 @@ class Exchange:
 
     @cached_property
     def data(self) -> tuple[Value, ...]:
-        """The JSON value of each event but `[DONE]`, with pointers that begin `event N`; absent where it is not JSON."""
+        """The JSON value of each event with data but `[DONE]`, with pointers that begin `event N`; absent where it is not JSON."""
         values = []
         for number, event in enumerate(self.events):
-            if event.data.strip() == DONE:
+            if event.data.strip() == DONE or not event.has_data:
                 continue
             try:
                 value = parse(event.data)

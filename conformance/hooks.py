@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
+from conformance.check import Check
 from conformance.items import CHECKS, GOLDEN, HOUSE, CheckDirectory, CheckFile, CheckItem, session_key, session_of
 from conformance.mistake import Mistake
 from conformance.prepare import prepare, quieten
-from conformance.session import exit_code
+from conformance.session import QUICK, exit_code
 from conformance.terminal import CATEGORIES, Waiting, summarise
 
 
@@ -90,6 +91,15 @@ def pytest_collect_directory(path: Path, parent: pytest.Collector) -> pytest.Col
     return None
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """The quick profile leaves out what waits on purpose."""
+    if session_of(config).profile != QUICK:
+        return
+    slow = [item for item in items if isinstance(item, CheckItem) and item.check.waits]
+    config.hook.pytest_deselected(items=slow)
+    items[:] = [item for item in items if item not in slow]
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtestloop(session: pytest.Session) -> None:
     """Open the targets of the selected items and send for their evidence; leave out what cannot be tested at all."""
@@ -98,8 +108,12 @@ def pytest_runtestloop(session: pytest.Session) -> None:
         quieten(config)
     if config.option.collectonly or is_worker(config) or is_controller(config):
         return
+    if config.option.dry_run:
+        config.stash[TALLY].said = session_of(config).dry_run(selection(session.items))
+        session.items = [item for item in session.items if not isinstance(item, CheckItem)]
+        return
     try:
-        open_targets(config, session.items)
+        session_of(config).open(selection(session.items))
     except Mistake as mistake:
         raise pytest.UsageError(str(mistake)) from None
     dead = session_of(config).dead
@@ -107,20 +121,21 @@ def pytest_runtestloop(session: pytest.Session) -> None:
     session.items = [item for item in session.items if not isinstance(item, CheckItem) or item.target.name not in dead]
 
 
-def open_targets(config: pytest.Config, items: list[pytest.Item], only: str | None = None) -> None:
-    """Open the trials of these items' targets, or of one of them only."""
-    selected: dict[str, list[Any]] = {}
+def selection(items: list[pytest.Item]) -> dict[str, list[Check]]:
+    """The selected checks by the name of their target."""
+    selected: dict[str, list[Check]] = {}
     for item in items:
-        if isinstance(item, CheckItem) and only in (None, item.target.name):
+        if isinstance(item, CheckItem):
             selected.setdefault(item.target.name, []).append(item.check)
-    session_of(config).open(selected)
+    return selected
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """In an xdist worker, a target is opened when its first item comes: the others belong to other workers."""
     if isinstance(item, CheckItem) and is_worker(item.config):
-        open_targets(item.config, item.session.items, item.target.name)
+        chosen = selection(item.session.items)[item.target.name]
+        session_of(item.config).open({item.target.name: chosen})
 
 
 @pytest.hookimpl(wrapper=True)

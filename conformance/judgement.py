@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from math import isfinite
 from typing import Any
 
 from conformance.check import Check, Needs
@@ -99,6 +100,8 @@ def plain(value: Any) -> Any:
         return {str(key): plain(one) for key, one in value.items()}
     if isinstance(value, bytes):
         return value.decode(errors="backslashreplace")
+    if isinstance(value, float) and not isfinite(value):
+        return str(value)  # 1e999 is JSON to a server; Infinity in our own files would not be
     return value
 
 

@@ -21,6 +21,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="judge this target: a name or glob of targets.yaml, a URL, or replay:DIR; may be repeated",
     )
     group.addoption("--targets", metavar="FILE", help="the file of targets (default: targets.yaml here or above)")
+    group.addoption(
+        "--profile",
+        choices=("quick", "standard", "full"),
+        default="standard",
+        help="how much is drawn: quick is for a minute and a few cents, full for a night (default: standard)",
+    )
+    group.addoption("--dry-run", action="store_true", help="say what would be sent, and what it costs at most; send nothing")
     group.addoption("--reports", metavar="DIR", help="where runs are written (default: reports/ beside targets.yaml)")
     group.addoption(
         "--golden",

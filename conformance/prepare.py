@@ -48,7 +48,7 @@ def prepare(config: pytest.Config) -> Session:
         config.option.reportchars = "N"  # the summary lists what was skipped, and why
     wanted = config.option.record_golden
     asked = recorder(wanted, base, here) if wanted else None
-    return Session(targets, reports, strict=bool(config.option.strict), golden=golden, recorder=asked)
+    return Session(targets, reports, strict=bool(config.option.strict), profile=config.option.profile, golden=golden, recorder=asked)
 
 
 def _golden(config: pytest.Config, targets: list[Target], base: Path) -> dict[Path, GoldenSet]:
@@ -59,8 +59,8 @@ def _golden(config: pytest.Config, targets: list[Target], base: Path) -> dict[Pa
     found = {golden.path: golden for golden in (find_golden(name, base, here) for name in config.option.golden)}
     by_name = {golden.name: golden for golden in found.values()}
     for golden in found.values():
-        if by_name[golden.name] is not golden:
-            raise Mistake(f"there is another golden set of this name: {by_name[golden.name].path}", where=str(golden.path))
+        if (other := by_name[golden.name]) is not golden:
+            raise Mistake(f"there is another golden set of this name: {other.path}", where=str(golden.path))
     return found
 
 

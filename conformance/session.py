@@ -21,6 +21,7 @@ from conformance.exchange import How
 from conformance.finding import Kind, Outcome
 from conformance.golden.recorder import Recorder
 from conformance.golden.sets import GoldenSet
+from conformance.estimate import estimate, scaled
 from conformance.judgement import Evidence, judge
 from conformance.search import draw, shrink
 from conformance.target import Target
@@ -35,6 +36,10 @@ PULSE = 0.25
 REPORTS = "reports"
 """The directory of runs, beside targets.yaml."""
 
+QUICK, STANDARD = "quick", "standard"
+PROFILES = {QUICK: 0.25, STANDARD: 1.0, "full": 4.0}
+"""How many of the examples that a check asks for are drawn. `quick` also leaves out what waits on purpose."""
+
 Progress = Callable[[str], None]
 """Told what is being waited for, a few times a second; "" when there is nothing more to wait for."""
 
@@ -46,6 +51,7 @@ class Session:
     targets: Sequence[Target]
     reports: Path
     strict: bool = False
+    profile: str = STANDARD
     progress: Progress = lambda line: None
     golden: Mapping[Path, GoldenSet] = field(default_factory=dict)
     """Sets that answers are compared with, by their files."""
@@ -85,10 +91,31 @@ class Session:
                 }
         self.progress("")
 
+    def dry_run(self, selected: Mapping[str, Sequence[Check]]) -> list[str]:
+        """What a run would send and cost, at most, in a line for each target. Nothing is sent."""
+        lines = []
+        for target in self.targets:
+            checks = [one for one in selected.get(target.name, ()) if not self._disclaimed(target, one)]
+            most = estimate(checks, PROFILES[self.profile])
+            line = (
+                f"{target.name}: {len(checks)} checks, at most {most.requests} requests, about {most.prompt_tokens} tokens in"
+                f" and at most {most.completion_tokens} out"
+            )
+            if (cost := most.cost(target.price)) is not None:
+                line += f", at most {cost:.2f} at the prices in {target.source}"
+            for name, bound, needed in (
+                ("requests", target.limits.requests, most.requests),
+                ("tokens", target.limits.tokens, most.tokens),
+            ):
+                if bound is not None and needed > bound:
+                    line += f"; limits.{name} stops it at {bound}, and what is not sent by then is errored"
+            lines.append(line)
+        return lines
+
     def _send_for(self, trial: Trial, check: Check) -> None:
         if self._disclaimed(trial.target, check):
             return
-        self._futures[trial.name, check.id] = [trial.collector.start(check, case) for case in draw(check)]
+        self._futures[trial.name, check.id] = [trial.collector.start(check, case) for case in draw(check, scaled(check, PROFILES[self.profile]))]
 
     @staticmethod
     def _disclaimed(target: Target, check: Check) -> str:
@@ -153,14 +180,14 @@ class Session:
         return rule(outcome.kind, check.level, waived, strict=self.strict, today=datetime.now(UTC).date())
 
     def record(self) -> list[str]:
-        """Write the golden set that was asked for, if one was, and say so. Raises Mistake where it cannot be written."""
+        """Write the golden set that was asked for, and say so; nothing where none was. Raises Mistake."""
         said: list[str] = []
         for name, futures in self._to_record.items():
             assert self.recorder is not None
             trial = self.trials[name]
             answers = {entry: self._wait(trial, future).exchanges[0] for entry, future in futures.items()}
-            made = {"target": name, "kind": trial.target.kind, "model": trial.address.model, "date": now(), **versions()}
-            del made["python"], made["openai"], made["hypothesis"]  # what its answers could not depend on
+            made = {"target": name, "kind": trial.target.kind, "model": trial.address.model}
+            made |= {"date": now(), "suite": versions()["suite"]}
             said += self.recorder.save(answers, made, trial.guard)
         return said
 

@@ -17,7 +17,7 @@ FLOORS: dict[int, str] = {
     4: "check guard curl refusal verdict configuration.*",
     5: "recording judgement checks.*",
     6: "har plan report.* search transport.*",
-    7: "collector reference.*",
+    7: "collector estimate reference.*",
     8: "golden.* matrix trial",
     9: "reporting session allure",
     10: "items spread overview",

@@ -327,3 +327,33 @@ def test_workers_share_nothing_but_targets(project: pytest.Pytester) -> None:
         (run,) = runs(project, target)
         assert len(lines(run)) == 8
     result.stdout.fnmatch_lines(["*own.must-is-broken*"])
+
+
+def test_a_dry_run_sends_nothing(project: pytest.Pytester) -> None:
+    """It says how many requests, tokens and how much money a run takes at most, and whether the budget stops it."""
+    text = "targets:\n  it: {kind: openai, base_url: 'http://127.0.0.1:9/v1', model: m, price: {input: 1, output: 2}, limits: {requests: 3}}\n"
+    project.makefile(".yaml", targets=text)
+    result = project.runpytest("--target", "it", "--dry-run", "conformance/chat", "conformance/models")
+    assert result.ret == CLEAN
+    result.stdout.fnmatch_lines(["it: * checks, at most * requests, about * tokens in and at most * out, at most 0.*; limits.requests stops it at 3*"])
+    assert not (project.path / "reports").exists()
+
+
+def test_a_budget_ends_a_run_cleanly(project: pytest.Pytester) -> None:
+    """What is not sent any more is errored and says so; what was sent is judged; the exit code is no clean one."""
+    project.makefile(".yaml", targets="targets:\n  mine: {kind: reference, limits: {requests: 2}}\n")
+    result = project.runpytest("--target", "mine", "conformance/models")
+    assert result.ret == COULD_NOT_TEST
+    assert len((runs(project)[0] / "exchanges.jsonl").read_text().splitlines()) == 2
+    result.stdout.fnmatch_lines(["*the budget of 2 requests is spent*"])
+    assert lines(runs(project)[0])[-1]["requests"] == 2
+
+
+def test_the_quick_profile_draws_less_and_waits_for_nothing(project: pytest.Pytester) -> None:
+    """A quarter of the examples, and no check that waits on purpose."""
+    quick = project.runpytest("--target", "mine", "--profile", "quick", "--collect-only", "-q", "conformance/timing")
+    assert not any("outlives-a-pause" in line for line in quick.outlines)
+    project.runpytest("--target", "mine", "--profile", "quick", "conformance/stream_text")
+    project.runpytest("--target", "mine", "conformance/stream_text")
+    few, usual = (lines(run)[-1]["requests"] for run in runs(project))
+    assert few < usual  # type: ignore[operator]

@@ -165,7 +165,10 @@ def code_is_text(x: Exchange) -> Findings:
         yield Finding("the code is no text", at="/error/code", expected="string or null", found=error["code"])
 
 
-DUMP = re.compile(r"""\{\s*\\?['"](?:error|message|detail|object)\\?['"]\s*:""")
+DUMP = re.compile(
+    r"""\{\s*\\?['"](?:error\\?['"]\s*:\s*\\?\{|(?:message|detail)\\?['"]\s*:|object\\?['"]\s*:\s*\\?['"]error)"""
+)
+"""An error object inside a text, in the writing of JSON, of JSON in JSON, or of Python."""
 
 
 @check(

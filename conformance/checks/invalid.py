@@ -6,6 +6,8 @@ An answer of 200 that holds an error is passed over here (`errors` finds it); wh
 
 from __future__ import annotations
 
+import re
+
 from hypothesis import strategies as st
 
 from conformance.check import REPLY, check, each
@@ -252,6 +254,10 @@ def unknown_model(x: Exchange) -> Findings:
     yield Observed(x.error["code"], "code")
 
 
+ALIASES = {"max_completion_tokens": "max_tokens"}
+"""Other names under which servers know a member."""
+
+
 @check(
     "errors.param-names-the-member",
     SHOULD,
@@ -264,7 +270,7 @@ def param_names_the_member(x: Exchange) -> Findings:
     param, wrong = x.error["param"].value, culprit(x.probe)
     if x.ok or x.error.type != "object" or "param" not in x.error or not (param is None or isinstance(param, str)):
         yield Unwitnessed("the refusal has no param")
-    elif param is None or not (param == wrong or param.startswith((f"{wrong}.", f"{wrong}["))):
+    elif param is None or re.split(r"[.\[]", param.removeprefix("body."))[0] not in (wrong, ALIASES.get(wrong)):
         yield Finding("the param does not name what is wrong", at="/error/param", expected=wrong, found=param)
 
 

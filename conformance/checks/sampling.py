@@ -14,11 +14,13 @@ from conformance.check import REPLY, check, each
 from conformance.exchange import Exchange
 from conformance.finding import Finding, Findings, Observed, Unsupported, Unwitnessed
 from conformance.probes.chat import COUNT, GREEDY, chat
-from conformance.probes.streams import GREEDY_COUNT, TWO
+from conformance.probes.streams import GREEDY_COUNT
 from conformance.reading.message import Choice
 from conformance.refusal import message, named
 from conformance.requirement import MUST, NOTE, SHOULD, SPEC
 
+TWO = chat(n=2, temperature=1)
+"""Some servers refuse several choices where nothing is left to chance, which may be their default."""
 STOPPED = COUNT.asking(stop=["17", "30"])
 SEEDED = chat("Tell me about the sea", temperature=1, seed=42)
 SHORT = GREEDY.asking(max_completion_tokens=4)

@@ -31,7 +31,7 @@ from conformance.probes.structured import (
 from conformance.reading.json import NotJSON, parse
 from conformance.reading.message import Choice
 from conformance.refusal import message, named
-from conformance.requirement import MUST, NOTE, OPENAI_PYTHON, REPORTS, SHOULD, SPEC, STRUCTURED
+from conformance.requirement import MUST, NOTE, OPENAI_PYTHON, SHOULD, SPEC, STRUCTURED
 
 BY_SCHEMA = "structured.json_schema"
 ENSURES = SPEC.at(
@@ -39,7 +39,6 @@ ENSURES = SPEC.at(
     "enables Structured Outputs which ensures the model will match your supplied JSON schema.",
 )
 FENCE = re.compile(r"\s*```[a-zA-Z]*\s*\n(.*?)\n?\s*```\s*", re.DOTALL)
-BLANK = re.compile(r"\s{64,}")
 CONTENT = "/choices/0/message/content"
 IGNORED = Unwitnessed("schemas are ignored altogether")
 
@@ -167,23 +166,6 @@ def no_fence(x: Exchange) -> Findings:
     """The JSON stands alone: no Markdown fence around it."""
     if FENCE.fullmatch(x.choice.text):
         yield Finding("the answer is fenced", at=CONTENT, found=x.choice.text[:200])
-
-
-@check(
-    "structured.no-runaway-blanks",
-    SHOULD,
-    sends=each(GUARDED, GUARDED_STREAMED, JSON_OBJECT),
-    spec=REPORTS.at(
-        "vLLM",
-        "The grammar allowed blanks without end: the answer was the beginning of the JSON and hundreds of line breaks.",
-        "https://github.com/vllm-project/vllm/issues/38696",
-    ),
-    remedy="Ask the server to forbid blanks in guided decoding (vLLM: disable_any_whitespace).",
-)
-def no_runaway_blanks(x: Exchange) -> Findings:
-    """An answer in JSON has no run of blanks as long as a line."""
-    if run := BLANK.search(x.choice.text):
-        yield Finding("the answer runs away into blanks", at=CONTENT, expected=64, found=len(run[0]))
 
 
 @check(

@@ -35,6 +35,7 @@ from conformance.requirement import MUST, NOTE, REPORTS, SHOULD, SPEC, STRUCTURE
 Asserting = jsonschema.Draft202012Validator
 BY_SCHEMA = "structured.json_schema"
 CONTENT = "/choices/0/message/content"
+BLANK = re.compile(r"\s{64,}")
 RUN = re.compile(r"(.{1,4}?)\1{40,}", re.DOTALL)
 """The same few characters over and over: a grammar that does not end."""
 
@@ -124,6 +125,29 @@ def any_strict_schema_is_kept(plain: Exchange, x: Exchange) -> Findings:
 def any_name_is_kept(plain: Exchange, x: Exchange) -> Findings:
     """Members may have any name: with blanks, quotes, slashes, in any script."""
     yield from _kept(plain, x)
+
+
+@check(
+    "structured.no-runaway-blanks",
+    SHOULD,
+    sends=beside(schemas.map(by_schema)),
+    needs=REPLY,
+    requires=BY_SCHEMA,
+    examples=4,
+    spec=REPORTS.at(
+        "vLLM",
+        "The grammar allowed blanks without end: the answer was the beginning of the JSON and hundreds of line breaks.",
+        "https://github.com/vllm-project/vllm/issues/38696",
+    ),
+    remedy="Forbid blanks in guided decoding (vLLM: --structured-outputs-config.disable_any_whitespace true).",
+)
+def no_runaway_blanks(plain: Exchange, x: Exchange) -> Findings:
+    """An answer in JSON has no run of blanks as long as a line: a schema leaves no room for it."""
+    if not x.ok:
+        yield Unsupported(f"the server refuses the schema ({x.status})")
+    for one in (plain, x):
+        if run := BLANK.search(one.choice.text):
+            yield Finding("the answer runs away into blanks", at=CONTENT, expected=64, found=len(run[0]), on=one.key)
 
 
 @check(

@@ -195,6 +195,7 @@ def a_connection_outlives_a_stream(first: Exchange, second: Exchange) -> Finding
     "timing.a-connection-outlives-a-pause",
     SHOULD,
     sends=replace(HELLO, line="pause").then(lambda _: after(5, "pause", IDLE)),
+    waits=IDLE,
     needs=ANYTHING,
     spec=REPORTS.at(
         "KServe",

@@ -142,7 +142,8 @@ def _general(at: str) -> str:
 def _departures(golden: GoldenSet, entry: Entry, x: Exchange) -> Iterator[Difference]:
     status = str(x.status)
     if status != entry.status and not (entry.status.endswith("xx") and status[:1] == entry.status[:1]):
-        yield Difference("status", "status", entry.status, x.status)
+        expected = int(entry.status) if entry.status.isdigit() else entry.status
+        yield Difference("status", "status", expected, x.status)
         if status[:1] != entry.status[:1]:
             return  # an error in the place of an answer differs in everything: that is one fault
     yield from _of_headers(golden, entry, x)
@@ -162,8 +163,13 @@ def _of_headers(golden: GoldenSet, entry: Entry, x: Exchange) -> Iterator[Differ
                 yield Difference("header extra", name, "absent", PRESENT)
         elif found is None:
             yield Difference("header missing", name, expected, "absent")
-        elif name == MEDIA_TYPE and x.media_type != expected:
+        elif name == MEDIA_TYPE and x.media_type != expected and not (_is_json(x.media_type) and not golden.recorded):
             yield Difference("header value", name, expected, x.media_type)
+
+
+def _is_json(media_type: str) -> bool:
+    """Whether it is a name for JSON of some kind. Which names JSON goes by, OpenAI's documents do not say."""
+    return media_type.endswith("+json")
 
 
 def _of_stream(stream: Stream, x: Exchange, masks: Pointers) -> Iterator[Difference]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
@@ -23,6 +24,7 @@ KINDS: Mapping[str, str] = MappingProxyType(
         "content": "adds text",
         "call": "begins a tool call: its id or its name",
         "arguments": "goes on with a tool call",
+        "mixed": "begins a tool call and goes on with one",
         "blank": "adds neither text nor a call",
         "finish": "has the finish reason",
         "usage": "has the usage, and no choices",
@@ -51,10 +53,8 @@ def pieces(x: Exchange) -> Iterator[Piece]:
         if event.data.strip() == DONE:
             yield Piece(number, "done", value)
             continue
-        try:
+        with suppress(NotJSON):
             value = Value(parse(event.data), f"event {number} ")
-        except NotJSON:
-            pass
         yield Piece(number, kind_of(value), value)
 
 
@@ -71,14 +71,14 @@ def kind_of(value: Value) -> str:
     if choice["finish_reason"]:
         return "finish"
     if len(delta["tool_calls"]):
-        call = delta["tool_calls"][0]
-        return "call" if call["id"] or call["function"]["name"] else "arguments"
+        begun = {bool(call["id"] or call["function"]["name"]) for call in delta["tool_calls"]}
+        return "mixed" if len(begun) > 1 else "call" if True in begun else "arguments"
     if delta["content"] or delta["refusal"]:
         return "content"
     return "role" if delta["role"] else "blank"
 
 
-class Malformed(ValueError):
+class Malformed(ValueError):  # noqa: N818  - it says what is the case
     """A text is no order; the message says why."""
 
 
@@ -193,17 +193,22 @@ class _Machine:
 
 
 _TEXT = frozenset({"content", "blank"})
-_CALLS = frozenset({"call", "arguments"})
+_CALLS = frozenset({"call", "arguments", "mixed"})
+
+
+def _family(kind: str) -> frozenset[str]:
+    """The kinds that come any number of times in place of this one."""
+    return next((family for family in (_TEXT, _CALLS) if kind in family), frozenset({kind}))
 
 
 def order_of(kinds: Sequence[str]) -> Order:
     """The order that these kinds came in, whatever the number of pieces that a text or a call comes in."""
     parts: list[str] = []
-    for group, run in groupby(kinds, key=lambda kind: next((one for one in (_TEXT, _CALLS) if kind in one), frozenset({kind}))):
+    for group, run in groupby(kinds, key=_family):
         found = list(run)
-        if group == _CALLS and "arguments" in found and found[0] == "call":
-            each = "arguments+" if not any(pair == ("call", "call") for pair in zip(found, [*found[1:], "call"])) else "arguments*"
-            parts.append(f"(call {each})+")
+        if {*found} == {"call", "arguments"} and found[0] == "call":
+            whole = ("call", "call") in zip(found, [*found[1:], "call"], strict=True)  # a call that came in one piece
+            parts.append(f"(call arguments{'*' if whole else '+'})+")
         elif group in (_TEXT, _CALLS):
             parts.append(f"({' | '.join(sorted(set(found)))})+" if len(set(found)) > 1 else f"{found[0]}+")
         else:

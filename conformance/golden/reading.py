@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -53,7 +52,7 @@ def available(base: Path) -> list[GoldenSet]:
 def find(wanted: str, base: Path, here: Path) -> GoldenSet:
     """The set with this name, or in this file. `base` is the directory of targets.yaml. Raises Mistake."""
     if is_path(wanted):
-        path = Path(os.path.abspath(here / wanted))
+        path = (here / wanted).resolve()
         if not path.is_file():
             raise Mistake("there is no such file", where=f"{OPTION} {wanted}")
         return read(path)
@@ -66,7 +65,7 @@ def find(wanted: str, base: Path, here: Path) -> GoldenSet:
             where=OPTION,
             fix=f"`pytest --target NAME --record-golden {wanted}` makes one from a target's answers",
         )
-    return read(paths[wanted])
+    return read(paths[wanted].resolve())
 
 
 def read(path: Path) -> GoldenSet:
@@ -75,10 +74,11 @@ def read(path: Path) -> GoldenSet:
         text = path.read_text(encoding="utf-8")
         document = Document(text)
         data = document.typed(())
-    except (OSError, UnicodeDecodeError) as problem:
-        raise Mistake(f"cannot be read: {problem}", where=str(path)) from None
-    except Unreadable as unreadable:
-        raise Mistake(f"is damaged: it {unreadable.problem.message}", where=f"{path}:{unreadable.problem.line}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise Mistake(f"cannot be read: {error}", where=str(path)) from None
+    except Unreadable as error:
+        where = f"{path}:{error.problem.line}"
+        raise Mistake(f"is damaged: it {error.problem.message}", where=where) from None
     reader = _Reader(document, path)
     found = reader.whole(data)
     for problem in dict.fromkeys(document.problems):
@@ -96,9 +96,14 @@ class _Reader:
         self.document = document
         self.path = path
         self.mistakes: list[Mistake] = []
+        self._told: set[tuple[int, Place, str]] = set()
 
     def wrong(self, place: Place, message: str) -> None:
-        where = f"{self.path}:{self.document.line_of_key(place)}"
+        line = self.document.line_of_key(place)
+        if (line, place[-1:], message) in self._told:
+            return  # the same words again, by an alias
+        self._told.add((line, place[-1:], message))
+        where = f"{self.path}:{line}"
         self.mistakes.append(Mistake(f"{'.'.join(map(str, place)) or 'the file'} {message}", where=where))
 
     def mapping(self, value: Any, place: Place, keys: Iterable[str] = (), needed: Iterable[str] = ()) -> dict[str, Any]:
@@ -197,8 +202,8 @@ class _Reader:
     def source(self, value: Any, place: Place) -> Reference:
         keys = ("document", "section", "url", "quote")
         parts = self.mapping(value, place, keys, needed=keys)
-        texts = [self.text(parts.get(key), (*place, key)) for key in keys]
-        return Reference(*texts, "contract")
+        document, section, url, quote = (self.text(parts.get(key), (*place, key)) for key in keys)
+        return Reference(document, section, url, quote, "contract")
 
     def probe(self, value: Any, place: Place) -> Probe:
         """The probe as `Probe.to_json` has it, with its body as a JSON value, or as text where it is exactly that."""
@@ -233,8 +238,9 @@ class _Reader:
             return Shape(self.types(value, place))
         keys = ("type", "optional", "enum", "members", "items", "count", "least")
         given = self.mapping(value, place, keys)
-        self.fits(given, place, optional=lambda one: isinstance(one, bool), enum=lambda one: isinstance(one, list) and one != [])
-        self.fits(given, place, count=_is_number, least=_is_number, members=lambda one: isinstance(one, dict))
+        for key, fits in _FORMS.items():
+            if key in given and not fits(given[key]):
+                self.wrong((*place, key), "has not the form that it must have here")
         enum = given.get("enum") if isinstance(given.get("enum"), list) else None
         members = given.get("members") if isinstance(given.get("members"), dict) else None
         if given.get("type") is not None:
@@ -246,21 +252,17 @@ class _Reader:
             if not types:
                 self.wrong(place, "says nothing about its type")
         values = tuple(one for one in enum if type_of(one) in SCALARS) if enum is not None else None
-        inside: Callable[[str], Place] = lambda name: (*place, "members", name)  # noqa: E731
+        if members is not None:
+            members = {name: self.shape(one, (*place, "members", name)) for name, one in members.items()}
         return Shape(
             types,
             values=values,
-            members={name: self.shape(one, inside(name)) for name, one in members.items()} if members is not None else None,
+            members=members,
             items=self.shape(given["items"], (*place, "items")) if given.get("items") is not None else None,
-            count=given.get("count"),
-            least=given.get("least") or 0,
+            count=given["count"] if _is_number(given.get("count")) else None,
+            least=given["least"] if _is_number(given.get("least")) else 0,
             optional=given.get("optional") is True,
         )
-
-    def fits(self, given: dict[str, Any], place: Place, **rules: Callable[[Any], bool]) -> None:
-        for key, fits in rules.items():
-            if key in given and not fits(given[key]):
-                self.wrong((*place, key), "has not the form that it must have here")
 
     def types(self, value: Any, place: Place) -> frozenset[str]:
         """`string | null`, or null itself, which YAML takes for nothing."""
@@ -273,4 +275,13 @@ class _Reader:
 
 
 def _is_number(value: Any) -> bool:
-    return type_of(value) == "integer" and value >= 0
+    return type_of(value) == "integer" and bool(value >= 0)
+
+
+_FORMS: dict[str, Callable[[Any], bool]] = {
+    "optional": lambda value: isinstance(value, bool),
+    "enum": lambda value: isinstance(value, list) and value != [],
+    "members": lambda value: isinstance(value, dict),
+    "count": _is_number,
+    "least": _is_number,
+}

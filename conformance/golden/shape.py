@@ -42,7 +42,7 @@ class Shape:
 
 @dataclass(frozen=True)
 class Pointers:
-    """Patterns of JSON pointers, each with the reason why it is there. `*` is part of a step, `/**` any number of steps."""
+    """Patterns of JSON pointers, each with its reason. `*` is part of a step, `/**` any number of steps."""
 
     reasons: Mapping[str, str] = field(default_factory=dict)
 
@@ -71,7 +71,7 @@ def pointer_of(value: Value) -> str:
 
 
 def shape_of(value: Value, masks: Pointers = NOTHING, counted: Pointers = NOTHING) -> Shape:
-    """The shape of a value. Of what is masked only the type is kept; the length of an array only where it is counted."""
+    """The shape of a value. Of what is masked only the type is kept; lengths only where they are counted."""
     kind = value.type
     if pointer_of(value) in masks:
         return Shape(frozenset({kind}))

@@ -34,7 +34,7 @@ LONG_USAGE = streamed(LONG, include_usage=True)
 
 LOGPROBS = chat(temperature=0, logprobs=True)
 LOGPROBS_STREAMED = streamed(LOGPROBS)
-TWO = chat(temperature=0, n=2)
+TWO = chat(temperature=1, n=2)
 TWO_STREAMED = streamed(TWO)
 
 NOT_STREAMED = HELLO.asking(stream=False)

@@ -54,7 +54,7 @@ GUARD = objects(
 GUARDED = by_schema(GUARD)
 GUARDED_STREAMED = streamed(GUARDED)
 LOOSE = by_schema(GUARD, strict=False)
-TWO_GUARDED = by_schema(GUARD, n=2)
+TWO_GUARDED = by_schema(GUARD, n=2, temperature=1)
 WITH_TOOLS = by_schema(GUARD, tools=[GET_WEATHER])
 
 JSON_OBJECT = chat("Give me JSON", response_format={"type": "json_object"})

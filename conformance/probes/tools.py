@@ -109,7 +109,7 @@ BROKEN_STREAMED = streamed(BROKEN)
 REQUIRED = chat(tools=[GET_WEATHER, GET_TIME], tool_choice="required")
 """A call is demanded where the question has no use for one: the server's promise, not the model's wish."""
 REQUIRED_STREAMED = streamed(REQUIRED)
-REQUIRED_TWICE = REQUIRED.asking(n=2)
+REQUIRED_TWICE = REQUIRED.asking(n=2, temperature=1)
 NAMED = chat(ASK, tools=[GET_WEATHER, GET_TIME], tool_choice=choosing("get_time"))
 """The question suggests one tool, and the request demands the other."""
 NAMED_STREAMED = streamed(NAMED)

@@ -71,18 +71,20 @@ class Http:
         self.name = name
         self.address = address
         self.limits = limits
+        self._is_local = (urlsplit(address.base_url).hostname or "") in LOOPBACK
+        self._tls = httpx2.create_ssl_context(trust_env=not self._is_local)  # reading the certificates is slow: once for all
         self._client = self._new(limits.at_once)
         self._lines: dict[str, httpx2.AsyncClient] = {}
 
     def _new(self, connections: int) -> httpx2.AsyncClient:
-        host = urlsplit(self.address.base_url).hostname or ""
         return httpx2.AsyncClient(
+            verify=self._tls,
             follow_redirects=False,
             timeout=httpx2.Timeout(None, connect=self.limits.timeout.connect),
             limits=httpx2.Limits(
                 max_connections=connections, max_keepalive_connections=connections, keepalive_expiry=60
             ),
-            trust_env=host not in LOOPBACK,  # a proxy for the world is not one for this machine
+            trust_env=not self._is_local,  # a proxy for the world is not one for this machine
         )
 
     def _request(self, client: httpx2.AsyncClient, probe: Probe) -> httpx2.Request:
@@ -100,12 +102,12 @@ class Http:
         return client.build_request(probe.method, f"{self.address.base_url}/{path}", headers=headers, content=body)
 
     async def carry(self, probe: Probe) -> Exchange:
-        """Send a probe once and bring back what happened."""
+        """Send a probe once, without its pause, and bring back what happened."""
         client = self._client
         if probe.line:
-            client = self._lines.setdefault(probe.line, self._new(1))
-        if probe.pause:
-            await anyio.sleep(probe.pause)
+            if probe.line not in self._lines:
+                self._lines[probe.line] = self._new(1)
+            client = self._lines[probe.line]
         begun, wall = time.perf_counter(), time.time()
         got = _Got()
         try:

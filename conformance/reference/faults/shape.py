@@ -311,7 +311,8 @@ def tells_more(answer: Answer, request: Request) -> None:
 @fault("control-openai-obfuscation-field", legal=True)
 def obfuscates(answer: Answer, request: Request) -> None:
     """Chunks have an `obfuscation`, as OpenAI's have."""
-    unwanted = (request.wish.get("stream_options") or {}).get("include_obfuscation") is False
+    options = request.wish.get("stream_options")
+    unwanted = isinstance(options, dict) and options.get("include_obfuscation") is False
     for chunk in answer.chunks if answer.is_chat and not unwanted else []:
         chunk["obfuscation"] = "aZ09bY18"
 
