@@ -192,6 +192,11 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
             takes=frozenset({"base_url", "key", "launch"}),
             one_of=("base_url", "launch"),
         ),
+        "llama.cpp": Kind(
+            meaning="llama.cpp's llama-server, running (base_url) or started here (launch)",
+            takes=frozenset({"base_url", "key", "launch"}),
+            one_of=("base_url", "launch"),
+        ),
         "sglang": Kind(
             meaning="a running SGLang server (base_url)",
             takes=frozenset({"base_url", "key"}),

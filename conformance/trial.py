@@ -29,7 +29,7 @@ from conformance.reference.serve import serving
 from conformance.secret import Secret
 from conformance.target import OPENAI, Target
 from conformance.transport.http import Address, Http
-from conformance.transport.launch import LaunchFailed, free_port, launched, vllm_command
+from conformance.transport.launch import COMMANDS, LaunchFailed, free_port, launched
 from conformance.transport.replay import Replay
 from conformance.transport.servers import NotInstalled, executable
 
@@ -220,12 +220,12 @@ def _address(target: Target, directory: Path, say: Say) -> Iterator[Address]:
         launch = target.launch
         model = str(target.path(launch.model)) if target.path(launch.model).exists() else launch.model
         served = target.model or SERVED
-        try:
-            program = Path(launch.python) if launch.python else executable("vllm")
-        except NotInstalled as problem:
-            raise CouldNotTest(f"{target.name}: {problem}") from None
         port = free_port()
-        command, environment = vllm_command(program, model, served, port, launch.args)
+        try:
+            program = Path(launch.python) if launch.python else executable(target.kind)
+            command, environment = COMMANDS[target.kind](program, model, served, port, launch.args)
+        except (NotInstalled, LaunchFailed) as problem:
+            raise CouldNotTest(f"{target.name}: {problem}") from None
         environment |= {name: _text(value) for name, value in launch.env.items()}
 
         def waiting(seconds: float, line: str) -> None:

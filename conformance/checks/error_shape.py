@@ -18,10 +18,11 @@ from conformance.requirement import AI_SDK, MUST, NOTE, OPENAI_PYTHON, REPORTS, 
 
 REFUSALS = each(*INVALID)
 FOUR = SPEC.at("Error", "required: [type, message, param, code]")
-NESTED = SPEC.at("ErrorResponse", "properties: error: $ref: '#/components/schemas/Error', required: [error]")
+NESTED = SPEC.at("ErrorResponse", "properties: {error: {$ref: '#/components/schemas/Error'}}, required: [error]")
 LOST = OPENAI_PYTHON.at("errors", "reads `body['error']`; anything else becomes the bare message 'Error code: 400'")
 UNREADABLE = Unwitnessed("no refusal that can be read that far")
 LENGTH = 300  # of a body in a finding
+MOST = 8000  # of a body that is searched for what it should not show: patterns take their time on hostile ones
 
 
 def _html(x: Exchange) -> bool:
@@ -55,7 +56,11 @@ def body_is_json(x: Exchange) -> Findings:
 
 
 @check(
-    "errors.media-type-is-json", SHOULD, sends=REFUSALS, needs=REPLY, spec=SPEC.at("ErrorResponse", "application/json")
+    "errors.media-type-is-json",
+    SHOULD,
+    sends=REFUSALS,
+    needs=REPLY,
+    spec=SPEC.at("TooManyRequests.content", "application/json"),
 )
 def media_type_is_json(x: Exchange) -> Findings:
     """A refusal in JSON says so in its content type."""
@@ -193,7 +198,7 @@ def message_is_no_dump(x: Exchange) -> Findings:
 
 
 INSIDES = re.compile(
-    r"""Traceback \(most recent call last\)
+    r"""Traceback\ \(most\ recent\ call\ last\)
       | File\ \\?"[^"]+",\ line\ \d+          # a frame of Python's
       | (?:/[\w.@+-]+){2,}\.(?:py|go|rs|js|ts|cpp|java)\b
       | \bat\ [\w.$<>]+\([\w.]+\.java:\d+\)
@@ -219,7 +224,7 @@ INSIDES = re.compile(
 )
 def shows_no_insides(x: Exchange) -> Findings:
     """A refusal has no stack trace, no path of the server's files, no key and no name of a machine behind it."""
-    found = INSIDES.search(x.text) if _said(x) else None
+    found = INSIDES.search(x.text[:MOST]) if _said(x) else None
     if found:
         yield Finding("the refusal shows the insides of the server", found=found[0][:LENGTH])
 
@@ -227,5 +232,5 @@ def shows_no_insides(x: Exchange) -> Findings:
 @check("errors.types", NOTE, sends=REFUSALS, needs=REPLY)
 def types_of_errors(x: Exchange) -> Findings:
     """Which `error.type` the refusals have."""
-    if (error := _error(x)) is not None:
+    if (error := _error(x)) is not None and not error["type"].absent:
         yield Observed(error["type"], "type")

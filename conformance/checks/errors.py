@@ -100,7 +100,10 @@ def refused_streams_end(x: Exchange) -> Findings:
     SHOULD,
     sends=each(*IN_MEMBERS),
     needs=REPLY,
-    spec=ERRORS.at("400", "BadRequestError: the request was malformed or missing some required parameters"),
+    spec=ERRORS.at(
+        "BadRequestError",
+        "Your request was malformed or missing some required parameters, such as a token or an input.",
+    ),
     remedy="Catch APIStatusError instead of BadRequestError.",
 )
 def status_is_400(x: Exchange) -> Findings:
@@ -122,7 +125,7 @@ UNKNOWN_WINDOW = 12_000
 def _too_long(stream: bool) -> Chain:
     def ask(card: Exchange) -> Probe | str:
         known = [card.json[name].value for name in WINDOWS] + [card.json["meta"]["n_ctx"].value]
-        window = next((one for one in known if isinstance(one, int) and one > 0), UNKNOWN_WINDOW)
+        window = next((one for one in known if isinstance(one, int) and one > 1), UNKNOWN_WINDOW)
         if window > MOST:
             return f"a window of {window} tokens is too large to be filled"
         text = " ".join(map(str, range(window + 100)))  # each number is a token at least
@@ -140,7 +143,11 @@ FITS = Unwitnessed("the prompt fits into the window")
     MUST,
     sends=each(TOO_LONG, TOO_LONG_STREAMED),
     needs=REPLY,
-    spec=ERRORS.at("400", "a prompt beyond the context of the model is an invalid request"),
+    spec=REPORTS.at(
+        "llama.cpp",
+        "A prompt that was too long was a 500 at times, and the official clients sent it again and again.",
+        "https://github.com/ggml-org/llama.cpp/issues/19774",
+    ),
     remedy="Count tokens in the client and stay below the window.",
 )
 def overflow_is_refused(card: Exchange, x: Exchange) -> Findings:
@@ -298,7 +305,7 @@ REQUEST_IDS = ("x-request-id", "x-amzn-requestid", "request-id", "x-generation-i
     MAY,
     sends=each(HELLO, HOT),
     needs=REPLY,
-    spec=OVERVIEW.at("debugging requests", "x-request-id: unique identifier for this API request"),
+    spec=OVERVIEW.at("debugging requests", "Unique identifier for this API request (used in troubleshooting)"),
     remedy="vLLM: --enable-request-id-headers.",
 )
 def name_their_request(x: Exchange) -> Findings:
@@ -307,17 +314,23 @@ def name_their_request(x: Exchange) -> Findings:
         yield Finding("no header has the id of the request", at="x-request-id")
 
 
+SPENT = ("insufficient_quota", "credit_balance_exhausted", "billing_hard_limit_reached")
+"""Refusals with a 429 that ask for somebody's action, not for patience: OpenAI leaves the header out there."""
+
+
 @check(
     "errors.busy-says-when",
     SHOULD,
     sends=HELLO,
     needs=ANYTHING,
-    spec=SPEC.at("TooManyRequests", "Retry-After: type: integer, minimum: 1"),
+    spec=SPEC.at("TooManyRequests.headers.Retry-After", "The minimum number of seconds to wait before retrying."),
     remedy="Retry with a growing delay; the official clients do.",
 )
 def busy_says_when(x: Exchange) -> Findings:
     """An answer of 429 has `Retry-After`."""
     if x.status != 429:
         yield Unwitnessed("the server was not busy")
+    elif any(x.error[name].value == one for name in ("type", "code") for one in SPENT):
+        yield Unwitnessed("the account is out of credit, which no waiting helps")
     elif not (x.header("retry-after") or x.header("retry-after-ms")):
         yield Finding("a 429 does not say when to try again", at="retry-after")

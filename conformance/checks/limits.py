@@ -62,7 +62,7 @@ def _served(x: Exchange) -> Findings:
     SHOULD,
     sends=DEFAULTS,
     needs=REPLY,
-    spec=SPEC.at("CreateChatCompletionRequest", "temperature default: 1, top_p default: 1, n default: 1"),
+    spec=SPEC.at("ModelResponseProperties.top_p", "minimum: 0, maximum: 1, default: 1"),
     remedy="Leave default values out of the requests: several clients write them out.",
 )
 def defaults_are_accepted(x: Exchange) -> Findings:
@@ -76,7 +76,7 @@ def defaults_are_accepted(x: Exchange) -> Findings:
     SHOULD,
     sends=NULLS,
     needs=REPLY,
-    spec=SPEC.at("CreateChatCompletionRequest", "max_completion_tokens: type: integer, nullable: true"),
+    spec=SPEC.at("CreateChatCompletionRequest.max_completion_tokens", "type: integer, nullable: true"),
     remedy="Have the client leave out members without a value (exclude_none).",
 )
 def null_means_absent(x: Exchange) -> Findings:
@@ -98,7 +98,7 @@ def null_means_absent(x: Exchange) -> Findings:
     ),
     needs=REPLY,
     examples=12,
-    spec=SPEC.at("CreateChatCompletionRequest", "minimum: -2, maximum: 2; temperature minimum: 0, maximum: 2"),
+    spec=SPEC.at("CreateChatCompletionRequest.frequency_penalty", "type: number, default: 0, minimum: -2, maximum: 2"),
 )
 def valid_values_are_accepted(x: Exchange) -> Findings:
     """Any value within a parameter's documented range is answered, or the parameter is refused by name."""

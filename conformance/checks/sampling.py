@@ -19,7 +19,7 @@ from conformance.reading.message import Choice
 from conformance.refusal import message, named
 from conformance.requirement import MUST, NOTE, SHOULD, SPEC
 
-TWO = chat(n=2, temperature=1)
+TWO = chat(temperature=1, n=2)
 """Some servers refuse several choices where nothing is left to chance, which may be their default."""
 STOPPED = COUNT.asking(stop=["17", "30"])
 SEEDED = chat("Tell me about the sea", temperature=1, seed=42)
@@ -51,7 +51,7 @@ def _served(x: Exchange) -> Findings:
     MUST,
     sends=each(GREEDY, STOPPED, TWO, SEEDED, FORCED),
     needs=REPLY,
-    spec=SPEC.at("CreateChatCompletionRequest", "stop, n, seed, logit_bias and temperature are among its properties"),
+    spec=STOP,
 )
 def requests_are_accepted(x: Exchange) -> Findings:
     """A request with a valid sampling parameter is answered, or refused by that parameter's name."""

@@ -6,7 +6,6 @@ off, or the model refused to say, tells nothing about the server here.
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import jsonschema
@@ -38,15 +37,21 @@ ENSURES = SPEC.at(
     "CreateChatCompletionRequest.response_format",
     "enables Structured Outputs which ensures the model will match your supplied JSON schema.",
 )
-FENCE = re.compile(r"\s*```[a-zA-Z]*\s*\n(.*?)\n?\s*```\s*", re.DOTALL)
+FENCE = "```"
 CONTENT = "/choices/0/message/content"
 IGNORED = Unwitnessed("schemas are ignored altogether")
 
 
+def _fenced(text: str) -> bool:
+    """Whether all of the text is one Markdown fence."""
+    bare = text.strip()
+    return bare.startswith(FENCE) and bare.endswith(FENCE) and "\n" in bare
+
+
 def _unfenced(text: str) -> str:
     """The text inside a Markdown fence, where that is all there is: the fence is another check's finding."""
-    fence = FENCE.fullmatch(text)
-    return fence[1] if fence else text
+    bare = text.strip()
+    return bare[bare.index("\n") : -len(FENCE)] if _fenced(text) else text
 
 
 def _untold(choice: Choice) -> str:
@@ -164,7 +169,7 @@ def loose_schema(x: Exchange) -> Findings:
 )
 def no_fence(x: Exchange) -> Findings:
     """The JSON stands alone: no Markdown fence around it."""
-    if FENCE.fullmatch(x.choice.text):
+    if _fenced(x.choice.text):
         yield Finding("the answer is fenced", at=CONTENT, found=x.choice.text[:200])
 
 

@@ -167,9 +167,15 @@ def result_may_be_empty(plain: Exchange, empty: Exchange) -> Findings:
     yield from taken(plain, empty, "an empty result is refused")
 
 
-@check("tool_results.result-is-any-text", SHOULD, sends=outputs, spec=SPEC.at(
-    f"{TOOL_MESSAGE}.content", "The contents of the tool message."
-), needs=REPLY, requires="tools", examples=8)  # fmt: skip
+@check(
+    "tool_results.result-is-any-text",
+    SHOULD,
+    sends=outputs,
+    spec=SPEC.at(f"{TOOL_MESSAGE}.content", "The contents of the tool message."),
+    needs=REPLY,
+    requires="tools",
+    examples=8,
+)
 def result_is_any_text(plain: Exchange, other: Exchange) -> Findings:
     """A result may be JSON, an error, markup, control characters, or long."""
     yield from taken(plain, other, "a result is refused for its text")
@@ -257,9 +263,14 @@ def null_calls_are_none(plain: Exchange, null: Exchange) -> Findings:
     yield from taken(plain, null, "tool_calls: null in the history is refused")
 
 
-@check("tool_results.id-is-required", SHOULD, sends=(ANSWERED, ANSWERED_WITHOUT_ID), spec=SPEC.at(
-    TOOL_MESSAGE, "required: [role, content, tool_call_id]"
-), needs=REPLY, requires="tools")  # fmt: skip
+@check(
+    "tool_results.id-is-required",
+    SHOULD,
+    sends=(ANSWERED, ANSWERED_WITHOUT_ID),
+    spec=SPEC.at(TOOL_MESSAGE, "required: [role, content, tool_call_id]"),
+    needs=REPLY,
+    requires="tools",
+)
 def id_is_required(plain: Exchange, other: Exchange) -> Findings:
     """A result that does not say which call it belongs to is refused with a 4xx."""
     if not plain.ok:

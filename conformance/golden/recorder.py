@@ -1,7 +1,7 @@
 """Makes a golden set from a target's answers, and writes it where people can read and mend it.
 
-The probes, and what is masked, are those of the set that OpenAI's documents make. What a recorded set masks already is kept
-when it is recorded again.
+The probes, and what is masked, are those of the set that OpenAI's documents make. What a recorded set masks already is
+kept when it is recorded again.
 """
 
 from __future__ import annotations

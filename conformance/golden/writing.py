@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import yaml
@@ -29,11 +30,12 @@ def text_of(golden: GoldenSet) -> str:
     whole |= {"masks": dict(golden.masks.reasons), "counted": dict(golden.counted.reasons)}
     whole["headers"] = dict(golden.headers)
     whole["answers"] = {entry.name: _entry(entry) for entry in golden.entries}
-    return HEAD.format(name=golden.name) + _yaml(_laid_out(whole), 120)
+    style: dict[str, Any] = {"sort_keys": False, "allow_unicode": True, "default_flow_style": False, "width": 120}
+    return HEAD.format(name=golden.name) + str(yaml.dump(_laid_out(whole), Dumper=_Dumper, **style))
 
 
-SHORT = 90
-"""Characters of what is written on one line."""
+SHORT = 100
+"""Characters of what is written on one line, as JSON: YAML needs fewer quotes."""
 
 
 class OneLine(dict[str, Any]):
@@ -54,20 +56,12 @@ _Dumper.add_representer(OneLine, lambda dumper, data: dumper.represent_mapping(_
 _Dumper.add_representer(OneLineList, lambda dumper, data: dumper.represent_sequence(_LIST, data, flow_style=True))
 
 
-def _yaml(value: Any, width: float) -> str:
-    style: dict[str, Any] = {"sort_keys": False, "allow_unicode": True, "default_flow_style": False}
-    text: str = yaml.dump(value, Dumper=_Dumper, width=width, **style)
-    return text
-
-
 def _laid_out(value: Any, depth: int = 0) -> Any:
     """A value with all that is short on one line, and one thing a line above that."""
     if not isinstance(value, (dict, list)):
         return value
-    if depth > 1:
-        flat = OneLine(value) if isinstance(value, dict) else OneLineList(value)
-        if len(_yaml(flat, float("inf"))) <= SHORT:
-            return flat
+    if depth > 1 and len(json.dumps(value, ensure_ascii=False)) <= SHORT:
+        return OneLine(value) if isinstance(value, dict) else OneLineList(value)
     if isinstance(value, list):
         return [_laid_out(one, depth + 1) for one in value]
     return {name: _laid_out(one, depth + 1) for name, one in value.items()}

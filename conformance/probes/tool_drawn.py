@@ -73,7 +73,7 @@ PIECES = (
     "\\n",
     "\\u0041",
 )
-texts = st.lists(st.sampled_from(PIECES), min_size=4, max_size=10).map("".join)
+texts = st.lists(st.sampled_from(PIECES), min_size=6, max_size=12, unique=True).map("".join)
 """What JSON within a JSON string gets wrong: quotes, backslashes, line breaks, what looks like an escape, alphabets."""
 foreign = st.lists(st.sampled_from(("é", "世界", "😀", "ß", "ж", "a")), min_size=1, max_size=6).map(
     lambda drawn: "ü" + "".join(drawn)
@@ -114,11 +114,15 @@ _arrays = st.builds(
     st.one_of(_leaves, _objects),
     st.integers(1, 3),
 )
-_names = st.sampled_from(("colour", "count", "box", "list", "flag", "note"))
-schemas = st.dictionaries(_names, st.one_of(_leaves, _objects, _arrays), min_size=1, max_size=4).map(
-    lambda properties: {**_closed(properties), "$defs": {"colour": COLOUR}}
-)
-"""Schemas within what strict mode knows, each of whose instances is small."""
+
+
+def _form(names: list[str], leaf: Schema, inner: Schema, many: Schema) -> Schema:
+    form = _closed(dict(zip(names, (leaf, inner, many), strict=True)))
+    return {**form, "$defs": {"colour": COLOUR}}
+
+
+schemas = st.builds(_form, st.permutations(["size", "box", "list"]), _leaves, _objects, _arrays)
+"""Schemas within what strict mode knows, each with an object and an array in it, and with small instances only."""
 
 
 def recording(schema: Schema) -> Probe:

