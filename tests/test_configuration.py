@@ -119,12 +119,13 @@ def test_a_launch_is_read_as_text(here: Path) -> None:
 
 
 def test_the_shipped_file_is_read() -> None:
-    """The example that comes with the suite has the three targets of the documentation."""
+    """The example that comes with the suite has the four targets of the documentation."""
     targets = read(SHIPPED)
-    assert list(targets.by_name) == ["reference", "vllm-local", "openai"]
+    assert list(targets.by_name) == ["reference", "vllm-local", "llama-local", "openai"]
     launch = targets.by_name["vllm-local"].launch
     assert launch is not None
     assert launch.model == "fixtures/model"
+    assert targets.by_name["llama-local"].kind == "llama.cpp"
     assert targets.by_name["openai"].key == Secret("OPENAI_API_KEY")
 
 

@@ -51,7 +51,7 @@ def server(code: str = WELL, status: int = 200) -> tuple[list[str], str]:
     return [*PYTHON, code, str(port), str(status)], f"http://127.0.0.1:{port}/health"
 
 
-def until(holds: Callable[[], bool], seconds: float = 10) -> bool:
+def until(holds: Callable[[], bool], seconds: float = 20) -> bool:
     """Whether something comes to hold in time."""
     deadline = time.monotonic() + seconds
     while not (held := holds()) and time.monotonic() < deadline:

@@ -73,9 +73,9 @@ WHOLE_FILES = {
     "the reference's name": ("targets:\n  reference: {kind: openai}\n", 2, "taken by the embedded server"),
 }
 STANZAS = {
-    "no kind": ("model: m", 2, "one of reference, openai, vllm, sglang"),
+    "no kind": ("model: m", 2, "one of reference, openai, vllm, llama.cpp, sglang"),
     "an unknown kind": ("kind: vlm", 3, "not `vlm`: did you mean `vllm`?"),
-    "a kind nobody knows": ("kind: zzz", 3, "must be one of reference, openai, vllm, sglang, not `zzz`"),
+    "a kind nobody knows": ("kind: zzz", 3, "must be one of reference, openai, vllm, llama.cpp, sglang, not `zzz`"),
     "a kind that is a list": ("kind: [openai]", 3, "not a list"),
     "a recorded run": ("kind: replay", 3, "--target replay:DIR"),
     "an unknown key": (OPENAI + "modle: m", 4, "did you mean `model`?"),

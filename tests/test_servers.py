@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from conformance.transport import servers
-from conformance.transport.servers import Build, Engine, InstallFailed, NotInstalled, executable, install, installed
+from conformance.transport.engines import Build, Engine, Source
+from conformance.transport.servers import InstallFailed, NotInstalled, executable, install, installed
 
 TOY = Engine(
     name="toy",
@@ -27,6 +28,14 @@ TOY = Engine(
     systems=(sys.platform,),
     pythons=(".".join(map(str, sys.version_info[:2])),),
 )
+
+COMPILED = Engine(
+    **{
+        **vars(TOY),
+        "cpu": Build("toy-source==1.0", source=Source(("maker==2",), "vendor/toy", ("-DWELL=ON",), "toy", "bin/toy")),
+    }
+)
+"""The same, built from what its source distribution carries."""
 
 PYTHON = """#!/bin/sh
 # Stands for Python: `-m venv DIR` makes an environment with this file in it, `-m pip install` makes the program.
@@ -243,6 +252,109 @@ def test_unknown_engine_names_the_known(machine: Machine) -> None:
     for ask, problem in ((executable, NotInstalled), (install, InstallFailed)):
         with pytest.raises(problem, match="there is no engine 'tpyo' here; there is toy"):
             ask("tpyo")
+
+
+# Compiled ones
+
+TOOLS = """for tool in cmake ninja; do cp "{maker}" "${{0%/*}}/$tool"; done
+mkdir -p "{toy}/vendor/toy"; touch "{toy}/vendor/toy/CMakeLists.txt" "{toy}/other" """
+FETCHES = """while [ "$1" != -d ]; do shift; done
+mkdir -p "$2"; tar -C "{folder}" -czf "$2/toy_source-1.0.tar.gz" toy_source-1.0"""
+MAKER = """#!/bin/sh
+# Stands for cmake: `-S DIR -B DIR` looks for the source, `--build DIR` makes the program.
+echo "${{0##*/}} $@" >> "{calls}"
+case "$*" in
+  *"--build"*) {builds}; mkdir -p "$2/bin"; printf '#!/bin/sh\\necho toy $1\\n' > "$2/bin/toy"; chmod +x "$2/bin/toy";;
+  *) test -f "$2/CMakeLists.txt" && ! test -e "$2/../../other";;
+esac
+"""
+
+
+@pytest.fixture
+def workshop(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> Machine:
+    """A machine with a compiler on which the compiled toy can be installed."""
+    monkeypatch.setattr(servers, "ENGINES", {"toy": COMPILED})
+    monkeypatch.setattr(shutil, "which", {"g++": "/usr/bin/g++"}.get)
+    monkeypatch.setattr(servers.os, "cpu_count", lambda: 3)
+    monkeypatch.delenv("CXX", raising=False)
+    builds(machine, ":")
+    return machine
+
+
+def builds(machine: Machine, command: str) -> None:
+    """Let a build run a shell command first."""
+    maker = machine.folder / "maker"
+    maker.write_text(MAKER.format(calls=machine.log, builds=command))
+    maker.chmod(0o755)
+    machine.python.write_text(
+        PYTHON.format(
+            calls=machine.log, install=TOOLS.format(maker=maker, toy=machine.folder / "toy_source-1.0")
+        ).replace("esac", f'  *" download "*) {FETCHES.format(folder=machine.folder)};;\nesac')
+    )
+
+
+def test_program_is_compiled(workshop: Machine) -> None:
+    """A compiled engine is fetched as source, built at the lowest priority, and only the program is kept."""
+    program = workshop.install()
+    env, work = workshop.directory / "env", workshop.directory / "work"
+    source, made = work / "toy_source-1.0" / "vendor" / "toy", work / "build"
+    assert [call.split("--disable-pip-version-check ")[-1] for call in workshop.calls()] == [
+        f"-m venv {env}",
+        "install --progress-bar off maker==2",
+        f"download --progress-bar off --no-deps --no-binary toy-source -d {work}/fetched toy-source==1.0",
+        f"cmake -S {source} -B {made} -G Ninja -DCMAKE_MAKE_PROGRAM={env}/bin/ninja -DWELL=ON",
+        f"cmake --build {made} --parallel 3 --target toy",
+    ]
+    assert f"$ nice -n 19 {env}/bin/cmake --build" in (workshop.directory / "install.log").read_text()
+    assert program == executable("toy") == env / "bin" / "toy"
+    assert not work.exists()
+    assert [state.build for state in installed()] == ["toy-source==1.0"]
+
+
+def test_no_compiler_is_told_first(workshop: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a C++ compiler one line says so, and how to get one, before anything is fetched."""
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    with pytest.raises(InstallFailed, match=r"Toy is compiled here, and there is no C\+\+ compiler.*apt install g\+\+"):
+        workshop.install()
+    assert not workshop.calls()
+    monkeypatch.setenv("CXX", "/opt/own/c++")
+    workshop.install()
+
+
+def test_failed_build_shows_its_errors(workshop: Machine) -> None:
+    """Of a build that fails, the compiler's errors are repeated, and not the lines around them."""
+    builds(workshop, "echo '[1/9] Building x.o'; echo 'x.cpp:7:1: error: no such thing'; echo 'ninja: stopped'; exit 1")
+    with pytest.raises(InstallFailed) as caught:
+        workshop.install()
+    first, *rest = str(caught.value).splitlines()
+    assert "compiling it (ten minutes or more) ended with status 1" in first
+    assert rest == ["  x.cpp:7:1: error: no such thing"]
+    assert not installed()[0].ready
+
+
+def test_build_without_the_program_is_none(workshop: Machine) -> None:
+    """A build that ends well and made no program is a failed install."""
+    builds(workshop, "exit 0")
+    with pytest.raises(InstallFailed, match="compiling it made no bin/toy"):
+        workshop.install()
+
+
+def test_distribution_without_the_source_is_none(workshop: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A distribution that does not carry what is to be built is a failed install."""
+    moved = Build("toy-source==1.0", source=Source(("maker==2",), "elsewhere", (), "toy", "bin/toy"))
+    monkeypatch.setattr(servers, "ENGINES", {"toy": Engine(**{**vars(COMPILED), "cpu": moved})})
+    with pytest.raises(InstallFailed, match="unpacking the source found no elsewhere in it"):
+        workshop.install()
+
+
+# Those there are
+
+
+def test_llama_is_one_build() -> None:
+    """llama.cpp is the same build with a GPU and without, of the version that is shown."""
+    llama = servers.ENGINES["llama.cpp"]
+    assert llama.cpu == llama.gpu
+    assert llama.cpu.requirement.partition("==")[2] == llama.version
 
 
 def test_vllm_is_pinned_alike() -> None:

@@ -110,6 +110,8 @@ def no_arguments_are_an_object(x: Exchange) -> Findings:
 def strict_schema_is_kept(whole: Exchange, streamed: Exchange) -> Findings:
     """The arguments of a call of a strict tool are valid under its schema, whole and streamed."""
     schema = Draft202012Validator(parameters(whole.probe))
+    if not any(complete(whole, streamed)):
+        yield Unwitnessed("there is no complete call of the strict tool")
     for x in (whole, streamed):
         for call in complete(x):
             try:

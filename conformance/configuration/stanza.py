@@ -18,7 +18,7 @@ from conformance.quantity import Day, HeaderName, Named, Open, PlainOrEmpty, Tex
 from conformance.secret import VARIABLE, is_secret_name, shape, shown
 from conformance.target import CAPABILITIES, KINDS, REACH, Kind, Launch, Limits, Price, Timeout, Written
 
-CHECK_ID = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*(?:\.[a-z0-9]+(?:-[a-z0-9]+)*)+")
+CHECK_ID = re.compile(r"[a-z][a-z0-9_]*(?:-[a-z0-9]+)*(?:\.[a-z0-9]+(?:-[a-z0-9]+)*)+")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")  # it becomes the name of a folder and a part of node ids
 
 # What people write who have another tool's words in mind, and no resemblance would find.

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import json
+import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 DEEPEST = 200
 """Levels of nesting beyond which a document is refused: no answer of this API comes near, an attack does."""
+
+
+LONGEST = 300
+"""Digits of a whole number beyond which a document is refused: it would not fit a float, nor, some sums later, into a line
+of text."""
+_LONG = re.compile(f"[0-9]{{{LONGEST}}}")
 
 
 class NotJSON(ValueError):
@@ -31,12 +39,17 @@ def _refuse_constant(text: str) -> Any:
     raise NotJSON(f"{text} is not a JSON number")
 
 
+def _short(digits: str) -> int:
+    if len(digits) > LONGEST:
+        raise NotJSON(f"a number has more than {LONGEST} digits")
+    return int(digits)
+
+
 def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     value = dict(pairs)
     if len(value) != len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
-        raise NotJSON(f"the member {twice!r} occurs twice in one object")
+        ((twice, _),) = Counter(key for key, _ in pairs).most_common(1)
+        raise NotJSON(f"the member {twice[:80]!r} occurs twice in one object")
     return value
 
 
@@ -49,7 +62,10 @@ def parse(text: str | bytes, *, unique: bool = False) -> Any:
     try:
         if isinstance(text, bytes):
             text = text.decode("utf-8-sig")  # the library would guess UTF-16 and UTF-32 too, and let surrogates pass
-        value = json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_pairs if unique else None)
+        short = _short if _LONG.search(text) else None  # a function called for each number would be slow
+        value = json.loads(
+            text, parse_constant=_refuse_constant, parse_int=short, object_pairs_hook=_pairs if unique else None
+        )
         _bound(value)
     except NotJSON:
         raise

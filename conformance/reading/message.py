@@ -58,46 +58,59 @@ class Choice:
         return message
 
 
-def _text(old: str | None, value: Value) -> str | None:
-    return (old or "") + value.value if isinstance(value.value, str) else old
+class _Pieces:
+    """Texts being put together. They are joined once, in the end: to add to a text again and again takes time squared."""
+
+    def __init__(self) -> None:
+        self._of: dict[tuple[int, str], tuple[Choice | Call, list[str]]] = {}
+
+    def add(self, owner: Choice | Call, member: str, value: Value) -> bool:
+        """A piece of a member, if it is text; whether it is."""
+        if isinstance(value.value, str):
+            self._of.setdefault((id(owner), member), (owner, []))[1].append(value.value)
+        return isinstance(value.value, str)
+
+    def join(self) -> None:
+        """Give every member its text."""
+        for (_, member), (owner, pieces) in self._of.items():
+            setattr(owner, member, "".join(pieces))
 
 
-def _add(choice: Choice, part: Value, *, streamed: bool) -> None:
-    """Add a message (or delta) to a choice."""
-    choice.role = _text(choice.role, part["role"]) or ""
-    choice.content = _text(choice.content, part["content"])
-    choice.refusal = _text(choice.refusal, part["refusal"])
-    for name in ("reasoning_content", "reasoning"):
-        if isinstance(part[name].value, str):
-            choice.reasoning += part[name].value
-            break
+def _add(choice: Choice, part: Value, calls: dict[tuple[int, int], Call], texts: _Pieces, *, streamed: bool) -> None:
+    """Add a message (or delta) to a choice. `calls` are all of the answer, by the indices of choice and call."""
+    for name in ("role", "content", "refusal"):
+        texts.add(choice, name, part[name])
+    texts.add(choice, "reasoning", part["reasoning_content"]) or texts.add(choice, "reasoning", part["reasoning"])
     for place, delta in enumerate(part["tool_calls"]):
         index = delta["index"].value if streamed else place
         if not isinstance(index, int):
             index = place
-        call = next((one for one in choice.calls if one.index == index), None)
-        if call is None:
-            call = Call(index)
-            choice.calls.append(call)
-        call.id = _text(call.id, delta["id"]) or ""
-        call.type = _text(call.type, delta["type"]) or ""
-        call.name = _text(call.name, delta["function"]["name"]) or ""
-        call.arguments = _text(call.arguments, delta["function"]["arguments"]) or ""
+        if (choice.index, index) not in calls:
+            calls[choice.index, index] = Call(index)
+            choice.calls.append(calls[choice.index, index])
+        call = calls[choice.index, index]
+        texts.add(call, "id", delta["id"])
+        texts.add(call, "type", delta["type"])
+        texts.add(call, "name", delta["function"]["name"])
+        texts.add(call, "arguments", delta["function"]["arguments"])
 
 
 def assemble(values: Iterable[Value], *, streamed: bool) -> dict[int, Choice]:
     """The choices of an answer by index, from its body or from the data of its events in order."""
     choices: dict[int, Choice] = {}
+    calls: dict[tuple[int, int], Call] = {}
+    texts = _Pieces()
     for value in values:
         for place, one in enumerate(value["choices"]):
             index = one["index"].value
             if not isinstance(index, int) or isinstance(index, bool):
                 index = place
             choice = choices.setdefault(index, Choice(index))
-            _add(choice, one["delta" if streamed else "message"], streamed=streamed)
+            _add(choice, one["delta" if streamed else "message"], calls, texts, streamed=streamed)
             if isinstance(one["finish_reason"].value, str) and one["finish_reason"].value:
                 choice.finish_reason = one["finish_reason"].value
             choice.tokens += [
                 token.value for token in one["logprobs"]["content"] if isinstance(token.value, dict)
             ]
+    texts.join()
     return choices

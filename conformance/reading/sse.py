@@ -14,7 +14,7 @@ LINE_END = re.compile(rb"\r\n|\r|\n")
 BOM = b"\xef\xbb\xbf"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Event:
     """One block of fields between blank lines. `span` is its (start, end) byte offsets in the body, end exclusive."""
 

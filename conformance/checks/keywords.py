@@ -1,0 +1,81 @@
+"""Which words of JSON Schema an endpoint enforces, ignores, or refuses. Facts to compare servers by, and no verdicts.
+
+Each word is tried in strict mode where that has room for it; `structured.keywords` is about the other mode.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jsonschema
+
+from conformance.check import REPLY, Check, check
+from conformance.exchange import Exchange
+from conformance.finding import Finding, Findings, Observed
+from conformance.probes.keywords import GROUPS, WORDS, every_word, words
+from conformance.reading.json import NotJSON, parse
+from conformance.refusal import message
+from conformance.requirement import NOTE, SHOULD, STRUCTURED
+
+BY_SCHEMA = "structured.json_schema"
+Asserting = jsonschema.Draft202012Validator
+
+
+def kept(schema: Any, text: str) -> bool:
+    """Whether a text is JSON, and valid under a schema with all its words, formats too."""
+    try:
+        value = parse(text)
+    except NotJSON:
+        return False
+    return bool(Asserting(schema, format_checker=Asserting.FORMAT_CHECKER).is_valid(value))
+
+
+def standing(x: Exchange) -> str:
+    """What becomes of the word that a request is about."""
+    if not x.ok:
+        return "refused" if x.status is not None and x.status < 500 else "server error"
+    if x.choice.refusal or x.choice.calls or x.choice.finish_reason in ("length", "content_filter"):
+        return "undecided"  # cut off, or another answer than the one in question
+    return "enforced" if kept(WORDS[x.key].schema, x.choice.text) else "ignored"
+
+
+def noting(group: str, what: str) -> Check:
+    """A note of what becomes of each word of a group."""
+
+    def judge(x: Exchange) -> Findings:
+        yield Observed(standing(x), WORDS[x.key].word)
+
+    judge.__doc__ = f"What becomes of {what}: each is enforced, ignored, or refused."
+    identity, examples = f"structured.words-for-{group}", len(GROUPS[group])
+    return check(identity, NOTE, sends=words(group), needs=REPLY, requires=BY_SCHEMA, examples=examples)(judge)
+
+
+values = noting("values", "a type, a constant, and an enumeration in a schema")
+strings = noting("strings", "patterns, formats, and lengths of strings")
+numbers = noting("numbers", "bounds of numbers, and what they are multiples of")
+arrays = noting("arrays", "what a schema says about the items of an array")
+objects = noting("objects", "what a schema says about the members of an object")
+combinations = noting("combinations", "schemas that are combined: of any, of one, of all, of none, under a condition")
+references = noting("references", "references in a schema, also to itself")
+roots = noting("roots", "schemas whose root is no object, or one without members")
+
+
+@check(
+    "structured.words-are-no-server-error",
+    SHOULD,
+    sends=every_word,
+    needs=REPLY,
+    requires=BY_SCHEMA,
+    examples=len(WORDS),
+    spec=STRUCTURED.at(
+        "supported schemas",
+        "If you turn on Structured Outputs by supplying `strict: true` and call the API with an unsupported JSON Schema, "
+        "you will receive an error.",
+    ),
+    remedy="Take the word out of the schema, and check the answer in the client.",
+)
+def words_are_no_server_error(x: Exchange) -> Findings:
+    """A strict schema with any one word of JSON Schema is answered or refused, never a server error."""
+    if x.status is not None and x.status >= 500:
+        found = {"word": WORDS[x.key].word, "status": x.status, "message": message(x)[:300]}
+        yield Finding("a word of JSON Schema is a server error", expected="2xx or 4xx", found=found)

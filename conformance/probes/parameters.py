@@ -1,0 +1,125 @@
+"""Requests with one optional parameter, made so that the answer differs where the parameter works.
+
+What is drawn by chance needs a prompt that leaves room for it and seeds that make it visible; what punishes repetition
+needs a text that repeats itself, or one that is long.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Any
+
+from hypothesis import strategies as st
+from hypothesis.strategies import SearchStrategy
+
+from conformance.exchange import Exchange
+from conformance.probe import Chain, Probe
+from conformance.probes.chat import GREEDY, HELLO, chat, get, streamed
+from conformance.probes.tools import ASK, GET_WEATHER
+
+SEEDS = (1, 2, 3)
+LAMP = "Make up a sentence about a lamp"
+"""A question with many answers, in no script."""
+
+
+def drawn(**wishes: Any) -> tuple[Probe, ...]:
+    """The same question with each of the seeds. Capped, because some models never end at a high temperature."""
+    return tuple(chat(LAMP, **wishes, seed=seed, max_completion_tokens=24) for seed in SEEDS)
+
+
+COLD = drawn(temperature=0)
+HOT = drawn(temperature=2)
+NARROW = drawn(temperature=2, top_p=0.001)
+"""All the chance that there is, and then none of it: only the likeliest token is left to choose from."""
+
+ECHO = chat("Say exactly:" + " ha" * 24, temperature=0, max_completion_tokens=64)
+"""A text that does nothing but repeat a word."""
+FREQUENT = ECHO.asking(frequency_penalty=2)
+PRESENT = ECHO.asking(presence_penalty=2)
+PROSE = chat("Tell me about the sea, in three paragraphs", temperature=0, max_completion_tokens=300)
+"""A long text: among so many words there are close calls, and any push decides some of them otherwise."""
+PROSE_PRESENT = PROSE.asking(presence_penalty=2)
+
+TOP = GREEDY.asking(logprobs=True, top_logprobs=5)
+
+FUNCTION = GET_WEATHER["function"]
+FUNCTIONS = chat(ASK, functions=[FUNCTION])
+FUNCTION_NAMED = HELLO.asking(functions=[FUNCTION], function_call={"name": "get_weather"})
+"""A call is demanded where the question has no use for one."""
+FUNCTION_NAMED_STREAMED = streamed(FUNCTION_NAMED)
+FUNCTION_NONE = FUNCTIONS.asking(function_call="none")
+FUNCTIONS_AND_TOOLS = FUNCTIONS.asking(tools=[GET_WEATHER])
+
+SPOKEN = HELLO.asking(modalities=["text", "audio"], audio={"voice": "alloy", "format": "wav"})
+MODERATED = HELLO.asking(moderation={"model": "omni-moderation-latest"})
+NONSENSE = "conformance-nonsense"
+"""A value that no enumeration has."""
+SEARCHED = chat("What is new in the world today?", web_search_options={"search_context_size": "low"})
+SEARCHED_ODDLY = SEARCHED.asking(web_search_options={"search_context_size": NONSENSE})
+TIERED = HELLO.asking(service_tier="default")
+TIERED_ODDLY = HELLO.asking(service_tier=NONSENSE)
+
+CHOICES: dict[str, tuple[Any, ...]] = {
+    "reasoning_effort": ("none", "minimal", "low", "medium", "high", "xhigh", "max"),
+    "verbosity": ("low", "medium", "high"),
+    "prompt_cache_retention": ("in_memory", "24h"),
+    "modalities": (["text"],),
+}
+"""Parameters with a few known values, and those."""
+
+
+def of_choice(name: str) -> SearchStrategy[tuple[Probe, Probe]]:
+    """A request with one of the known values, beside one with a value that does not exist."""
+    known = CHOICES[name]
+    odd = [NONSENSE] if isinstance(known[0], list) else NONSENSE
+    return st.sampled_from([(HELLO.asking(**{name: value}), HELLO.asking(**{name: odd})) for value in known])
+
+
+PUZZLE = "How many of the numbers from 1 to 30 have a 7 in them or are multiples of 7?"
+LEVELS: dict[str, tuple[Probe, Probe]] = {
+    "reasoning_effort": (chat(PUZZLE, reasoning_effort="low"), chat(PUZZLE, reasoning_effort="high")),
+    "verbosity": (chat("Tell me about the sea", verbosity="low"), chat("Tell me about the sea", verbosity="high")),
+}
+"""The same question at a low and at a high level."""
+
+HINTS: dict[str, Any] = {
+    "user": "conformance",
+    "safety_identifier": "conformance",
+    "prompt_cache_key": "conformance",
+    "prompt_cache_options": {"mode": "implicit"},
+    "metadata": {"purpose": "conformance"},
+    "prediction": {"type": "content", "content": "Hello from the tiny model."},
+}
+"""What helps a server and does not show in an answer, or hardly."""
+hints = st.sampled_from([HELLO.asking(**{name: value}) for name, value in HINTS.items()])
+
+IDENTITY = re.compile(r"[A-Za-z0-9_-]{1,200}")
+"""Ids that may become part of a path: what a server sends is not trusted with more."""
+PURPOSE = {"purpose": "conformance"}
+
+
+def _stored(x: Exchange) -> Probe | str:
+    identity = x.json["id"].value
+    if not x.ok or not isinstance(identity, str) or not IDENTITY.fullmatch(identity):
+        return "there is no answer that could have been stored"
+    return replace(get(f"chat/completions/{identity}"), pause=2.0)
+
+
+def _deleted(_: Exchange, read: Exchange) -> Probe:
+    return replace(read.probe, method="DELETE", pause=0.0)
+
+
+STORED: Chain = HELLO.asking(store=True, metadata=PURPOSE).then(_stored, _deleted)
+"""An answer that is to be kept, looked up, and taken away again."""
+
+EXTENSIONS: dict[str, tuple[tuple[Probe, ...], tuple[Probe, ...]]] = {
+    "top_k": (HOT[:2], tuple(probe.asking(top_k=1) for probe in HOT[:2])),
+    "min_p": (HOT[:2], tuple(probe.asking(min_p=1.0) for probe in HOT[:2])),
+    "repetition_penalty": ((ECHO,), (ECHO.asking(repetition_penalty=1.9),)),
+    "min_tokens": ((HELLO,), (HELLO.asking(min_tokens=48),)),
+    "structured_outputs": ((HELLO,), (HELLO.asking(structured_outputs={"choice": ["ENFORCED"]}),)),
+    "guided_choice": ((HELLO,), (HELLO.asking(guided_choice=["ENFORCED"]),)),
+}
+"""Parameters that OpenAI does not have and several servers do: requests without, and the same with it."""
+extensions = st.sampled_from([(*without, *with_) for without, with_ in EXTENSIONS.values()])
