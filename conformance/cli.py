@@ -9,7 +9,7 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +79,9 @@ def parser() -> argparse.ArgumentParser:
     serve.add_argument("--delay", type=float, default=0.0, metavar="SECONDS", help="before each answer")
     serve.add_argument("--token-delay", type=float, default=0.0, metavar="SECONDS", help="before each streamed token")
     command("faults", _faults, "list the faults that the reference server can be given")
+    matrix = command("matrix", _matrix, "compute the kill matrix: which checks each planted fault trips")
+    matrix.add_argument("-o", "--output", type=Path, metavar="FILE", help="write it as YAML (default: to the terminal)")
+    matrix.add_argument("fault", nargs="*", help="only these faults")
     har = command("har", _har, "export a run as HAR 1.2, for viewers of network traffic")
     har.add_argument("run_directory", type=Path, metavar="DIR")
     har.add_argument("-o", "--output", type=Path, metavar="FILE")
@@ -147,11 +150,7 @@ def _serve(options: argparse.Namespace) -> int:
     from conformance.reference.fault import faults
     from conformance.reference.serve import main as serve
 
-    known = faults()
-    for one in options.fault:
-        if one not in known:
-            hint = nearest(one, known) or "`conformance faults` lists them"
-            raise Mistake(f"there is no fault called `{one}`; {hint}")
+    _known(options.fault, faults())
     settings = Settings(delay=options.delay, token_delay=options.token_delay)
     try:
         serve(options.host, options.port, settings, options.fault, lambda url: print(f"serving at {url} (key: {DEFAULT_KEY})", flush=True))
@@ -170,6 +169,30 @@ def _faults(options: argparse.Namespace) -> int:
         table.add_row(one.id, "legal" if one.legal else "", Text(one.title))
     _console().print(table)
     return CLEAN
+
+
+def _matrix(options: argparse.Namespace) -> int:
+    from conformance.check import catalogue
+    from conformance.matrix import compute, published
+    from conformance.reference.fault import faults
+
+    known = faults()
+    _known(options.fault, known)
+    chosen = {name: known[name] for name in options.fault or known}
+    rows = compute(chosen, catalogue().values(), tell=lambda line: print(line, file=sys.stderr, flush=True))
+    text = published(rows, catalogue())
+    if options.output:
+        options.output.write_text(text, encoding="utf-8")
+    else:
+        print(text, end="")
+    return CLEAN
+
+
+def _known(wanted: Sequence[str], known: Mapping[str, object]) -> None:
+    for one in wanted:
+        if one not in known:
+            hint = nearest(one, known) or "`conformance faults` lists them"
+            raise Mistake(f"there is no fault called `{one}`; {hint}")
 
 
 def _har(options: argparse.Namespace) -> int:

@@ -19,6 +19,29 @@ from conformance.reading.message import Choice, assemble
 LARGEST = 16 * 1024 * 1024
 """Bytes that a compressed body may grow to: no answer of this API comes near, a gzip bomb does."""
 
+
+def unpacked(data: bytes, most: int = LARGEST) -> bytes | None:
+    """Gzip or deflate undone; None where that fails, or where more than `most` bytes come out of it."""
+    engine = zlib.decompressobj(wbits=47)
+    try:
+        plain = engine.decompress(data, most)
+    except zlib.error:
+        return None
+    return None if engine.unconsumed_tail else plain
+
+
+def swollen(data: bytes, most: int = LARGEST) -> bool:
+    """Whether more than `most` bytes come out of compressed data. Takes the memory of a piece, not of the whole."""
+    engine, size = zlib.decompressobj(wbits=47), 0
+    try:
+        while data and size <= most:
+            size += len(engine.decompress(data, 1 << 16))
+            data = engine.unconsumed_tail
+    except zlib.error:
+        return False
+    return size > most
+
+
 DONE = "[DONE]"
 
 
@@ -51,7 +74,7 @@ class Ending:
         return " ".join(part for part in (self.how.value, self.phase and f"({self.phase})", self.detail) if part)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Chunk:
     """Bytes of the body as one network read gave them, `at` seconds after the request was begun."""
 
@@ -111,14 +134,14 @@ class Exchange:
 
     @cached_property
     def body(self) -> bytes:
-        """The body with gzip or deflate undone, LARGEST bytes at most; as it is where that fails."""
-        coding = (self.header("content-encoding") or "").strip().lower()
-        if coding not in ("gzip", "deflate"):
-            return self.raw
-        try:
-            return zlib.decompressobj(wbits=47).decompress(self.raw, LARGEST)
-        except zlib.error:
-            return self.raw
+        """The body with gzip or deflate undone; as it is where that fails, or would be more than LARGEST bytes."""
+        plain = unpacked(self.raw) if self.packed else None
+        return self.raw if plain is None else plain
+
+    @property
+    def packed(self) -> bool:
+        """Whether the body says that it is compressed, in a way that we know."""
+        return (self.header("content-encoding") or "").strip().lower() in ("gzip", "deflate")
 
     @property
     def text(self) -> str:

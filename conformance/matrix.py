@@ -6,6 +6,7 @@ the faultless server.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
@@ -17,6 +18,7 @@ from conformance.reference.answer import Respond
 from conformance.reference.engine import DEFAULT_KEY, Settings, responder
 from conformance.reference.fault import Fault
 from conformance.reference.memory import Ask, asking, gather
+from conformance.requirement import Level
 
 NOON = 1_800_000_000.0
 """The moment at which all requests are made: with the server's clock standing still, answers are the same every time."""
@@ -96,3 +98,19 @@ def compute(faults: Mapping[str, Fault], checks: Iterable[Check], tell: Tell = l
         tell(f"{number} of {len(faults)}: {name}")
         rows[name] = matrix.row([one])
     return rows
+
+
+def published(rows: Mapping[str, Row], checks: Mapping[str, Check]) -> str:
+    """The matrix as YAML. `names` is the check that names the broken requirement: the one that the fewest faults trip."""
+    counts = Counter(check for row in rows.values() for check in row.violated)
+    binding = {level: rank for rank, level in enumerate(Level)}
+    lines = ["# Which checks each planted fault trips. Computed by `conformance matrix`; a test computes it again.", ""]
+    for name, row in sorted(rows.items()):
+        lines.append(f"{name}:")
+        if row.violated:
+            best = min(row.violated, key=lambda one: (counts[one], binding[checks[one].level], one))
+            lines.append(f"  names: [{best}]")
+        lines.append(f"  violated: [{', '.join(row.violated)}]")
+        if row.errored:
+            lines.append(f"  errored: [{', '.join(row.errored)}]")
+    return "\n".join(lines) + "\n"

@@ -11,6 +11,7 @@ WORDS = {
     "developer_role": ("role", "developer"),
     "vision": ("image", "vision", "multimodal", "content type", "content part"),
     "audio": ("audio", "multimodal"),
+    "tools": ("tool choice", "tool-call-parser", "tool call parser", "function calling"),
 }
 """What a refusal says that names a feature which is no member of the request."""
 

@@ -128,7 +128,7 @@ class Session:
     def outcome(self, check: Check, target: Target) -> Outcome:
         """What became of a check at a target: waits for its evidence, judges it, and writes the outcome down."""
         trial = self.trials[target.name]
-        if capability := self._disclaimed(target, check):
+        if capability := self._disclaimed(trial.target, check):
             outcome = Outcome(Kind.UNSUPPORTED, reason=f"the target does not claim `{capability}`")
         else:
             outcome = self._judged(trial, check)
@@ -175,7 +175,8 @@ class Session:
 
     def verdict(self, check: Check, target: Target, outcome: Outcome) -> Verdict:
         """How an outcome counts, with the waivers of its target and the strictness of this run."""
-        waiver = next((waiver for waiver in target.waives if waiver.check == check.id), None)
+        waives = self.trials[target.name].target.waives  # of a replay: those of the day
+        waiver = next((waiver for waiver in waives if waiver.check == check.id), None)
         waived = Waived(waiver.because, waiver.until) if waiver else None
         return rule(outcome.kind, check.level, waived, strict=self.strict, today=datetime.now(UTC).date())
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,10 @@ from conformance.verdict import Ruling
 
 EVERY = 10.0
 """Seconds between two lines where output is no terminal, as in a job's log."""
+SAVE, RESTORE, CLEAR = "\x1b7", "\x1b8", "\x1b[K"
+"""Of the cursor's place; and what is right of it."""
+NARROWEST = 20
+"""Columns below which a line says nothing."""
 SOON = 1.0
 """Seconds of waiting before a terminal shows a sign of life: shorter ones nobody minds."""
 
@@ -34,7 +39,7 @@ class Waiting:
     def __init__(self, config: pytest.Config) -> None:
         self.config = config
         self._since: float | None = None
-        self._shown = 0
+        self._shown = False
         self._last = 0.0
 
     def __call__(self, line: str) -> None:
@@ -54,31 +59,29 @@ class Waiting:
                 self._rewrite(reporter, line, capture)
         elif now - max(self._last, self._since) >= EVERY:
             self._last = now
-            self._write(f"\n{line}", reporter, capture)
+            self._write(f"\n{line}\n", reporter, capture)
             reporter.currentfspath = None
 
     def _rewrite(self, reporter: Any, line: str, capture: Any) -> None:
-        width = max(20, reporter._tw.fullwidth - 1)
-        if not self._shown:
-            self._write("\n", reporter, capture)
-        text = "".join(char if char.isprintable() else " " for char in line)[:width]
-        self._write("\r" + text.ljust(self._shown), reporter, capture)
-        self._shown = len(text)
+        """Write to the right of pytest's dots, and put the cursor back to where the next dot goes."""
+        room = reporter._tw.fullwidth - reporter._tw.width_of_current_line - 3
+        if room < NARROWEST:
+            return
+        text = "".join(char if char.isprintable() else " " for char in line)
+        self._write(f"{SAVE}  {text[:room]}{CLEAR}{RESTORE}", reporter, capture)
+        self._shown = True
 
     def _erase(self, reporter: Any) -> None:
         if self._shown:
-            capture = self.config.pluginmanager.get_plugin("capturemanager")
-            self._write("\r" + " " * self._shown + "\r", reporter, capture)
-            reporter.currentfspath = None  # pytest then names the file again before its next dot
-            self._shown = 0
+            self._write(CLEAR, reporter, self.config.pluginmanager.get_plugin("capturemanager"))
+            self._shown = False
 
     @staticmethod
     def _write(text: str, reporter: Any, capture: Any) -> None:
-        if capture is None:
-            reporter.write(text, flush=True)
-            return
-        with capture.global_and_fixture_disabled():
-            reporter.write(text, flush=True)
+        # Not through pytest's writer, which would count these characters as part of its line.
+        with capture.global_and_fixture_disabled() if capture is not None else nullcontext():
+            reporter._tw._file.write(text)
+            reporter._tw._file.flush()
 
 
 def summarise(reporter: Any, directories: Iterable[Path], dead: Mapping[str, str]) -> None:

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from conformance.recording import RUN, Recording, RunLog, lines_of
 from conformance.reference.engine import DEFAULT_KEY
 from conformance.reference.serve import serving
 from conformance.secret import Secret
-from conformance.target import OPENAI, Target
+from conformance.target import OPENAI, Target, Waiver
 from conformance.transport.http import Address, Http
 from conformance.transport.launch import COMMANDS, LaunchFailed, free_port, launched
 from conformance.transport.replay import Replay
@@ -200,12 +200,22 @@ def _replay(target: Target, reports: Path, stack: ExitStack) -> Trial:
             elif line.get("type") == "outcome":
                 cases[line["check"]] = line["evidence"]
     claims = header.get("claims")
-    target = replace(target, claims=None if claims is None else frozenset(claims))
+    target = replace(
+        target,
+        claims=None if claims is None else frozenset(claims),
+        waives=tuple(_waiver(one) for one in header.get("waives", ())),
+    )
     directory = new_directory(reports, target.name)
     transport: Transport = Replay(target.name, recording)
     collector = stack.enter_context(Collector(transport, recording, target.limits, Guard(), record=False))
     address = Address(header.get("base_url", ""), header.get("model", ""))
     return Trial(target, directory, address, recording, collector, RunLog(directory), Guard(), cases, source)
+
+
+def _waiver(value: Mapping[str, Any]) -> Waiver:
+    """A waiver as the header of a run has it."""
+    until = date.fromisoformat(value["until"]) if value["until"] else None
+    return Waiver(value["check"], value["because"], value["owner"], value["issue"], until)
 
 
 @contextmanager

@@ -220,6 +220,16 @@ def test_replay_gives_the_same_outcomes(project: pytest.Pytester) -> None:
     assert result.ret == CLEAN
 
 
+def test_replay_keeps_claims_and_waivers(project: pytest.Pytester) -> None:
+    """What the target did not claim on the day, and what was waived, is so in its replay."""
+    waiver = "{own.must-is-broken: {because: known, owner: me}}"
+    project.makefile(".yaml", targets=f"targets:\n  mine: {{kind: reference, claims: [chat], waives: {waiver}}}\n")
+    chosen = ("check_own.py", "conformance/models", "-k", "list-is-served or must-is-broken")
+    live = project.runpytest("--target", "mine", *chosen)
+    again = project.runpytest("--target", f"replay:{runs(project)[0]}", *chosen)
+    assert live.parseoutcomes() == again.parseoutcomes() == {"unsupported": 1, "xfailed": 1, "deselected": 13}
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

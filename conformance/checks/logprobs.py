@@ -161,7 +161,7 @@ def bytes_spell_the_token(x: Exchange) -> Findings:
             isinstance(token, str)
             and token.isascii()
             and token.isalnum()
-            and bytes(raw.value).strip() != token.encode()
+            and bytes(raw.value).strip() != token.encode(errors="replace")
         ):
             yield Finding("the bytes spell another token", at=raw.pointer, expected=token, found=bytes(raw.value))
 
@@ -222,7 +222,7 @@ def tokens_spell_the_text(x: Exchange) -> Findings:
     spelled, text = _joined(x), x.choice.text.strip()
     if not spelled or not text:
         yield NO_ENTRIES
-    elif text.encode() not in spelled:
+    elif text.encode(errors="replace") not in spelled:
         yield Finding("the tokens do not spell the text", expected=text, found=spelled)
 
 

@@ -20,6 +20,7 @@ STRING: Schema = {"type": "string"}
 INTEGER: Schema = {"type": "integer"}
 BOOLEAN: Schema = {"type": "boolean"}
 
+
 @dataclass(frozen=True)
 class Word:
     """A word of JSON Schema, a schema that uses it, and a value that is valid but for that word."""
@@ -119,7 +120,11 @@ GROUPS: dict[str, tuple[Word, ...]] = {
         member("if/then/else", {**_KIND_AND_MARK, **_IF}, {"kind": "a", "mark": "y"}),
     ),
     "references": (
-        Word("$ref to $defs", closed({"value": {"$ref": "#/$defs/color"}}, **{"$defs": {"color": _COLOR}}), {"value": "blue"}),
+        Word(
+            "$ref to $defs",
+            closed({"value": {"$ref": "#/$defs/color"}}, **{"$defs": {"color": _COLOR}}),
+            {"value": "blue"},
+        ),
         Word(
             "$ref to definitions",
             closed({"value": {"$ref": "#/definitions/color"}}, definitions={"color": _COLOR}),

@@ -122,10 +122,7 @@ def _form(names: list[str], leaf: Schema, inner: Schema, many: Schema) -> Schema
 
 
 schemas = st.builds(_form, st.permutations(["customer", "items", "note"]), _leaves, _objects, _arrays)
-"""Schemas within what strict mode knows, each with an object and an array in it, and with small instances only.
-
-Their names are those that the fixture model knows: after others, a grammar lets it write white space for ever.
-"""
+"""Schemas within what strict mode knows, each with an object and an array in it, and with small instances only."""
 
 
 def recording(schema: Schema) -> Probe:
@@ -144,8 +141,10 @@ def parameters(probe: Probe) -> Schema:
     return schema
 
 
-recordings = schemas.map(lambda schema: (recording(schema), streamed(recording(schema))))
-"""The same strict tool, whole and streamed."""
+recordings = st.builds(
+    lambda schema, stream: streamed(recording(schema)) if stream else recording(schema), schemas, st.booleans()
+)
+"""A strict tool, asked for whole or streamed."""
 
 # Definitions that have to be accepted
 

@@ -14,8 +14,8 @@ DEEPEST = 200
 
 
 LONGEST = 300
-"""Digits of a whole number beyond which a document is refused: it would not fit a float, nor, some sums later, into a line
-of text."""
+"""Digits of a whole number beyond which a document is refused: it would fit no float, nor, some sums later, a line of
+text."""
 _LONG = re.compile(f"[0-9]{{{LONGEST}}}")
 
 

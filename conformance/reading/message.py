@@ -59,7 +59,7 @@ class Choice:
 
 
 class _Pieces:
-    """Texts being put together. They are joined once, in the end: to add to a text again and again takes time squared."""
+    """Texts being put together: joined once, in the end, as adding to a text again and again takes time squared."""
 
     def __init__(self) -> None:
         self._of: dict[tuple[int, str], tuple[Choice | Call, list[str]]] = {}
@@ -80,7 +80,8 @@ def _add(choice: Choice, part: Value, calls: dict[tuple[int, int], Call], texts:
     """Add a message (or delta) to a choice. `calls` are all of the answer, by the indices of choice and call."""
     for name in ("role", "content", "refusal"):
         texts.add(choice, name, part[name])
-    texts.add(choice, "reasoning", part["reasoning_content"]) or texts.add(choice, "reasoning", part["reasoning"])
+    if not texts.add(choice, "reasoning", part["reasoning_content"]):
+        texts.add(choice, "reasoning", part["reasoning"])
     for place, delta in enumerate(part["tool_calls"]):
         index = delta["index"].value if streamed else place
         if not isinstance(index, int):

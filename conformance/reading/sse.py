@@ -12,6 +12,9 @@ from dataclasses import dataclass
 
 LINE_END = re.compile(rb"\r\n|\r|\n")
 BOM = b"\xef\xbb\xbf"
+END = re.compile(rb"data: ?\[DONE\]")
+KEPT = 16
+"""Bytes of an unfinished line that tell what it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,41 @@ class Event:
     data_lines: int = 1
     fields: tuple[str, ...] = ()
     """The names of the fields in order."""
+
+
+class Progress:
+    """How far a stream has come, read by read: events with data, lines, and whether `[DONE]` was there.
+
+    For whoever receives a stream and has to decide when to stop. Reads may end anywhere, also within a line end.
+    """
+
+    def __init__(self) -> None:
+        self.events = 0
+        self.lines = 0
+        self.done = False
+        self._rest = b""
+        self._half = False
+        self._data = False
+
+    def hear(self, data: bytes) -> None:
+        """Take the bytes of one read."""
+        if self._half and data.startswith(b"\n"):
+            data = data[1:]  # the other half of a line end
+        if not data:
+            self._half = False
+            return
+        self._half = data.endswith(b"\r")
+        *lines, rest = LINE_END.split(self._rest + data)
+        self.lines += len(lines)
+        for line in lines:
+            if not line:
+                self.events += self._data
+                self._data = False
+            elif line.startswith(b"data"):
+                self._data = True
+                self.done = self.done or bool(END.match(line))
+        self.done = self.done or bool(END.match(rest))
+        self._rest = rest[:KEPT]
 
 
 @dataclass(frozen=True)

@@ -10,20 +10,27 @@ import ssl
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from urllib.parse import urlsplit
 
 import anyio
 import httpx2
 
 from conformance.curl import WRONG
-from conformance.exchange import Chunk, Ending, Exchange, How
+from conformance.exchange import LARGEST, Chunk, Ending, Exchange, How, swollen
 from conformance.probe import Probe
+from conformance.reading.sse import Progress
 from conformance.target import Limits
 
 AGENT = "openai-conformance/0.1"
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
-DONE = b"data: [DONE]"
+MOST_LINES = 400_000
+"""Lines of an answer, at most: no answer has so many, and each costs far more memory than its bytes."""
+TOGETHER = 0.0005
+"""Seconds within which what arrives counts as one read: a body in chunks of a byte is not to be a million of them."""
+KEPT = 64 * 1024
+"""Bytes that are kept of an answer that is too large: enough to see what it is."""
 SLACK = 0.02
 """How much longer than said, in proportion, silence within an answer may last before it is given up."""
 
@@ -87,6 +94,7 @@ class Http:
                 max_connections=connections, max_keepalive_connections=connections, keepalive_expiry=60
             ),
             trust_env=not self._is_local,  # a proxy for the world is not one for this machine
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),  # no request depends on an answer before it
         )
 
     def _request(self, client: httpx2.AsyncClient, probe: Probe) -> httpx2.Request:
@@ -125,19 +133,22 @@ class Http:
             ending = Ending(How.UNREACHABLE, _unreachable(problem), _why(problem))
         except (httpx2.HTTPError, httpx2.StreamError, OSError, ValueError) as problem:
             ending = Ending(How.CUT, "body" if got.status is not None else "first byte", _why(problem))
-        return Exchange(
+        x = Exchange(
             probe,
             self.name,
             wall,
             got.status,
             got.headers,
-            tuple(got.chunks),
+            got.chunks(KEPT if ending.how is How.TOO_LARGE else None),
             ending,
             got.answered,
             time.perf_counter() - begun,
             got.http,
             model=self.address.model,
         )
+        if x.packed and swollen(x.raw):
+            return replace(x, ending=Ending(How.TOO_LARGE, "body", f"more than {LARGEST} bytes when decompressed"))
+        return x
 
     async def _talk(
         self, client: httpx2.AsyncClient, request: httpx2.Request, probe: Probe, begun: float, got: _Got
@@ -157,19 +168,18 @@ class Http:
             try:
                 got.answer(response, time.perf_counter() - begun)
                 phase, patience = "idle", wait.idle
-                size, events, fresh = 0, 0, 0.0
+                progress, fresh = Progress(), 0.0
                 scope.deadline = deadline(patience)
                 async for data in response.aiter_raw():
                     at = time.perf_counter() - begun
-                    got.chunks.append(Chunk(at, data))
-                    size += len(data)
-                    if size > self.limits.body:
-                        return Ending(How.TOO_LARGE, "body", f"more than {self.limits.body} bytes")
-                    if leave and leave.events is not None:
-                        events += data.count(b"\n\n") + data.count(b"\r\n\r\n")
-                        if events >= leave.events:
-                            return Ending(How.LEFT, "body", f"after {events} events")
-                    if DONE in data:
+                    got.take(at, data)
+                    progress.hear(data)
+                    if got.size > self.limits.body or progress.lines > MOST_LINES:
+                        many = f"{MOST_LINES} lines" if progress.lines > MOST_LINES else f"{self.limits.body} bytes"
+                        return Ending(How.TOO_LARGE, "body", f"more than {many}")
+                    if leave and leave.events is not None and progress.events >= leave.events:
+                        return Ending(How.LEFT, "body", f"after {progress.events} events")
+                    if progress.done and phase != "linger":
                         phase, patience, fresh = "linger", wait.linger, 0.0
                     if at >= fresh:  # moving a deadline costs more than reading a chunk
                         scope.deadline = deadline(patience * (1 + SLACK))
@@ -199,9 +209,10 @@ class _Got:
 
     status: int | None = None
     headers: tuple[tuple[str, str], ...] = ()
-    chunks: list[Chunk] = field(default_factory=list)
     answered: float | None = None
     http: str = "HTTP/1.1"
+    size: int = 0
+    _reads: list[tuple[float, bytearray]] = field(default_factory=list)
 
     def answer(self, response: httpx2.Response, at: float) -> None:
         self.status = response.status_code
@@ -210,4 +221,21 @@ class _Got:
             (name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in response.headers.raw
         )
         self.answered = at
+
+    def take(self, at: float, data: bytes) -> None:
+        """Keep what a read gave; together with the one before where they came at the same time."""
+        self.size += len(data)
+        if self._reads and at - self._reads[-1][0] < TOGETHER:
+            self._reads[-1][1].extend(data)
+        else:
+            self._reads.append((at, bytearray(data)))
+
+    def chunks(self, most: int | None = None) -> tuple[Chunk, ...]:
+        """What has been read, `most` bytes of it at most."""
+        kept, left = [], self.size if most is None else most
+        for at, data in self._reads:
+            if left > 0:
+                kept.append(Chunk(at, bytes(data[:left])))
+                left -= len(data)
+        return tuple(kept)
 

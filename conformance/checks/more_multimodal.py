@@ -1,0 +1,149 @@
+"""More about images and files: how closely to look, several at once, in odd places, and where they may not come from."""
+
+from __future__ import annotations
+
+from hypothesis import strategies as st
+
+from conformance.check import REPLY, check, each
+from conformance.checks.multimodal import PART, answered_or_refused, said, taken
+from conformance.exchange import Exchange
+from conformance.finding import Finding, Findings, Observed, Unsupported, Unwitnessed
+from conformance.probes.chat import assistant, chat, user
+from conformance.probes.history import part
+from conformance.probes.images import ASK, COLOUR, DOT, IMAGE, RED, image
+from conformance.probes.tools import CALLED, GET_WEATHER, result
+from conformance.requirement import NOTE, REPORTS, SHOULD, SPEC
+
+DETAILS = {detail: chat([part(ASK), image(RED, detail=detail)]) for detail in ("low", "high", "auto")}
+TWO = chat([part(ASK), image(RED), part("And this?"), image(RED)])
+MANY = chat([part(ASK), *(image(DOT) for _ in range(40))])
+NEARBY = {
+    host: chat([part(ASK), {"type": "image_url", "image_url": {"url": f"http://{host}/red.png"}}])
+    for host in ("127.0.0.1:9", "[::1]:9", "10.255.255.1:9")
+}
+"""Images that the server would have to fetch from itself or its own network, from a port that throws everything away."""
+PDF = (
+    "JVBERi0xLjEKMSAwIG9iajw8L1R5cGUvQ2F0YWxvZy9QYWdlcyAyIDAgUj4+ZW5kb2JqCjIgMCBvYmo8PC9UeXBlL1BhZ2VzL0tpZHNbMyAwIFJdL0Nv"
+    "dW50IDE+PmVuZG9iagozIDAgb2JqPDwvVHlwZS9QYWdlL1BhcmVudCAyIDAgUi9NZWRpYUJveFswIDAgOSA5XT4+ZW5kb2JqCnRyYWlsZXI8PC9Sb290"
+    "IDEgMCBSPj4="
+)
+"""A PDF of one empty page."""
+FILE = chat(
+    [part(ASK), {"type": "file", "file": {"filename": "a.pdf", "file_data": f"data:application/pdf;base64,{PDF}"}}]
+)
+SHOWN = chat(
+    messages=[
+        user("What is the weather in Paris?"),
+        assistant(None, tool_calls=[CALLED]),
+        result(CALLED["id"], [part("A photograph:"), image(RED)]),
+    ],
+    tools=[GET_WEATHER],
+)
+"""A tool that returns an image, which OpenAI does not have."""
+
+
+def beside(plain: Exchange, x: Exchange, sentence: str) -> Findings:
+    """A finding, in the words of `sentence`, where a plain image is read and this request is not answered."""
+    if not plain.ok:
+        yield Unsupported(f"the server refuses images ({plain.status})")
+    elif not x.ok:
+        yield Finding(sentence, at="status", expected=200, found=said(x), on=x.key)
+
+
+@check(
+    "multimodal.detail-is-accepted",
+    SHOULD,
+    sends=st.sampled_from([(IMAGE, probe) for probe in DETAILS.values()]),
+    needs=REPLY,
+    requires="vision",
+    examples=len(DETAILS),
+    spec=SPEC.at(f"{PART}.image_url.detail", "Specifies the detail level of the image."),
+)
+def detail_is_accepted(plain: Exchange, x: Exchange) -> Findings:
+    """An image may say how closely to look: `low`, `high` or `auto`; what that costs in tokens is noted."""
+    yield from beside(plain, x, "an image with a level of detail is not answered")
+    detail = x.probe.wish["messages"][0]["content"][1]["image_url"]["detail"]
+    yield Observed(x.usage["prompt_tokens"].value if x.usage else None, f"prompt tokens, {detail}")
+
+
+@check(
+    "multimodal.several-images-are-counted",
+    SHOULD,
+    sends=(IMAGE, TWO),
+    needs=REPLY,
+    requires="vision",
+    spec=SPEC.at("ChatCompletionRequestUserMessage.content", "An array of content parts with a defined type."),
+    remedy="Raise the server's limit (vLLM: --limit-mm-per-prompt).",
+)
+def several_images_are_counted(one: Exchange, two: Exchange) -> Findings:
+    """A message with two images is refused, or costs more than one with one of them."""
+    less, more = one.usage["prompt_tokens"], two.usage["prompt_tokens"]
+    if not one.ok or (two.status is not None and 400 <= two.status < 500):
+        yield Unsupported(f"the server refuses images, or several of them ({two.status})")
+    elif not two.ok:
+        yield Finding("two images are neither answered nor refused", at="status", found=said(two), on=two.key)
+    elif less.type != "integer" or more.type != "integer":
+        yield Unwitnessed("tokens are not counted")
+    elif more.value < less.value + 2:
+        yield Finding(
+            "the second image is lost", at=more.pointer, expected=f"over {less.value}", found=more, on=two.key
+        )
+
+
+@check(
+    "multimodal.many-images-do-no-harm",
+    SHOULD,
+    sends=MANY,
+    needs=REPLY,
+    spec=REPORTS.at(
+        "vLLM",
+        "More images than the limit were a server error, which clients sent again and again.",
+        "https://github.com/vllm-project/vllm/issues/8527",
+    ),
+)
+def many_images_do_no_harm(x: Exchange) -> Findings:
+    """A message with 40 images is answered with choices or refused with 4xx."""
+    yield from answered_or_refused(x)
+
+
+@check(
+    "multimodal.private-address-is-refused",
+    SHOULD,
+    sends=st.sampled_from([(probe, COLOUR) for probe in NEARBY.values()]),
+    needs=REPLY,
+    examples=len(NEARBY),
+    spec=SPEC.at(f"{PART}.image_url.url", "Either a URL of the image or the base64 encoded image data."),
+    remedy="Restrict what the server fetches (vLLM: --allowed-media-domains).",
+)
+def private_address_is_refused(near: Exchange, text: Exchange) -> Findings:
+    """An image URL on the server's own machine or network is refused with 4xx."""
+    yield from taken(near, text, "an address of the server's own network is not refused as an image")
+
+
+@check(
+    "multimodal.file-is-not-ignored",
+    SHOULD,
+    sends=(FILE, COLOUR),
+    needs=REPLY,
+    spec=SPEC.at(
+        "ChatCompletionRequestMessageContentPartFile.file.file_data",
+        "The base64 encoded file data, used when passing the file to the model as a string.",
+    ),
+)
+def file_is_not_ignored(file: Exchange, text: Exchange) -> Findings:
+    """A file is refused with 4xx, or counted in the prompt."""
+    more, less = file.usage["prompt_tokens"], text.usage["prompt_tokens"]
+    if file.status is not None and 400 <= file.status < 500:
+        yield Unsupported(f"the server refuses files ({file.status})")
+    elif not file.ok:
+        yield Finding("a file is neither answered nor refused", at="status", expected="200 or 400", found=said(file))
+    elif more.type != "integer" or less.type != "integer":
+        yield Unwitnessed("tokens are not counted")
+    elif more.value <= less.value:
+        yield Finding("a file is accepted, and ignored", at=more.pointer, expected=f"over {less.value}", found=more)
+
+
+@check("multimodal.images-in-results", NOTE, sends=each(SHOWN), needs=REPLY, requires="tools")
+def images_in_results(x: Exchange) -> Findings:
+    """What becomes of an image that a tool returned: OpenAI has only text there."""
+    yield Observed(x.status, "status")

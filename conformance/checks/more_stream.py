@@ -1,0 +1,54 @@
+"""More about streams: thoughts before the answer, how much a chunk holds, and usage that comes all along."""
+
+from __future__ import annotations
+
+from conformance.check import REPLY, check, each
+from conformance.exchange import Exchange
+from conformance.finding import Finding, Findings, Observed, Unwitnessed
+from conformance.probes.chat import COUNT_STREAMED, HELLO, STREAMED, streamed
+from conformance.probes.streams import CAPPED_USAGE, GREEDY_USAGE
+from conformance.refusal import named
+from conformance.requirement import MAY, NOTE
+
+THOUGHTS = ("reasoning_content", "reasoning")
+"""Where servers put thoughts: OpenAI does not show any."""
+CONTINUOUS = streamed(HELLO, include_usage=True, continuous_usage_stats=True)
+
+
+@check("stream.thoughts-come-first", MAY, sends=each(STREAMED, COUNT_STREAMED), requires="chat.stream")
+def thoughts_come_first(x: Exchange) -> Findings:
+    """Where a stream has thoughts in a member of their own, they come before the text of the answer."""
+    said, seen = False, False
+    for chunk in x.data:
+        delta = chunk["choices"][0]["delta"]
+        thought = next((delta[name] for name in THOUGHTS if isinstance(delta[name].value, str) and delta[name]), None)
+        if thought is not None and said:
+            yield Finding("a thought follows the text of the answer", at=thought.pointer, found=thought)
+            return
+        seen = seen or thought is not None
+        said = said or bool(delta["content"])
+    if not seen:
+        yield Unwitnessed("the model does not think, or does not show it")
+
+
+@check(
+    "stream.tokens-per-chunk", NOTE, sends=each(GREEDY_USAGE, CAPPED_USAGE), requires=("chat.stream", "usage.stream")
+)
+def tokens_per_chunk(x: Exchange) -> Findings:
+    """How many tokens a chunk holds, on average."""
+    chunks = sum(bool(chunk["choices"][0]["delta"]["content"]) for chunk in x.data)
+    spent = x.usage["completion_tokens"].value
+    if not chunks or not isinstance(spent, int):
+        yield Unwitnessed("there is no text, or it is not counted")
+    else:
+        yield Observed(round(spent / chunks, 1), "capped" if x.key == CAPPED_USAGE.key else "whole")
+
+
+@check("stream_options.continuous-usage", NOTE, sends=CONTINUOUS, needs=REPLY, requires="chat.stream")
+def continuous_usage(x: Exchange) -> Findings:
+    """What becomes of `continuous_usage_stats`, which vLLM has: usage in every chunk, or not, or a refusal."""
+    counts = [chunk["usage"].type == "object" for chunk in x.data if chunk["choices"]]
+    if not x.ok:
+        yield Observed("refused" if named(x) else x.status, "continuous_usage_stats")
+    else:
+        yield Observed("honoured" if counts and all(counts) else "ignored", "continuous_usage_stats")

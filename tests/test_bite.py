@@ -1,0 +1,92 @@
+"""Every check bites, and nothing else does: the result map of faults and checks, as published in the kill matrix."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import pytest
+import yaml
+
+from conformance.check import catalogue
+from conformance.data import fixtures
+from conformance.finding import Kind
+from conformance.matrix import Matrix, Row, client, compute, still, trips
+from conformance.reference.fault import faults
+from conformance.reference.memory import outcome
+from conformance.requirement import Level
+
+PUBLISHED: dict[str, dict[str, list[str]]] = yaml.safe_load((fixtures() / "kill-matrix.yaml").read_text(encoding="utf-8"))
+SINS = {name: one for name, one in faults().items() if not one.legal}
+LEGAL = {name: one for name, one in faults().items() if one.legal}
+DIVERGENCES = {one["id"]: one for one in yaml.safe_load((fixtures() / "divergences.yaml").read_text(encoding="utf-8"))}
+UNWITNESSED_AT_HOME = {"errors.busy-says-when", "usage.thoughts-are-counted-streamed"}
+"""The reference server is never overloaded, and does not think; planted variants show both."""
+
+
+@cache
+def the_reference() -> object:
+    """One client of the faultless server: each probe is answered once."""
+    return client(still())
+
+
+@pytest.mark.parametrize("name", catalogue())
+def test_every_check_is_silent_on_the_reference(name: str) -> None:
+    """Nothing is found at a conforming server, and nothing that it serves goes unseen."""
+    found = outcome(catalogue()[name], the_reference())  # type: ignore[arg-type]
+    wanted = Kind.UNWITNESSED if name in UNWITNESSED_AT_HOME else Kind.HOLDS
+    assert found.kind is wanted, (found.reason, found.findings)
+
+
+def test_the_matrix_is_of_these_faults() -> None:
+    """Every planted fault and legal variant has its row, and no row is of a fault that is gone."""
+    assert set(PUBLISHED) == set(faults())
+
+
+@pytest.mark.parametrize("name", SINS)
+def test_every_fault_is_caught(name: str) -> None:
+    """The check that names the broken requirement is violated."""
+    names = PUBLISHED[name]["names"]
+    kinds = trips(SINS[name], [catalogue()[one] for one in names])
+    assert kinds == dict.fromkeys(names, Kind.VIOLATED)
+
+
+def test_every_check_bites() -> None:
+    """There is a fault for each check that can fail: one that only records cannot."""
+    bitten = {check for row in PUBLISHED.values() for check in row["violated"]}
+    toothless = {name for name, check in catalogue().items() if check.level is not Level.NOTE} - bitten
+    assert toothless == set()
+
+
+def test_no_legal_variant_is_accused() -> None:
+    """What the contract allows trips no MUST and no SHOULD."""
+    for name in LEGAL:
+        accused = [one for one in PUBLISHED[name]["violated"] if catalogue()[one].level in (Level.MUST, Level.SHOULD)]
+        assert accused == [], name
+
+
+def test_every_divergence_is_planted_or_ruled_on() -> None:
+    """Each real bug of the catalogue of divergences is a fault here, a legal variant with the reason, or says why not."""
+    for name, one in DIVERGENCES.items():
+        if name in SINS:
+            assert one["level"] != "control", f"{name}: a control must be legal"
+        elif name in LEGAL:
+            assert one["level"] == "control" or one.get("ruling"), f"{name}: planted as legal: say why (`ruling:`)"
+        else:
+            assert one["level"] == "control" or one.get("ruling"), f"{name}: not planted: say why (`ruling:`)"
+
+
+@pytest.mark.slow
+def test_the_published_matrix_is_the_true_one() -> None:
+    """Computed anew, the whole map is as published."""
+    rows = compute(faults(), catalogue().values())
+    published = {name: Row(tuple(row["violated"]), tuple(row.get("errored", ()))) for name, row in PUBLISHED.items()}
+    assert {name: row for name, row in rows.items() if row != published[name]} == {}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("pair", [("done-missing", "id-empty-string"), ("error-flat-object", "usage-stream-absent")])
+def test_faults_together_are_all_caught(pair: tuple[str, str]) -> None:
+    """One fault does not hide another."""
+    row = Matrix(catalogue().values()).row([SINS[one] for one in pair])
+    for one in pair:
+        assert set(PUBLISHED[one]["names"]) & set(row.violated), one
