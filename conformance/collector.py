@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Iterable
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
+from email.utils import parsedate_to_datetime
 from typing import Protocol
 
 import anyio
@@ -20,7 +21,7 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from conformance.check import Case, Check
 from conformance.exchange import Ending, Exchange, How, Wait
-from conformance.guard import Guard
+from conformance.guard import Guard, Leak
 from conformance.judgement import Evidence
 from conformance.plan import plan
 from conformance.probe import Chain, Probe
@@ -116,11 +117,20 @@ def patience(x: Exchange, longest: float) -> float | None:
     """Seconds to wait before the request is sent again; None where it should not be, or the server asks for too long."""
     if x.status not in (429, 503):
         return None
+    said = (x.header("retry-after") or "").strip()
     try:
-        seconds = float(x.header("retry-after") or PAUSE)
+        seconds = float(said or PAUSE)
     except ValueError:
-        seconds = PAUSE
+        seconds = _until(said, x.at)
     return seconds if 0 <= seconds <= longest else None
+
+
+def _until(date: str, now: float) -> float:
+    """Seconds from now to a date as HTTP writes it; the usual pause where it is none."""
+    try:
+        return max(0.0, parsedate_to_datetime(date).timestamp() - now)
+    except (ValueError, OverflowError):
+        return PAUSE
 
 
 def spent(x: Exchange) -> Value:
@@ -240,12 +250,21 @@ class Collector:
             if x.ending.how is How.UNSENT:
                 self._unsent[key] = x
             elif self.record:
-                self.recording.append(x)
+                x = self._keep(x)
             return x
         finally:
             del self._pending[key]
             done.set()
             self.counts.done += 1
+
+    def _keep(self, x: Exchange) -> Exchange:
+        """Write an exchange down; what a server hid from the guard is no reason to stop the run."""
+        try:
+            self.recording.append(x)
+        except Leak:
+            x = self.guard.withheld(x)
+            self.recording.append(x)
+        return x
 
     async def _send(self, probe: Probe, rank: int) -> Exchange:
         assert self._lanes is not None

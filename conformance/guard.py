@@ -11,9 +11,11 @@ import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from typing import Any
 from urllib.parse import quote
 
-from conformance.exchange import Chunk, Exchange
+from conformance.exchange import Chunk, Ending, Exchange, How
+from conformance.finding import Outcome
 
 SHAPES = re.compile(
     rb"(?:sagemaker|bedrock)-api-key-[A-Za-z0-9+/=_-]{16,}"
@@ -76,7 +78,7 @@ class Guard:
 
     def clean(self, x: Exchange) -> Exchange:
         """The exchange without secrets, as a server may echo them in its headers or its body."""
-        headers = tuple((name, self.mask_text(value)) for name, value in x.headers)
+        headers = tuple((self.mask_text(name), self.mask_text(value)) for name, value in x.headers)
         if headers != x.headers:
             x = replace(x, headers=headers)
         if x.ending.detail and self.spans(x.ending.detail.encode()):
@@ -93,6 +95,36 @@ class Guard:
             chunks.append(Chunk(chunk.at, masked[seen : seen + len(chunk.data)]))
             seen += len(chunk.data)
         return replace(x, chunks=tuple(chunks))
+
+    @staticmethod
+    def withheld(x: Exchange) -> Exchange:
+        """The exchange without anything that the server sent: where a secret is hidden in a way that cannot be masked."""
+        why = "the answer was withheld: it holds a secret in a form that cannot be masked"
+        return replace(x, headers=(), chunks=(), ending=Ending(How.CUT, "guard", why))
+
+    def clean_outcome(self, outcome: Outcome) -> Outcome:
+        """The outcome without secrets: what is `\\u0073k-...` in a body is found as `sk-...` by whoever reads it."""
+        findings = tuple(
+            replace(
+                one,
+                at=self._clean(one.at) if isinstance(one.at, str) else one.at,
+                expected=self._clean(one.expected),
+                found=self._clean(one.found),
+            )
+            for one in outcome.findings
+        )
+        observed = self._clean(outcome.observed)
+        return replace(outcome, findings=findings, reason=self.mask_text(outcome.reason), observed=observed)
+
+    def _clean(self, value: Any) -> Any:
+        """A JSON value without secrets."""
+        if isinstance(value, str):
+            return self.mask_text(value)
+        if isinstance(value, list):
+            return [self._clean(one) for one in value]
+        if isinstance(value, dict):
+            return {self.mask_text(key): self._clean(one) for key, one in value.items()}
+        return value
 
     def check(self, text: str, what: str) -> str:
         """The text, unless it holds a secret. Raises Leak, naming what was to be written."""

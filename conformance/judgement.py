@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import isfinite
 from typing import Any
@@ -15,6 +15,10 @@ from conformance.refusal import named
 
 MOST = 20
 """Findings kept for one check at one target: a stream of ten thousand bad chunks is one fault."""
+LARGEST = 4000
+"""Characters and elements kept of a value in a finding: a run must not grow with what a server sends."""
+REASON = 500
+"""Characters kept of a reason, and of a place."""
 
 
 @dataclass(frozen=True)
@@ -89,20 +93,44 @@ def gate(check: Check, evidence: Evidence, claims: frozenset[str] | None) -> Out
 
 
 def plain(value: Any) -> Any:
-    """A JSON value for the record, from whatever a check put into a finding."""
+    """A JSON value for the record, from whatever a check put into a finding: no larger than a person would read."""
+    return _plain(value, [LARGEST])
+
+
+def _plain(value: Any, room: list[int]) -> Any:
+    """The value as far as there is `room`: characters and elements left, counted down in place."""
     if isinstance(value, Value):
         value = value.value
     if isinstance(value, (set, frozenset, tuple)):
         value = sorted(value, key=repr) if isinstance(value, (set, frozenset)) else list(value)
     if isinstance(value, list):
-        return [plain(one) for one in value]
+        kept = [_plain(one, room) for one in _taken(value, room)]
+        return kept if len(kept) == len(value) else [*kept, f"… {len(value) - len(kept)} more"]
     if isinstance(value, dict):
-        return {str(key): plain(one) for key, one in value.items()}
+        return {_cut(str(key), room): _plain(value[key], room) for key in _taken(value, room)}
     if isinstance(value, bytes):
-        return value.decode(errors="backslashreplace")
+        value = value[: LARGEST + 1].decode(errors="backslashreplace")
+    if isinstance(value, str):
+        return _cut(value, room)
     if isinstance(value, float) and not isfinite(value):
         return str(value)  # 1e999 is JSON to a server; Infinity in our own files would not be
     return value
+
+
+def _taken(values: Collection[Any], room: list[int]) -> Iterator[Any]:
+    """The elements of a list or a mapping, as long as there is room."""
+    for one in values:
+        if room[0] <= 0:
+            return
+        room[0] -= 1
+        yield one
+
+
+def _cut(text: str, room: list[int]) -> str:
+    """The text, cut where there is no more room, and marked so."""
+    kept = text[: max(room[0], 0)]
+    room[0] -= len(kept)
+    return text if len(kept) == len(text) else f"{kept}…"
 
 
 def read(check: Check, evidence: Evidence, claims: frozenset[str] | None = None) -> Outcome:
@@ -124,6 +152,7 @@ def read(check: Check, evidence: Evidence, claims: frozenset[str] | None = None)
                 case Finding() if len(findings) < MOST:
                     on = saying.on or (evidence.keys[0] if evidence.keys else "")
                     at = saying.at.pointer if isinstance(saying.at, Value) else saying.at
+                    at = _cut(at, [REASON]) if isinstance(at, str) else at  # names of members are a server's choice
                     found, expected = plain(saying.found), plain(saying.expected)
                     findings.append(replace(saying, on=on, at=at, found=found, expected=expected))
     except Exception as problem:
@@ -152,7 +181,7 @@ def judge(check: Check, gathered: Sequence[Evidence], claims: frozenset[str] | N
     for one in outcomes:
         for name, value in one.observed.items():
             observed[name] = value if name not in observed else _merged(observed[name], value)
-    return Outcome(kind, findings, leading.reason, observed, keys, leading.cause)
+    return Outcome(kind, findings, _cut(leading.reason, [REASON]), observed, keys, leading.cause)
 
 
 def _merged(one: Any, other: Any) -> Any:

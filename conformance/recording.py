@@ -216,6 +216,7 @@ class Recording:
             self._remember(x, len(data))
 
     def _remember(self, x: Exchange, size: int) -> None:
+        size += len(x.body) if x.packed else 0  # a few bytes of a file may be megabytes in memory
         old = self._cache.pop(x.key, None)
         self._cached += size - (old[1] if old else 0)
         self._cache[x.key] = (x, size)
@@ -232,7 +233,7 @@ class Recording:
             start, number = self._offsets[key]
             if self._in is None:
                 self._in = os.open(self.path, os.O_RDONLY)
-            data = b""
+            data = bytearray()
             while not data.endswith(b"\n"):
                 more = os.pread(self._in, 1 << 16, start + len(data))
                 if not more:
@@ -276,7 +277,7 @@ class RunLog:
 
     def outcome(self, check: dict[str, Any], outcome: Outcome) -> None:
         """Write what became of a check; `check` describes it well enough to report it without the suite that had it."""
-        self._write({"type": "outcome", **check, **outcome_to_json(outcome)})
+        self._write({"type": "outcome", **check, **outcome_to_json(self.guard.clean_outcome(outcome))})
 
     def note(self, kind: str, value: dict[str, Any]) -> None:
         """Write something else worth keeping."""

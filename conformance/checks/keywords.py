@@ -69,8 +69,8 @@ roots = noting("roots", "schemas whose root is no object, or one without members
     examples=len(WORDS),
     spec=STRUCTURED.at(
         "supported schemas",
-        "If you turn on Structured Outputs by supplying `strict: true` and call the API with an unsupported JSON Schema, "
-        "you will receive an error.",
+        "If you turn on Structured Outputs by supplying `strict: true` and call the API with an unsupported JSON "
+        "Schema, you will receive an error.",
     ),
     remedy="Take the word out of the schema, and check the answer in the client.",
 )

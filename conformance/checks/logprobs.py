@@ -161,7 +161,7 @@ def bytes_spell_the_token(x: Exchange) -> Findings:
             isinstance(token, str)
             and token.isascii()
             and token.isalnum()
-            and bytes(raw.value).strip() != token.encode(errors="replace")
+            and bytes(raw.value).strip() != token.encode()
         ):
             yield Finding("the bytes spell another token", at=raw.pointer, expected=token, found=bytes(raw.value))
 

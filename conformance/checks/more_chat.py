@@ -9,7 +9,7 @@ from conformance.probes.chat import HELLO, STREAMED
 from conformance.requirement import SHOULD, SPEC
 
 FEW = 260
-"""Tokens below which a limit is no window of a model's, but a default of the server's: 16, 20, 100 and 256 are common."""
+"""Tokens up to which a limit is no model's window, but a server's default: 16, 20, 100 and 256 are common."""
 
 
 @check(

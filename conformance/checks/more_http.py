@@ -89,8 +89,8 @@ def requests_in_pieces_are_accepted(x: Exchange) -> Findings:
     needs=REPLY,
     spec=HTTP.at(
         "15.5.16. 415 Unsupported Media Type",
-        "The format problem might be due to the request's indicated Content-Type or Content-Encoding, or as a result of "
-        "inspecting the data directly.",
+        "The format problem might be due to the request's indicated Content-Type or Content-Encoding, or as a result "
+        "of inspecting the data directly.",
     ),
 )
 def compressed_requests_do_no_harm(x: Exchange) -> Findings:

@@ -1,4 +1,4 @@
-"""More about images and files: how closely to look, several at once, in odd places, and where they may not come from."""
+"""More about images and files: how closely to look, several at once, and where they may not come from."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from conformance.probes.chat import assistant, chat, user
 from conformance.probes.history import part
 from conformance.probes.images import ASK, COLOUR, DOT, IMAGE, RED, image
 from conformance.probes.tools import CALLED, GET_WEATHER, result
-from conformance.requirement import NOTE, REPORTS, SHOULD, SPEC
+from conformance.requirement import NOTE, OPENAI_PYTHON, SHOULD, SPEC
 
 DETAILS = {detail: chat([part(ASK), image(RED, detail=detail)]) for detail in ("low", "high", "auto")}
-TWO = chat([part(ASK), image(RED), part("And this?"), image(RED)])
+TWO = chat([part(ASK), image(RED), image(RED)])
 MANY = chat([part(ASK), *(image(DOT) for _ in range(40))])
 NEARBY = {
     host: chat([part(ASK), {"type": "image_url", "image_url": {"url": f"http://{host}/red.png"}}])
-    for host in ("127.0.0.1:9", "[::1]:9", "10.255.255.1:9")
+    for host in ("127.0.0.1:9", "[::1]:9")
 }
-"""Images that the server would have to fetch from itself or its own network, from a port that throws everything away."""
+"""Images that the server would have to fetch from itself, from a port that throws everything away."""
 PDF = (
     "JVBERi0xLjEKMSAwIG9iajw8L1R5cGUvQ2F0YWxvZy9QYWdlcyAyIDAgUj4+ZW5kb2JqCjIgMCBvYmo8PC9UeXBlL1BhZ2VzL0tpZHNbMyAwIFJdL0Nv"
     "dW50IDE+PmVuZG9iagozIDAgb2JqPDwvVHlwZS9QYWdlL1BhcmVudCAyIDAgUi9NZWRpYUJveFswIDAgOSA5XT4+ZW5kb2JqCnRyYWlsZXI8PC9Sb290"
@@ -95,11 +95,7 @@ def several_images_are_counted(one: Exchange, two: Exchange) -> Findings:
     SHOULD,
     sends=MANY,
     needs=REPLY,
-    spec=REPORTS.at(
-        "vLLM",
-        "More images than the limit were a server error, which clients sent again and again.",
-        "https://github.com/vllm-project/vllm/issues/8527",
-    ),
+    spec=OPENAI_PYTHON.at("retries", "an answer of 500 or above is sent again twice, a 400 is raised at once"),
 )
 def many_images_do_no_harm(x: Exchange) -> Findings:
     """A message with 40 images is answered with choices or refused with 4xx."""
@@ -116,8 +112,8 @@ def many_images_do_no_harm(x: Exchange) -> Findings:
     remedy="Restrict what the server fetches (vLLM: --allowed-media-domains).",
 )
 def private_address_is_refused(near: Exchange, text: Exchange) -> Findings:
-    """An image URL on the server's own machine or network is refused with 4xx."""
-    yield from taken(near, text, "an address of the server's own network is not refused as an image")
+    """An image URL on the server's own machine is refused with 4xx."""
+    yield from taken(near, text, "an address on the server's own machine is not refused as an image")
 
 
 @check(

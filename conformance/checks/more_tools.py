@@ -1,4 +1,4 @@
-"""More about tools: many of them, the content beside a call, functions as they were before tools, and the model's habits."""
+"""More about tools: many of them, the content beside a call, functions as they were before, the model's habits."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _plain(number: int) -> dict[str, Any]:
 
 MANY = chat(tools=[_plain(number) for number in range(128)])
 BEYOND = chat(tools=[_plain(number) for number in range(129)])
-WINDOW = re.compile(r"context|window|token|too long|length", re.IGNORECASE)
+WINDOW = re.compile(r"context|window|tokens", re.IGNORECASE)
 
 
 @check(
@@ -134,7 +134,7 @@ def _fits(x: Exchange) -> bool:
 
 @check("tools.habits-of-the-model", NOTE, sends=each(WEATHER, UNNEEDED, BOTH), needs=REPLY, requires="tools")
 def habits_of_the_model(x: Exchange) -> Findings:
-    """What the model does with a free hand: whether it calls where a tool is needed, or not, and with fitting arguments."""
+    """What the model does with a free hand: whether it calls where a tool is needed, and with fitting arguments."""
     names = {WEATHER.key: "a tool is needed", UNNEEDED.key: "no tool is needed", BOTH.key: "two calls are needed"}
     calls = len(x.choice.calls)
     said = f"{calls} call{'s' * (calls > 1)}, {'fitting' if _fits(x) else 'not fitting'}" if calls else "text"

@@ -209,6 +209,25 @@ def a_connection_outlives_a_pause(first: Exchange, second: Exchange) -> Findings
     yield from followed(first, second)
 
 
+@check(
+    "timing.bursts-are-served-or-put-off",
+    SHOULD,
+    sends=tuple(after(100 + nth) for nth in range(12)),
+    needs=ANYTHING,
+    spec=REPORTS.at(
+        "vLLM",
+        "a full queue answered 500, which clients take for a fault and not for a reason to wait",
+        "https://github.com/vllm-project/vllm/issues/41250",
+    ),
+    remedy="let the gateway in front answer 429 or 503 with Retry-After",
+)
+def bursts_are_served_or_put_off(*exchanges: Exchange) -> Findings:
+    """A dozen requests at the same time are answered, or told to come back later."""
+    for x in exchanges:
+        if why := unwell(x):
+            yield Finding("a request of a burst is neither served nor put off", found=why, on=x.key)
+
+
 def last_word(x: Exchange) -> str:
     """The word that a request ends with: it belongs in its own answer only."""
     said: str = x.probe.wish["messages"][0]["content"]

@@ -1,7 +1,7 @@
 """Requests that find out which words of JSON Schema an endpoint enforces: one word each, and a reason to break it.
 
-The user asks for a value that only this one word forbids. An obedient model gives it unless the server holds it back; one
-that writes noise hardly ever keeps the word by luck.
+The user asks for a value that only this one word forbids. An obedient model gives it unless the server holds it
+back; one that writes noise hardly ever keeps the word by luck.
 """
 
 from __future__ import annotations

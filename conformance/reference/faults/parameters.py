@@ -88,15 +88,6 @@ def answers_in_the_newer_form(answer: Answer, request: Request) -> None:
             message["tool_calls"] = [{"index": 0, "id": "call_0", "type": "function", "function": call}]
 
 
-@fault("functions-stream-lost")
-def forgets_streamed_functions(answer: Answer, request: Request) -> None:
-    """In a stream, the pieces of a function's arguments after the first are lost."""
-    if answer.events is not None:
-        pieces = [part["function_call"] for part in answer.messages if "function_call" in part]
-        for piece in pieces[2:]:
-            piece["arguments"] = ""
-
-
 # What only some servers do
 
 

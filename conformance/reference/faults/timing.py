@@ -117,6 +117,21 @@ def shares_its_context(answer: Answer, request: Request) -> None:
             message["content"] = message["content"][:40]
 
 
+@fault("overload-500-instead-of-429", instead=True)
+def breaks_under_load(request: Request, respond: Respond) -> Answer:
+    """Of a burst of equal requests, those after the eighth get a 500."""
+    if say(request) != PONG:
+        return respond(request)
+    request.memory["burst"] = request.memory.get("burst", 0) + 1
+    if request.memory["burst"] <= 8:
+        return respond(request)
+    return Answer(
+        500,
+        {"content-type": "application/json"},
+        {"error": {"message": "queue full", "type": "server_error", "param": None, "code": None}},
+    )
+
+
 @fault("gateway-stream-data-race")
 def leaks_events(answer: Answer, request: Request) -> None:
     """An event of a stream that was given up comes out in the next stream."""

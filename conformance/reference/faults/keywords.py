@@ -1,0 +1,64 @@
+"""Planted faults: words of JSON Schema that a grammar does not know, or cannot bear."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from conformance.reference.answer import Answer, Request, Respond, compact
+from conformance.reference.fault import fault
+from conformance.reference.faults.sampling import crash, refuse
+from conformance.reference.faults.structured import schema
+
+BOUNDS = frozenset(
+    {
+        "pattern",
+        "format",
+        "minLength",
+        "maxLength",
+        "minimum",
+        "maximum",
+        "exclusiveMinimum",
+        "exclusiveMaximum",
+        "multipleOf",
+        "minItems",
+        "maxItems",
+        "uniqueItems",
+        "contains",
+        "prefixItems",
+    }
+)
+
+
+def _without(value: Any, words: frozenset[str]) -> Any:
+    """A schema without these words, wherever they stand."""
+    if isinstance(value, dict):
+        return {name: _without(inner, words) for name, inner in value.items() if name not in words}
+    return [_without(inner, words) for inner in value] if isinstance(value, list) else value
+
+
+@fault("schema-bounds-ignored", instead=True)
+def knows_types_only(request: Request, respond: Respond) -> Answer:
+    """The grammar knows types, constants and enumerations; bounds and patterns are ignored, and users have their will."""
+    plain = _without(schema(request), BOUNDS)
+    if schema(request) is None or plain == schema(request) or respond(request).status != 200:
+        return respond(request)
+    if str(request.wish["messages"][-1].get("content")).startswith("Say exactly: {"):
+        return respond(request.asking(response_format=...))
+    form = request.wish["response_format"]
+    return respond(request.asking(response_format={**form, "json_schema": {**form["json_schema"], "schema": plain}}))
+
+
+@fault("schema-strict-word-500", instead=True)
+def falls_over_multiples(request: Request, respond: Respond) -> Answer:
+    """A strict schema with multipleOf is a server error."""
+    return (
+        crash("Unimplemented key: multipleOf") if "multipleOf" in compact(schema(request) or {}) else respond(request)
+    )
+
+
+@fault("schema-words-refused", instead=True, legal=True)
+def refuses_words(request: Request, respond: Respond) -> Answer:
+    """Bounds, patterns and whatever is about several items are refused, without the name of a member."""
+    if _without(schema(request), BOUNDS) != schema(request):
+        return refuse("The JSON schema uses features that are not supported.")
+    return respond(request)
