@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import re
 import time
 from collections.abc import Awaitable, Iterable
 from concurrent.futures import Future
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field, replace
 from email.utils import parsedate_to_datetime
 from typing import Protocol
@@ -26,10 +27,11 @@ from conformance.judgement import Evidence
 from conformance.plan import plan
 from conformance.probe import Chain, Probe
 from conformance.reading.json import ABSENT, NotJSON, Value, parse
-from conformance.reading.sse import LINE_END
 from conformance.recording import Recording
 from conformance.target import Limits
 
+USAGE = re.compile(rb'"usage"\s*:\s*(\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\})')
+"""A member `usage` with an object, in which there may be others."""
 ATTEMPTS = 3
 """Times that a request answered by 429 or 503 is sent, waiting in between as the server asks."""
 PAUSE = 1.0
@@ -134,19 +136,14 @@ def _until(date: str, now: float) -> float:
 
 
 def spent(x: Exchange) -> Value:
-    """What `x.usage` gives of a 200, without reading all of a stream: whoever sends must not be held up by whoever reads."""
-    if x.status != 200 or b'"usage"' not in x.body:
-        return Value(ABSENT)
-    if not x.streamed:
-        return x.usage
-    for line in reversed(LINE_END.split(x.body)):
-        if b'"usage"' in line:
-            try:
-                usage = Value(parse(line.removeprefix(b"data:")))["usage"]
-            except NotJSON:
-                continue
-            if usage.type == "object":
-                return usage
+    """The last `usage` object of a 200, found without reading the rest: whoever sends is not held up by whoever reads."""
+    body = x.body if x.status == 200 else b""
+    at = body.rfind(b'"usage"')
+    while at >= 0:
+        if found := USAGE.match(body, at):
+            with suppress(NotJSON):
+                return Value(parse(found[1]))
+        at = body.rfind(b'"usage"', 0, at)
     return Value(ABSENT)
 
 

@@ -277,7 +277,7 @@ class RunLog:
 
     def outcome(self, check: dict[str, Any], outcome: Outcome) -> None:
         """Write what became of a check; `check` describes it well enough to report it without the suite that had it."""
-        self._write({"type": "outcome", **check, **outcome_to_json(self.guard.clean_outcome(outcome))})
+        self._write({"type": "outcome", **check, **outcome_to_json(outcome)})
 
     def note(self, kind: str, value: dict[str, Any]) -> None:
         """Write something else worth keeping."""

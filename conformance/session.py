@@ -23,6 +23,7 @@ from conformance.golden.recorder import Recorder
 from conformance.golden.sets import GoldenSet
 from conformance.estimate import estimate, scaled
 from conformance.judgement import Evidence, judge
+from conformance.report.legible import legible
 from conformance.search import draw, shrink
 from conformance.target import Target
 from conformance.trial import CouldNotTest, Trial, now, opened, versions
@@ -132,6 +133,7 @@ class Session:
             outcome = Outcome(Kind.UNSUPPORTED, reason=f"the target does not claim `{capability}`")
         else:
             outcome = self._judged(trial, check)
+        outcome = trial.guard.clean_outcome(replace(outcome, reason=legible(outcome.reason)))
         trial.note(check, outcome)
         self._counts[target.name][self.verdict(check, target, outcome).ruling.value] += 1
         return outcome

@@ -26,6 +26,7 @@ from conformance.probes.chat import HELLO, get
 from conformance.recording import RUN, Recording, RunLog, lines_of
 from conformance.reference.engine import DEFAULT_KEY
 from conformance.reference.serve import serving
+from conformance.report.legible import legible
 from conformance.secret import Secret
 from conformance.target import OPENAI, Target, Waiver
 from conformance.transport.http import Address, Http
@@ -34,6 +35,8 @@ from conformance.transport.replay import Replay
 from conformance.transport.servers import NotInstalled, executable
 
 MODELS = get("models")
+LONGEST = 600
+"""Characters of a line that quotes what a server said."""
 SERVED = "tiny"
 """The name under which a launched engine serves its model."""
 
@@ -269,8 +272,9 @@ def _discover(collector: Collector) -> str:
     """The first model that the target lists; "" where it lists none, which some endpoints accept."""
     x = collector.ask(MODELS)
     found = x.json["data"][0]["id"].value if x.ok else None
-    if not isinstance(found, str):
+    if not isinstance(found, str) or len(found) > LONGEST:
         return ""
+    found = collector.guard.mask_text(found)
     collector.recording.append(replace(x, model=found))  # the checks read the same answer, and ask what model was used
     return found
 
@@ -279,7 +283,7 @@ def preflight(trial: Trial) -> None:
     """One request before all others, which shares its answer with the checks. Raises CouldNotTest in one line."""
     x = trial.collector.ask(HELLO)
     if problem := unusable(x, trial):
-        raise CouldNotTest(f"{trial.name}: {problem}")
+        raise CouldNotTest(legible(f"{trial.name}: {problem}", LONGEST))
 
 
 def unusable(x: Exchange, trial: Trial) -> str:

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from conformance.check import REPLY, check, each
+from conformance.check import REPLY, check
 from conformance.checks.multimodal import PART, answered_or_refused, said, taken
 from conformance.exchange import Exchange
 from conformance.finding import Finding, Findings, Observed, Unsupported, Unwitnessed
-from conformance.probes.chat import assistant, chat, user
-from conformance.probes.history import part
+from conformance.probes.chat import chat
+from conformance.probes.history import WHOLE, part
 from conformance.probes.images import ASK, COLOUR, DOT, IMAGE, RED, image
-from conformance.probes.tools import CALLED, GET_WEATHER, result
-from conformance.requirement import NOTE, OPENAI_PYTHON, SHOULD, SPEC
+from conformance.requirement import OPENAI_PYTHON, SHOULD, SPEC
 
 DETAILS = {detail: chat([part(ASK), image(RED, detail=detail)]) for detail in ("low", "high", "auto")}
-TWO = chat([part(ASK), image(RED), image(RED)])
-MANY = chat([part(ASK), *(image(DOT) for _ in range(40))])
+several = st.integers(2, 4).map(lambda number: (COLOUR, IMAGE, chat([part(ASK), *[image(RED)] * number])))
+many = st.integers(30, 60).map(lambda number: chat([part(ASK), *[image(DOT)] * number]))
 NEARBY = {
     host: chat([part(ASK), {"type": "image_url", "image_url": {"url": f"http://{host}/red.png"}}])
     for host in ("127.0.0.1:9", "[::1]:9")
@@ -31,15 +30,6 @@ PDF = (
 FILE = chat(
     [part(ASK), {"type": "file", "file": {"filename": "a.pdf", "file_data": f"data:application/pdf;base64,{PDF}"}}]
 )
-SHOWN = chat(
-    messages=[
-        user("What is the weather in Paris?"),
-        assistant(None, tool_calls=[CALLED]),
-        result(CALLED["id"], [part("A photograph:"), image(RED)]),
-    ],
-    tools=[GET_WEATHER],
-)
-"""A tool that returns an image, which OpenAI does not have."""
 
 
 def beside(plain: Exchange, x: Exchange, sentence: str) -> Findings:
@@ -69,36 +59,38 @@ def detail_is_accepted(plain: Exchange, x: Exchange) -> Findings:
 @check(
     "multimodal.several-images-are-counted",
     SHOULD,
-    sends=(IMAGE, TWO),
+    sends=several,
     needs=REPLY,
+    examples=2,
     requires="vision",
     spec=SPEC.at("ChatCompletionRequestUserMessage.content", "An array of content parts with a defined type."),
     remedy="Raise the server's limit (vLLM: --limit-mm-per-prompt).",
 )
-def several_images_are_counted(one: Exchange, two: Exchange) -> Findings:
-    """A message with two images is refused, or costs more than one with one of them."""
-    less, more = one.usage["prompt_tokens"], two.usage["prompt_tokens"]
-    if not one.ok or (two.status is not None and 400 <= two.status < 500):
-        yield Unsupported(f"the server refuses images, or several of them ({two.status})")
-    elif not two.ok:
-        yield Finding("two images are neither answered nor refused", at="status", found=said(two), on=two.key)
-    elif less.type != "integer" or more.type != "integer":
-        yield Unwitnessed("tokens are not counted")
+def several_images_are_counted(none: Exchange, one: Exchange, several_: Exchange) -> Findings:
+    """A message with several images is refused, or costs more than one with one of them."""
+    least, less, more = (x.usage["prompt_tokens"] for x in (none, one, several_))
+    if not one.ok or (several_.status is not None and 400 <= several_.status < 500):
+        yield Unsupported(f"the server refuses images, or several of them ({several_.status})")
+    elif not several_.ok:
+        yield Finding("several images are neither answered nor refused", at="status", found=said(two), on=several_.key)
+    elif not least.type == less.type == more.type == "integer" or less.value <= least.value:
+        yield Unwitnessed("the tokens of images are not counted")
     elif more.value < less.value + 2:
         yield Finding(
-            "the second image is lost", at=more.pointer, expected=f"over {less.value}", found=more, on=two.key
+            "the further images are lost", at=more.pointer, expected=f"over {less.value}", found=more, on=several_.key
         )
 
 
 @check(
     "multimodal.many-images-do-no-harm",
     SHOULD,
-    sends=MANY,
+    sends=many,
     needs=REPLY,
+    examples=1,
     spec=OPENAI_PYTHON.at("retries", "an answer of 500 or above is sent again twice, a 400 is raised at once"),
 )
 def many_images_do_no_harm(x: Exchange) -> Findings:
-    """A message with 40 images is answered with choices or refused with 4xx."""
+    """A message with dozens of images is answered with choices or refused with 4xx."""
     yield from answered_or_refused(x)
 
 
@@ -119,27 +111,21 @@ def private_address_is_refused(near: Exchange, text: Exchange) -> Findings:
 @check(
     "multimodal.file-is-not-ignored",
     SHOULD,
-    sends=(FILE, COLOUR),
+    sends=(FILE, COLOUR, WHOLE),
     needs=REPLY,
     spec=SPEC.at(
         "ChatCompletionRequestMessageContentPartFile.file.file_data",
         "The base64 encoded file data, used when passing the file to the model as a string.",
     ),
 )
-def file_is_not_ignored(file: Exchange, text: Exchange) -> Findings:
+def file_is_not_ignored(file: Exchange, text: Exchange, longer: Exchange) -> Findings:
     """A file is refused with 4xx, or counted in the prompt."""
     more, less = file.usage["prompt_tokens"], text.usage["prompt_tokens"]
     if file.status is not None and 400 <= file.status < 500:
         yield Unsupported(f"the server refuses files ({file.status})")
     elif not file.ok:
         yield Finding("a file is neither answered nor refused", at="status", expected="200 or 400", found=said(file))
-    elif more.type != "integer" or less.type != "integer":
+    elif more.type != "integer" or less.type != "integer" or less.value == longer.usage["prompt_tokens"].value:
         yield Unwitnessed("tokens are not counted")
     elif more.value <= less.value:
         yield Finding("a file is accepted, and ignored", at=more.pointer, expected=f"over {less.value}", found=more)
-
-
-@check("multimodal.images-in-results", NOTE, sends=each(SHOWN), needs=REPLY, requires="tools")
-def images_in_results(x: Exchange) -> Findings:
-    """What becomes of an image that a tool returned: OpenAI has only text there."""
-    yield Observed(x.status, "status")

@@ -7,19 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from conformance.check import REPLY, Check, check, each
-from conformance.checks.parameters import answered, scattered, served
+from conformance.check import REPLY, Check, check
+from conformance.checks.parameters import only, scattered, served
 from conformance.exchange import Exchange
 from conformance.finding import Finding, Findings, Observed, Unwitnessed
 from conformance.probes.parameters import (
     CHOICES,
     EXTENSIONS,
     HINTS,
-    LEVELS,
     PURPOSE,
     STORED,
     extensions,
     hints,
+    levels,
     of_choice,
 )
 from conformance.refusal import named
@@ -33,7 +33,7 @@ def looked_at(name: str, level: Level, spec: Reference) -> Check:
     """A check that a parameter with a few known values is looked at, where it is taken at all."""
 
     def judge(x: Exchange, oddly: Exchange) -> Findings:
-        yield from served((x,), name)
+        yield from only(x, name)
         if x.ok and oddly.ok:
             yield Finding("a value that does not exist is accepted", expected="4xx", found=oddly.status, on=oddly.key)
         elif x.ok and oddly.status is not None and oddly.status >= 500:
@@ -66,19 +66,16 @@ modalities = looked_at(
 )
 
 
-def _only(x: Exchange, names: Iterable[str]) -> str:
+def _subject(x: Exchange, names: Iterable[str]) -> str:
     """The parameter that a request is about."""
     return next(name for name in names if name in x.probe.wish)
 
 
-@check("parameters.levels-are-felt", NOTE, sends=each(*LEVELS.values()), needs=REPLY)
+@check("parameters.levels-are-felt", NOTE, sends=levels, needs=REPLY, examples=2)
 def levels_are_felt(low: Exchange, high: Exchange) -> Findings:
     """Whether a high `reasoning_effort` makes for more thoughts than a low one, a high `verbosity` for more words."""
-    name = _only(low, LEVELS)
-    yield from (saying for saying in served((low, high), name) if not isinstance(saying, Finding))
-    if not answered(low, high):
-        yield Unwitnessed("a level is not answered")
-        return
+    name = _subject(low, ("reasoning_effort", "verbosity"))
+    yield from served((low, high), name)
     thoughts = [x.usage["completion_tokens_details"]["reasoning_tokens"].value for x in (low, high)]
     words = [len(x.choice.text.split()) for x in (low, high)]
     less, more = thoughts if name == "reasoning_effort" else words
@@ -89,7 +86,7 @@ def levels_are_felt(low: Exchange, high: Exchange) -> Findings:
 @check("parameters.hints-are-taken", NOTE, sends=hints, needs=REPLY, examples=len(HINTS))
 def hints_are_taken(x: Exchange) -> Findings:
     """What becomes of each hint: accepted, with whatever effect, or refused by name; a prediction may be counted."""
-    name = _only(x, HINTS)
+    name = _subject(x, HINTS)
     counted = x.usage["completion_tokens_details"]["accepted_prediction_tokens"].value
     if not x.ok:
         yield Observed(REFUSED if named(x) == name else x.status, name)
@@ -123,12 +120,12 @@ def _effect(name: str, without: tuple[Exchange, ...], with_: tuple[Exchange, ...
 @check("parameters.extensions", NOTE, sends=extensions, needs=REPLY, examples=len(EXTENSIONS))
 def extensions_are_known(*xs: Exchange) -> Findings:
     """What becomes of parameters that OpenAI does not have and several servers do: honoured, ignored, or refused."""
-    name = _only(xs[-1], EXTENSIONS)
+    name = _subject(xs[-1], EXTENSIONS)
     with_ = tuple(x for x in xs if name in x.probe.wish)
     without = tuple(x for x in xs if name not in x.probe.wish)
-    if not answered(*without):
+    if not all(x.ok for x in without):
         yield Unwitnessed("the request is not answered without it either")
-    elif not answered(*with_):
+    elif not all(x.ok for x in with_):
         yield Observed(REFUSED if all(x.status is not None and x.status < 500 for x in with_) else "server error", name)
     elif effect := _effect(name, without, with_):
         yield Observed(effect, name)

@@ -6,33 +6,53 @@ import re
 from typing import Any
 
 import jsonschema
+from hypothesis import strategies as st
 
 from conformance.check import REPLY, check, each
 from conformance.exchange import Exchange
 from conformance.finding import Finding, Findings, Observed, Unwitnessed
 from conformance.probes.chat import chat
+from conformance.probes.history import part
+from conformance.probes.images import RED, image
 from conformance.probes.parameters import FUNCTION_NAMED, FUNCTION_NAMED_STREAMED, FUNCTIONS_AND_TOOLS
-from conformance.probes.tools import BOTH, GET_WEATHER, NAMED, REQUIRED, UNNEEDED, WEATHER
+from conformance.probes.tools import (
+    BOTH,
+    CALLED,
+    GET_WEATHER,
+    NAMED,
+    REQUIRED,
+    UNNEEDED,
+    WEATHER,
+    answered,
+    function,
+    result,
+)
 from conformance.reading.calls import CUT_SHORT, called, complete
 from conformance.reading.json import NotJSON, parse
 from conformance.refusal import message, named
 from conformance.requirement import MUST, NOTE, SHOULD, SPEC
 
 
-def _plain(number: int) -> dict[str, Any]:
-    return {"type": "function", "function": {"name": f"tool_{number}"}}
+def _offered(number: int) -> list[dict[str, Any]]:
+    return [function(f"tool_{one}", "Does nothing.", x={"type": "boolean"}) for one in range(number)]
 
 
-MANY = chat(tools=[_plain(number) for number in range(128)])
-BEYOND = chat(tools=[_plain(number) for number in range(129)])
+many = st.sampled_from((128, 127)).map(lambda number: (WEATHER, chat(tools=_offered(number))))
+DISPUTED = {
+    "129 tools": chat(tools=_offered(129)),
+    "functions and tools": FUNCTIONS_AND_TOOLS,
+    "an image in a result": answered(result(CALLED["id"], [part("A photograph:"), image(RED)])),
+}
+"""Requests on which servers differ."""
 WINDOW = re.compile(r"context|window|tokens", re.IGNORECASE)
 
 
 @check(
     "tools.many-are-accepted",
     SHOULD,
-    sends=(WEATHER, MANY),
+    sends=many,
     needs=REPLY,
+    examples=1,
     requires="tools",
     spec=SPEC.at("CreateChatCompletionRequest.functions", "minItems: 1, maxItems: 128"),
     remedy="Offer only the tools that a conversation needs.",
@@ -48,10 +68,18 @@ def many_are_accepted(plain: Exchange, x: Exchange) -> Findings:
         yield Finding("128 tools are not accepted", at="status", expected=200, found=found, on=x.key)
 
 
-@check("tools.limit", NOTE, sends=BEYOND, needs=REPLY, requires="tools")
-def limit(x: Exchange) -> Findings:
-    """What becomes of a request with 129 tools: 128 was OpenAI's limit for a long time."""
-    yield Observed("answered" if x.ok else x.status, "129 tools")
+@check(
+    "tools.disputed-requests",
+    NOTE,
+    sends=st.sampled_from(list(DISPUTED.values())),
+    needs=REPLY,
+    requires="tools",
+    examples=3,
+)
+def disputed_requests(x: Exchange) -> Findings:
+    """What becomes of requests on which servers differ: 129 tools, `functions` beside `tools`, an image in a result."""
+    name = next(name for name, probe in DISPUTED.items() if probe.key == x.key)
+    yield Observed("answered" if x.ok else x.status, name)
 
 
 @check(
@@ -90,7 +118,8 @@ def legacy_calls_stream(whole: Exchange, x: Exchange) -> Findings:
     """Where whole answers have a `function_call`, the pieces of a streamed one add up to a name and to JSON."""
     if whole.json["choices"][0]["message"]["function_call"].type != "object":
         yield Unwitnessed("a whole answer has no function_call either")
-        return
+    elif x.ok and (not x.choice.finish_reason or not x.streamed or any(one.type != "object" for one in x.data)):
+        yield Unwitnessed("the stream cannot be read to its end")
     pieces = [chunk["choices"][0]["delta"]["function_call"] for chunk in x.data]
     name, arguments = (
         "".join(text for piece in pieces if isinstance(text := piece[part].value, str))
@@ -105,12 +134,6 @@ def legacy_calls_stream(whole: Exchange, x: Exchange) -> Findings:
             parse(arguments)
         except NotJSON as problem:
             yield Finding("the pieces are no JSON", expected=str(problem), found=arguments[:300], on=x.key)
-
-
-@check("tools.functions-beside-tools", NOTE, sends=FUNCTIONS_AND_TOOLS, needs=REPLY, requires="tools")
-def functions_beside_tools(x: Exchange) -> Findings:
-    """What becomes of a request with both `functions` and `tools`: OpenAI refuses it."""
-    yield Observed("answered" if x.ok else x.status, "status")
 
 
 FORMS = {"call_…": r"call_.+", "chatcmpl-tool-…": r"chatcmpl-tool-.+", "9 letters and digits": r"[A-Za-z0-9]{9}"}

@@ -1,7 +1,8 @@
 """Optional parameters by their effect: each is honoured, or refused by its name; it is not silently ignored.
 
 The probes are such that the answer differs where the parameter works. What has a check elsewhere (stop strings, caps,
-`n`, biases, tools, formats) is not asked again; what has no effect that shows is in `more_parameters`.
+`n`, biases, tools, formats) is not asked again. What only some servers do is in `more_services`, and what has no effect
+that shows in `more_parameters`.
 """
 
 from __future__ import annotations
@@ -11,32 +12,23 @@ from collections.abc import Sequence
 
 from conformance.check import REPLY, check
 from conformance.exchange import Exchange
-from conformance.finding import Finding, Findings, Observed, Unsupported, Unwitnessed
+from conformance.finding import Finding, Findings, Unsupported, Unwitnessed
 from conformance.probes.chat import chat
 from conformance.probes.parameters import (
     COLD,
-    ECHO,
-    FREQUENT,
     FUNCTION_NAMED,
     FUNCTION_NONE,
     FUNCTIONS,
     HOT,
-    MODERATED,
-    NARROW,
-    PRESENT,
-    PROSE,
-    PROSE_PRESENT,
-    SEARCHED,
-    SEARCHED_ODDLY,
-    SPOKEN,
-    TIERED,
-    TIERED_ODDLY,
     TOP,
+    frequent,
+    narrow,
+    present,
 )
 from conformance.probes.tools import ASK
 from conformance.reading.calls import CUT_SHORT
 from conformance.refusal import message, named
-from conformance.requirement import MAY, SHOULD, SPEC
+from conformance.requirement import SHOULD, SPEC
 
 REQUEST = "CreateChatCompletionRequest"
 OPENING = 8
@@ -48,26 +40,33 @@ LONG = 100
 
 
 def served(xs: Sequence[Exchange], *names: str) -> Findings:
-    """What to say where a request is not answered: one of these parameters is refused by name, or something is wrong.
+    """What to say where a request is not answered: one of these parameters is refused by its name, or nothing is known.
 
-    Another parameter that the server will not take says nothing about these.
+    Another parameter that the server will not take says nothing about these, nor does an answer that cannot be read.
     """
     for x in xs:
-        if x.ok:
-            continue
-        feature = named(x)
+        feature = "" if x.ok else named(x)
         if feature in names:
             yield Unsupported(f"the server refuses `{feature}` ({x.status})")
-        elif feature:
-            yield Unwitnessed(f"the server refuses `{feature}` ({x.status}), which this needs as well")
-        else:
-            found = {"status": x.status, "message": message(x)[:300]}
-            yield Finding("a valid request is not answered", expected="2xx", found=found, on=x.key)
+        elif not x.ok:
+            yield Unwitnessed(f"answered {x.status}" + (f", for the sake of `{feature}`" if feature else ""))
+        elif not x.streamed and x.json["choices"][0]["message"].type != "object":
+            yield Unwitnessed("the answer cannot be read")
 
 
-def answered(*xs: Exchange) -> bool:
-    """Whether every request was answered."""
-    return all(x.ok for x in xs)
+def only(x: Exchange, *names: str) -> Findings:
+    """The same for a plain request with nothing but these parameters: where they are not named, something is wrong.
+
+    A refusal that is no error object is for other checks.
+    """
+    refused = x.status is not None and (x.status >= 500 or (x.status >= 400 and x.error.type == "object"))
+    if refused and named(x) not in names:
+        found = {"status": x.status, "message": message(x)[:300]}
+        yield Finding("a documented parameter is neither taken nor refused by its name", found=found, on=x.key)
+    else:
+        yield from served((x,), *names)
+        if x.streamed and not x.probe.streamed:
+            yield Unwitnessed("the answer is a stream")
 
 
 def texts(xs: Sequence[Exchange]) -> list[str]:
@@ -96,8 +95,6 @@ def temperature(*xs: Exchange) -> Findings:
     """`temperature` is honoured, or refused: 0 leaves nothing to chance, 2 leaves much."""
     yield from served(xs, "temperature")
     cold, hot = xs[: len(COLD)], xs[len(COLD) :]
-    if not answered(*xs):
-        return
     if not all(texts(xs)):
         yield Unwitnessed("an answer has no text")
     elif scattered(cold):
@@ -109,8 +106,9 @@ def temperature(*xs: Exchange) -> Findings:
 @check(
     "parameters.top-p-is-honoured-or-refused",
     SHOULD,
-    sends=(*NARROW, *HOT),
+    sends=narrow,
     needs=REPLY,
+    examples=1,
     spec=SPEC.at(
         f"{REQUEST}.top_p", "So 0.1 means only the tokens comprising the top 10% probability mass are considered."
     ),
@@ -118,13 +116,11 @@ def temperature(*xs: Exchange) -> Findings:
 def top_p(*xs: Exchange) -> Findings:
     """`top_p` is honoured, or refused: a very small one leaves nothing to chance, at any temperature."""
     yield from served(xs, "top_p")
-    narrow, free = xs[: len(NARROW)], xs[len(NARROW) :]
-    if not answered(*xs):
-        return
+    bound, free = xs[: len(HOT)], xs[len(HOT) :]
     if not all(texts(xs)) or not scattered(free):
         yield Unwitnessed("without top_p the answers do not differ enough either")
-    elif scattered(narrow):
-        yield Finding("with a very small top_p every answer is another", found=texts(narrow))
+    elif scattered(bound):
+        yield Finding("with a very small top_p every answer is another", found=texts(bound))
 
 
 @check(
@@ -144,24 +140,18 @@ def seed(*xs: Exchange) -> Findings:
     """`seed` is honoured, or refused: other seeds give other answers, where anything is left to chance."""
     yield from served(xs, "seed")
     cold, hot = texts(xs[: len(COLD)]), texts(xs[len(COLD) :])
-    if not answered(*xs):
-        return
     if not all(hot) or set(hot) <= set(cold):
         yield Unwitnessed("nothing is left to chance")
     elif len(set(hot)) == 1:
         yield Finding("every seed gives the same answer", found=hot, on=xs[-1].key)
 
 
-def steady(one: Exchange, again: Exchange) -> bool:
-    """Whether the same request was answered in the same words."""
-    return bool(one.choice.text.strip()) and one.choice.text == again.choice.text
-
-
 @check(
     "parameters.frequency-penalty-is-honoured-or-refused",
     SHOULD,
-    sends=(ECHO, ECHO.again(), FREQUENT),
+    sends=frequent,
     needs=REPLY,
+    examples=1,
     requires="penalties",
     spec=SPEC.at(
         f"{REQUEST}.frequency_penalty",
@@ -169,13 +159,11 @@ def steady(one: Exchange, again: Exchange) -> bool:
         "model's likelihood to repeat the same line verbatim.",
     ),
 )
-def frequency_penalty(free: Exchange, again: Exchange, penalised: Exchange) -> Findings:
+def frequency_penalty(free: Exchange, penalised: Exchange) -> Findings:
     """`frequency_penalty` is honoured, or refused: a text that repeats one word becomes another."""
-    yield from served((free, again, penalised), "frequency_penalty")
-    if not answered(free, again, penalised):
-        return
-    if not steady(free, again) or max(Counter(free.choice.text.split()).values()) < REPEATED:
-        yield Unwitnessed("without the penalty the model does not repeat itself steadily")
+    yield from served((free, penalised), "frequency_penalty")
+    if max(Counter(free.choice.text.split()).values(), default=0) < REPEATED:
+        yield Unwitnessed("without the penalty the model does not repeat itself")
     elif penalised.choice.text == free.choice.text:
         yield Finding("the penalty changes nothing", found=penalised.choice.text, on=penalised.key)
 
@@ -183,8 +171,9 @@ def frequency_penalty(free: Exchange, again: Exchange, penalised: Exchange) -> F
 @check(
     "parameters.presence-penalty-is-honoured-or-refused",
     SHOULD,
-    sends=(ECHO, PRESENT, PROSE, PROSE.again(), PROSE_PRESENT),
+    sends=present,
     needs=REPLY,
+    examples=1,
     requires="penalties",
     spec=SPEC.at(
         f"{REQUEST}.presence_penalty",
@@ -192,14 +181,13 @@ def frequency_penalty(free: Exchange, again: Exchange, penalised: Exchange) -> F
         "likelihood to talk about new topics.",
     ),
 )
-def presence_penalty(*xs: Exchange) -> Findings:
+def presence_penalty(echo: Exchange, other: Exchange, free: Exchange, penalised: Exchange) -> Findings:
     """`presence_penalty` is honoured, or refused: it changes a text that repeats one word, or at least a long one."""
-    echo, present, free, again, penalised = xs
-    yield from served(xs, "presence_penalty")
-    if not answered(*xs) or (echo.choice.text and present.choice.text != echo.choice.text):
+    yield from served((echo, other, free, penalised), "presence_penalty")
+    if echo.choice.text != other.choice.text:
         return
-    if not steady(free, again) or len(free.choice.text.split()) < LONG:
-        yield Unwitnessed("without the penalty the text is not long and steady enough")
+    if len(free.choice.text.split()) < LONG:
+        yield Unwitnessed("without the penalty the text is not long enough")
     elif penalised.choice.text == free.choice.text:
         yield Finding("the penalty changes nothing", found=penalised.choice.text[:300], on=penalised.key)
 
@@ -220,8 +208,6 @@ def top_logprobs(x: Exchange) -> Findings:
     """`top_logprobs` is honoured, or refused: alternatives come, at one position at least."""
     yield from served((x,), "top_logprobs", "logprobs")
     entries = [entry for value in x.bodies for choice in value["choices"] for entry in choice["logprobs"]["content"]]
-    if not x.ok:
-        return
     if not entries:
         yield Unwitnessed("no log probabilities came")
     elif max(len(entry["top_logprobs"]) for entry in entries) < 2:
@@ -238,7 +224,7 @@ def top_logprobs(x: Exchange) -> Findings:
 )
 def functions(without: Exchange, x: Exchange) -> Findings:
     """`functions` are honoured, or refused: one is called, or they are counted in the prompt at least."""
-    yield from served((x,), "functions")
+    yield from only(x, "functions")
     less, more = without.usage["prompt_tokens"], x.usage["prompt_tokens"]
     if not x.ok or x.json["choices"][0]["message"]["function_call"].type == "object" or x.choice.calls:
         return
@@ -262,7 +248,8 @@ def functions(without: Exchange, x: Exchange) -> Findings:
 )
 def function_call(forced: Exchange, none: Exchange) -> Findings:
     """`function_call` is honoured, or refused: the function that is named is called, and none where none may be."""
-    yield from served((forced, none), "function_call", "functions")
+    yield from only(forced, "function_call", "functions")
+    yield from served((none,), "function_call", "functions")
     call, unasked = (x.json["choices"][0]["message"]["function_call"] for x in (forced, none))
     if forced.ok and call.type != "object" and forced.choice.finish_reason not in CUT_SHORT:
         if forced.choice.calls:
@@ -271,82 +258,3 @@ def function_call(forced: Exchange, none: Exchange) -> Findings:
             yield Finding("a function was named, and there is no call", at=call.pointer, found=forced.choice.text[:200])
     if none.ok and unasked.type == "object":
         yield Finding("calls were forbidden, and there is one", at=unasked.pointer, found=unasked, on=none.key)
-
-
-@check(
-    "parameters.audio-is-honoured-or-refused",
-    SHOULD,
-    sends=SPOKEN,
-    needs=REPLY,
-    spec=SPEC.at(
-        "ChatCompletionResponseMessage.audio",
-        "If the audio output modality is requested, this object contains data about the audio response from the model.",
-    ),
-)
-def audio(x: Exchange) -> Findings:
-    """`modalities` and `audio` are honoured, or refused: where sound is asked for, sound comes."""
-    yield from served((x,), "modalities", "audio")
-    sound = x.json["choices"][0]["message"]["audio"]
-    if x.ok and not sound["data"]:
-        yield Finding("sound was asked for, and there is none", at=sound.pointer, expected="object", found=sound)
-
-
-@check(
-    "parameters.moderation-is-honoured-or-refused",
-    SHOULD,
-    sends=MODERATED,
-    needs=REPLY,
-    spec=SPEC.at(
-        "CreateChatCompletionResponse.moderation",
-        "Moderation results for the request input and generated output, if moderated completions were requested.",
-    ),
-    remedy="Do not rely on it: moderate in a request of its own.",
-)
-def moderation(x: Exchange) -> Findings:
-    """`moderation` is honoured, or refused: where it is asked for, its result comes."""
-    yield from served((x,), "moderation")
-    result = x.json["moderation"]
-    if x.ok and result.type != "object":
-        yield Finding("moderation was asked for, and has no result", at=result.pointer, expected="object", found=result)
-
-
-@check(
-    "parameters.web-search-options-is-honoured-or-refused",
-    SHOULD,
-    sends=(SEARCHED, SEARCHED_ODDLY),
-    needs=REPLY,
-    spec=SPEC.at(
-        f"{REQUEST}.web_search_options", "This tool searches the web for relevant results to use in a response."
-    ),
-    remedy="Search with a tool of your own.",
-)
-def web_search_options(x: Exchange, oddly: Exchange) -> Findings:
-    """`web_search_options` are honoured, or refused: sources come, or at least unknown options are refused."""
-    yield from served((x,), "web_search_options")
-    sources = x.json["choices"][0]["message"]["annotations"]
-    if not x.ok:
-        return
-    if not sources and oddly.ok:
-        yield Finding("a search was asked for, and there is no source", at=sources.pointer, found=sources)
-    yield Observed(len(sources), "sources")
-
-
-@check(
-    "parameters.service-tier-is-honoured-or-refused",
-    MAY,
-    sends=(TIERED, TIERED_ODDLY),
-    needs=REPLY,
-    spec=SPEC.at(
-        "ServiceTier",
-        "When the `service_tier` parameter is set, the response body will include the `service_tier` value based on "
-        "the processing mode actually used to serve the request.",
-    ),
-)
-def service_tier(x: Exchange, oddly: Exchange) -> Findings:
-    """`service_tier` is honoured, or refused: the answer says which one served it, and there are no others."""
-    yield from served((x,), "service_tier")
-    tier = x.json["service_tier"]
-    if x.ok and tier.type != "string":
-        yield Finding("the answer does not say by which tier", at=tier.pointer, expected="a string", found=tier)
-    elif x.ok and oddly.ok and oddly.json["service_tier"].type != "string":
-        yield Finding("a tier that does not exist is accepted", expected="4xx", found=oddly.status, on=oddly.key)

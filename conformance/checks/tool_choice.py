@@ -14,6 +14,9 @@ from conformance.probes.tool_drawn import named_among_many, nonsense_choices
 from conformance.probes.tools import (
     ALLOWED,
     AUTO_SAID,
+    GUARD_WORD,
+    GUARDED_CALL,
+    GUARDED_CALL_NAMED,
     NAMED,
     NAMED_STREAMED,
     NONE,
@@ -27,6 +30,7 @@ from conformance.probes.tools import (
     WEATHER_GREEDY,
 )
 from conformance.reading.calls import CUT_SHORT, MARKUP, called
+from conformance.reading.json import NotJSON, parse
 from conformance.refusal import named
 from conformance.requirement import MAY, MUST, NOTE, REPORTS, SHOULD, SPEC
 
@@ -241,6 +245,22 @@ def allowed_tools_are_kept(x: Exchange) -> Findings:
         yield Finding("a tool is called that is not allowed", expected=allowed, found=names)
     elif not names and x.choice.finish_reason not in CUT_SHORT:
         yield Finding("an allowed tool was required, and there is no call", found=x.choice.text[:200])
+
+
+@check("tool_choice.loose-arguments", NOTE, sends=(GUARDED_CALL, GUARDED_CALL_NAMED), needs=REPLY, requires="tools")
+def loose_arguments(*exchanges: Exchange) -> Findings:
+    """How far the arguments of a forced call keep to the schema of a function that is not `strict`."""
+    for x, mode in zip(exchanges, ("required", "named"), strict=True):
+        if not x.ok or not x.choice.calls:
+            yield Observed("no call", mode)
+            continue
+        try:
+            arguments = parse(x.choice.calls[0].arguments)
+        except NotJSON:
+            yield Observed("no JSON", mode)
+            continue
+        guard = arguments.get("guard") if isinstance(arguments, dict) else None
+        yield Observed("kept" if guard == GUARD_WORD else "not kept", mode)
 
 
 @check(

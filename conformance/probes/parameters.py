@@ -30,16 +30,21 @@ def drawn(**wishes: Any) -> tuple[Probe, ...]:
 
 COLD = drawn(temperature=0)
 HOT = drawn(temperature=2)
-NARROW = drawn(temperature=2, top_p=0.001)
-"""All the chance that there is, and then none of it: only the likeliest token is left to choose from."""
+narrow: SearchStrategy[tuple[Probe, ...]] = st.sampled_from((0.001, 0.0005, 0.0001)).map(
+    lambda top_p: (*drawn(temperature=2, top_p=top_p), *HOT)
+)
+"""All the chance that there is, and none of it: only the likeliest token is left to choose from; then without that."""
 
 ECHO = chat("Say exactly:" + " ha" * 24, temperature=0, max_completion_tokens=64)
 """A text that does nothing but repeat a word."""
-FREQUENT = ECHO.asking(frequency_penalty=2)
-PRESENT = ECHO.asking(presence_penalty=2)
 PROSE = chat("Tell me about the sea, in three paragraphs", temperature=0, max_completion_tokens=300)
 """A long text: among so many words there are close calls, and any push decides some of them otherwise."""
-PROSE_PRESENT = PROSE.asking(presence_penalty=2)
+penalties = st.sampled_from((2, 1.9, 1.8))
+frequent = penalties.map(lambda penalty: (ECHO, ECHO.asking(frequency_penalty=penalty)))
+present = penalties.map(
+    lambda penalty: (ECHO, ECHO.asking(presence_penalty=penalty), PROSE, PROSE.asking(presence_penalty=penalty))
+)
+"""Texts without a penalty, each beside the same with one."""
 
 TOP = GREEDY.asking(logprobs=True, top_logprobs=5)
 
@@ -51,20 +56,27 @@ FUNCTION_NAMED_STREAMED = streamed(FUNCTION_NAMED)
 FUNCTION_NONE = FUNCTIONS.asking(function_call="none")
 FUNCTIONS_AND_TOOLS = FUNCTIONS.asking(tools=[GET_WEATHER])
 
-SPOKEN = HELLO.asking(modalities=["text", "audio"], audio={"voice": "alloy", "format": "wav"})
+spoken = st.sampled_from(("wav", "mp3")).map(
+    lambda form: HELLO.asking(modalities=["text", "audio"], audio={"voice": "alloy", "format": form})
+)
 MODERATED = HELLO.asking(moderation={"model": "omni-moderation-latest"})
 NONSENSE = "conformance-nonsense"
 """A value that no enumeration has."""
-SEARCHED = chat("What is new in the world today?", web_search_options={"search_context_size": "low"})
-SEARCHED_ODDLY = SEARCHED.asking(web_search_options={"search_context_size": NONSENSE})
-TIERED = HELLO.asking(service_tier="default")
-TIERED_ODDLY = HELLO.asking(service_tier=NONSENSE)
+SEARCHED = chat("What is new in the world today?")
+searched = st.sampled_from(("low", "medium")).map(
+    lambda size: (
+        SEARCHED.asking(web_search_options={"search_context_size": size}),
+        SEARCHED.asking(web_search_options={"search_context_size": NONSENSE}),
+    )
+)
+"""A question that cannot be answered without a search, and the same with an option that does not exist."""
 
 CHOICES: dict[str, tuple[Any, ...]] = {
     "reasoning_effort": ("none", "minimal", "low", "medium", "high", "xhigh", "max"),
     "verbosity": ("low", "medium", "high"),
     "prompt_cache_retention": ("in_memory", "24h"),
     "modalities": (["text"],),
+    "service_tier": ("auto", "default"),
 }
 """Parameters with a few known values, and those."""
 
@@ -77,10 +89,11 @@ def of_choice(name: str) -> SearchStrategy[tuple[Probe, Probe]]:
 
 
 PUZZLE = "How many of the numbers from 1 to 30 have a 7 in them or are multiples of 7?"
-LEVELS: dict[str, tuple[Probe, Probe]] = {
+_levels: dict[str, tuple[Probe, Probe]] = {
     "reasoning_effort": (chat(PUZZLE, reasoning_effort="low"), chat(PUZZLE, reasoning_effort="high")),
     "verbosity": (chat("Tell me about the sea", verbosity="low"), chat("Tell me about the sea", verbosity="high")),
 }
+levels = st.sampled_from(tuple(_levels.values()))
 """The same question at a low and at a high level."""
 
 HINTS: dict[str, Any] = {

@@ -160,3 +160,10 @@ EARLIER = chat(messages=[user("My name is Ada."), assistant("Hello Ada."), user(
 EARLIER_NULL = chat(
     messages=[user("My name is Ada."), assistant("Hello Ada.", tool_calls=None), user("What is my name?")]
 )
+
+
+GUARD_WORD = "SCHEMA_ENFORCED"
+"""Only who is held to the schema says it: the question does not ask for it."""
+SUBMIT = function("submit", "Submit a greeting.", guard={"type": "string", "const": GUARD_WORD})
+GUARDED_CALL = chat("Say hello", tools=[SUBMIT], tool_choice="required")
+GUARDED_CALL_NAMED = GUARDED_CALL.asking(tool_choice={"type": "function", "function": {"name": "submit"}})

@@ -186,8 +186,9 @@ class Http:
                         fresh = at + patience * SLACK
                 return Ending()
             finally:
-                with anyio.CancelScope(shield=True), suppress(Exception):
-                    await response.aclose()
+                if not response.is_closed:  # it is where it was read to its end
+                    with anyio.CancelScope(shield=True), suppress(Exception):
+                        await response.aclose()
         now = anyio.current_time()
         if now >= left:
             return Ending(How.LEFT, phase, f"after {now - start:.1f} s")

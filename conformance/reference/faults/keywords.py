@@ -38,7 +38,7 @@ def _without(value: Any, words: frozenset[str]) -> Any:
 
 @fault("schema-bounds-ignored", instead=True)
 def knows_types_only(request: Request, respond: Respond) -> Answer:
-    """The grammar knows types, constants and enumerations; bounds and patterns are ignored, and users have their will."""
+    """The grammar knows types, constants and enumerations; bounds and patterns are ignored: users have their will."""
     plain = _without(schema(request), BOUNDS)
     if schema(request) is None or plain == schema(request) or respond(request).status != 200:
         return respond(request)

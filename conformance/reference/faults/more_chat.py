@@ -22,7 +22,7 @@ def never_comes_to_an_end(answer: Answer, request: Request) -> None:
     if plain and answer.is_chat and answer.events is None:
         answer.body["usage"].update(completion_tokens=4000, total_tokens=4000 + answer.body["usage"]["prompt_tokens"])
         for choice in answer.choices:
-            choice["message"]["content"] += " And hello again." * 1000
+            choice["message"]["content"] += " And hello again." * 20
             choice["finish_reason"] = "length"
 
 

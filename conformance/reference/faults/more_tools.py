@@ -50,7 +50,8 @@ def loses_streamed_arguments(answer: Answer, request: Request) -> None:
 
 
 def _parts(request: Request) -> Iterator[dict[str, Any]]:
-    for message in request.wish.get("messages") or ():
+    messages = request.wish.get("messages")
+    for message in messages if isinstance(messages, list) else ():
         content = message.get("content") if isinstance(message, dict) else None
         yield from (part for part in content if isinstance(part, dict)) if isinstance(content, list) else ()
 

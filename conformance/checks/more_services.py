@@ -1,0 +1,95 @@
+"""Optional parameters for what only some servers do: sound, moderation, web searches, tiers of service.
+
+A server that does not do it refuses the parameter by its name: an answer as if nothing had been asked misleads.
+"""
+
+from __future__ import annotations
+
+from conformance.check import REPLY, check
+from conformance.checks.parameters import REQUEST, only
+from conformance.exchange import Exchange
+from conformance.finding import Finding, Findings, Observed
+from conformance.probes.parameters import CHOICES, MODERATED, of_choice, searched, spoken
+from conformance.requirement import MAY, SHOULD, SPEC
+
+
+@check(
+    "parameters.audio-is-honoured-or-refused",
+    SHOULD,
+    sends=spoken,
+    needs=REPLY,
+    examples=1,
+    spec=SPEC.at(
+        "ChatCompletionResponseMessage.audio",
+        "If the audio output modality is requested, this object contains data about the audio response from the model.",
+    ),
+)
+def audio(x: Exchange) -> Findings:
+    """`modalities` and `audio` are honoured, or refused: where sound is asked for, sound comes."""
+    yield from only(x, "modalities", "audio")
+    sound = x.json["choices"][0]["message"]["audio"]
+    if x.ok and not sound["data"]:
+        yield Finding("sound was asked for, and there is none", at=sound.pointer, expected="object", found=sound)
+
+
+@check(
+    "parameters.moderation-is-honoured-or-refused",
+    SHOULD,
+    sends=MODERATED,
+    needs=REPLY,
+    spec=SPEC.at(
+        "CreateChatCompletionResponse.moderation",
+        "Moderation results for the request input and generated output, if moderated completions were requested.",
+    ),
+    remedy="Do not rely on it: moderate in a request of its own.",
+)
+def moderation(x: Exchange) -> Findings:
+    """`moderation` is honoured, or refused: where it is asked for, its result comes."""
+    yield from only(x, "moderation")
+    result = x.json["moderation"]
+    if x.ok and result.type != "object":
+        yield Finding("moderation was asked for, and has no result", at=result.pointer, expected="object", found=result)
+
+
+@check(
+    "parameters.web-search-options-is-honoured-or-refused",
+    SHOULD,
+    sends=searched,
+    needs=REPLY,
+    examples=1,
+    spec=SPEC.at(
+        f"{REQUEST}.web_search_options", "This tool searches the web for relevant results to use in a response."
+    ),
+    remedy="Search with a tool of your own.",
+)
+def web_search_options(x: Exchange, oddly: Exchange) -> Findings:
+    """`web_search_options` are honoured, or refused: sources come, or at least unknown options are refused."""
+    yield from only(x, "web_search_options")
+    sources = x.json["choices"][0]["message"]["annotations"]
+    if not x.ok:
+        return
+    if not sources and oddly.ok:
+        yield Finding("a search was asked for, and there is no source", at=sources.pointer, found=sources)
+    yield Observed(len(sources), "sources")
+
+
+@check(
+    "parameters.service-tier-is-honoured-or-refused",
+    MAY,
+    sends=of_choice("service_tier"),
+    needs=REPLY,
+    examples=len(CHOICES["service_tier"]),
+    spec=SPEC.at(
+        "ServiceTier",
+        "When the `service_tier` parameter is set, the response body will include the `service_tier` value based on "
+        "the processing mode actually used to serve the request.",
+    ),
+)
+def service_tier(x: Exchange, oddly: Exchange) -> Findings:
+    """`service_tier` is honoured, or refused: the answer says which one served it, and there are no others."""
+    yield from only(x, "service_tier")
+    tier = x.json["service_tier"]
+    if x.ok and tier.type != "string":
+        yield Finding("the answer does not say by which tier", at=tier.pointer, expected="a string", found=tier)
+    elif x.ok and oddly.ok and oddly.json["service_tier"].type != "string":
+        yield Finding("a tier that does not exist is accepted", expected="4xx", found=oddly.status, on=oddly.key)
