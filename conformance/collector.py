@@ -6,6 +6,7 @@ of secrets and written down the moment it ends; what waits for it gets it from t
 
 from __future__ import annotations
 
+import asyncio
 import heapq
 import itertools
 import re
@@ -13,7 +14,7 @@ import time
 from collections.abc import Awaitable, Iterable
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
 from typing import Protocol
 
@@ -67,12 +68,6 @@ class Counts:
         return self.prompt_tokens + self.completion_tokens
 
 
-@dataclass(order=True)
-class _Ticket:
-    rank: tuple[int, int]
-    go: anyio.Event = field(compare=False, default_factory=anyio.Event)
-
-
 @dataclass(frozen=True)
 class Gathered:
     """The evidence of one case by its keys: the exchanges themselves stay on disk until somebody judges them."""
@@ -87,32 +82,31 @@ class Lanes:
 
     def __init__(self, width: int) -> None:
         self._free = width
-        self._waiting: list[_Ticket] = []
+        self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
         self._number = itertools.count()
 
     async def enter(self, rank: int) -> None:
         """Wait for a free lane."""
-        if self._free > 0 and not self._waiting:
+        if self._free > 0:
             self._free -= 1
             return
-        ticket = _Ticket((rank, next(self._number)))
-        heapq.heappush(self._waiting, ticket)
+        go: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        heapq.heappush(self._waiting, (rank, next(self._number), go))
         try:
-            await ticket.go.wait()
-        except BaseException:
-            if ticket.go.is_set():
+            await go
+        except asyncio.CancelledError:
+            if not go.cancelled():  # let through in the same moment
                 self.leave()
-            else:
-                self._waiting.remove(ticket)
-                heapq.heapify(self._waiting)
             raise
 
     def leave(self) -> None:
         """Give the lane to whoever is next."""
-        if self._waiting:
-            heapq.heappop(self._waiting).go.set()
-        else:
-            self._free += 1
+        while self._waiting:
+            _, _, go = heapq.heappop(self._waiting)
+            if not go.done():
+                go.set_result(None)
+                return
+        self._free += 1
 
 
 def patience(x: Exchange, longest: float) -> float | None:
@@ -161,17 +155,17 @@ class Collector:
         self.begun = time.perf_counter()
         self._portal_manager: AbstractContextManager[BlockingPortal] | None = None
         self._portal: BlockingPortal | None = None
-        self._lanes: Lanes | None = None
-        self._pending: dict[str, anyio.Event] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._lanes = Lanes(limits.at_once)
+        self._pending: dict[str, asyncio.Event] = {}
         self._futures: set[Future[Gathered]] = set()
         self._unsent: dict[str, Exchange] = {}
         self._stopped = False
-        self._failure: BaseException | None = None
 
     def __enter__(self) -> Collector:
         self._portal_manager = start_blocking_portal("asyncio")
         self._portal = self._portal_manager.__enter__()
-        self._lanes = Lanes(self.limits.at_once)
+        self._loop = self._portal.call(asyncio.get_running_loop)
         return self
 
     def __exit__(self, *exc: object) -> None:
@@ -186,8 +180,8 @@ class Collector:
 
     def start(self, check: Check, case: Case) -> Future[Gathered]:
         """Begin to gather the evidence of one case. The future tells when it is there, or raises what broke the suite."""
-        assert self._portal is not None
-        future: Future[Gathered] = self._portal.start_task_soon(self._gather, check, case)
+        assert self._loop is not None
+        future = asyncio.run_coroutine_threadsafe(self._gather(check, case), self._loop)  # the portal would wait for it to start
         self._futures.add(future)
         future.add_done_callback(self._futures.discard)
         return future
@@ -240,7 +234,7 @@ class Collector:
         if key in self.recording:
             self.counts.reused += 1
             return self.recording[key]
-        done = self._pending[key] = anyio.Event()
+        done = self._pending[key] = asyncio.Event()
         self.counts.wanted += 1
         try:
             x = await self._send(probe, rank)
@@ -264,7 +258,6 @@ class Collector:
         return x
 
     async def _send(self, probe: Probe, rank: int) -> Exchange:
-        assert self._lanes is not None
         waits: list[Wait] = []
         if probe.pause and self.record:  # a replay's pauses are over
             await anyio.sleep(probe.pause)  # before the lane is taken: nothing is in flight meanwhile

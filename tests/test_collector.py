@@ -181,21 +181,19 @@ def test_leaving_stops_what_is_under_way(tmp_path: Path) -> None:
     assert threading.active_count() <= before
 
 
-def test_lanes_let_the_urgent_go_first() -> None:
+@pytest.mark.asyncio
+async def test_lanes_let_the_urgent_go_first() -> None:
     """Of those who wait, the lowest rank is let through, and in order of arrival among equals."""
     order: list[str] = []
+    lanes = Lanes(1)
 
-    async def use(lanes: Lanes, rank: int, name: str) -> None:
+    async def use(rank: int, name: str) -> None:
         await lanes.enter(rank)
         order.append(name)
         await anyio.sleep(0.001)
         lanes.leave()
 
-    async def main() -> None:
-        lanes = Lanes(1)
-        async with anyio.create_task_group() as group:
-            for rank, name in [(0, "a"), (0, "b"), (0, "c"), (-5, "urgent"), (0, "d")]:
-                group.start_soon(use, lanes, rank, name)
-
-    anyio.run(main)
+    async with anyio.create_task_group() as group:
+        for rank, name in [(0, "a"), (0, "b"), (0, "c"), (-5, "urgent"), (0, "d")]:
+            group.start_soon(use, rank, name)
     assert order == ["a", "urgent", "b", "c", "d"]

@@ -162,7 +162,8 @@ def test_no_secret_stays_in_the_exchange() -> None:
     assert "canary" not in repr(x)
 
 
-def test_a_line_keeps_its_connection() -> None:
+@pytest.mark.asyncio
+async def test_a_line_keeps_its_connection() -> None:
     """Probes that name the same line go over one connection, one after the other."""
     ports: list[int] = []
     lock = threading.Lock()
@@ -172,14 +173,11 @@ def test_a_line_keeps_its_connection() -> None:
             ports.append(connection.getpeername()[1])
         connection.sendall(json_reply(b"{}"))
 
-    async def two(base_url: str) -> None:
+    with server(behave, keep_alive=True) as base_url:
         http = Http("t", Address(base_url, "m"), QUICK)
         one = Probe(HELLO.path, HELLO.body, line="own")
         await http.carry(one)
         await http.carry(one.again())
         await http.aclose()
-
-    with server(behave, keep_alive=True) as base_url:
-        asyncio.run(two(base_url))
     assert len(ports) == 2
     assert len(set(ports)) == 1

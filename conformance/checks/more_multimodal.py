@@ -66,18 +66,19 @@ def detail_is_accepted(plain: Exchange, x: Exchange) -> Findings:
     spec=SPEC.at("ChatCompletionRequestUserMessage.content", "An array of content parts with a defined type."),
     remedy="Raise the server's limit (vLLM: --limit-mm-per-prompt).",
 )
-def several_images_are_counted(none: Exchange, one: Exchange, several_: Exchange) -> Findings:
+def several_images_are_counted(none: Exchange, one: Exchange, together: Exchange) -> Findings:
     """A message with several images is refused, or costs more than one with one of them."""
-    least, less, more = (x.usage["prompt_tokens"] for x in (none, one, several_))
-    if not one.ok or (several_.status is not None and 400 <= several_.status < 500):
-        yield Unsupported(f"the server refuses images, or several of them ({several_.status})")
-    elif not several_.ok:
-        yield Finding("several images are neither answered nor refused", at="status", found=said(two), on=several_.key)
+    least, less, more = (x.usage["prompt_tokens"] for x in (none, one, together))
+    if not one.ok or (together.status is not None and 400 <= together.status < 500):
+        yield Unsupported(f"the server refuses images, or several of them ({together.status})")
+    elif not together.ok:
+        found = said(together)
+        yield Finding("several images are neither answered nor refused", at="status", found=found, on=together.key)
     elif not least.type == less.type == more.type == "integer" or less.value <= least.value:
         yield Unwitnessed("the tokens of images are not counted")
     elif more.value < less.value + 2:
         yield Finding(
-            "the further images are lost", at=more.pointer, expected=f"over {less.value}", found=more, on=several_.key
+            "the further images are lost", at=more.pointer, expected=f"over {less.value}", found=more, on=together.key
         )
 
 

@@ -28,8 +28,14 @@ def audio(x: Exchange) -> Findings:
     """`modalities` and `audio` are honoured, or refused: where sound is asked for, sound comes."""
     yield from only(x, "modalities", "audio")
     sound = x.json["choices"][0]["message"]["audio"]
-    if x.ok and not sound["data"]:
+    if not sound["data"]:
         yield Finding("sound was asked for, and there is none", at=sound.pointer, expected="object", found=sound)
+        return
+    for name, kind in (("id", "string"), ("expires_at", "integer"), ("data", "string"), ("transcript", "string")):
+        if sound[name].type != kind:
+            yield Finding(
+                "a part of the sound has not its type", at=sound[name].pointer, expected=kind, found=sound[name]
+            )
 
 
 @check(
@@ -47,8 +53,9 @@ def moderation(x: Exchange) -> Findings:
     """`moderation` is honoured, or refused: where it is asked for, its result comes."""
     yield from only(x, "moderation")
     result = x.json["moderation"]
-    if x.ok and result.type != "object":
-        yield Finding("moderation was asked for, and has no result", at=result.pointer, expected="object", found=result)
+    for part in (result["input"], result["output"]):
+        if part.type != "object":
+            yield Finding("moderation was asked for, and has no result", at=part.pointer, expected="object", found=part)
 
 
 @check(
@@ -66,10 +73,11 @@ def web_search_options(x: Exchange, oddly: Exchange) -> Findings:
     """`web_search_options` are honoured, or refused: sources come, or at least unknown options are refused."""
     yield from only(x, "web_search_options")
     sources = x.json["choices"][0]["message"]["annotations"]
-    if not x.ok:
-        return
     if not sources and oddly.ok:
         yield Finding("a search was asked for, and there is no source", at=sources.pointer, found=sources)
+    for source in sources:
+        if source["type"].value != "url_citation" or source["url_citation"]["url"].type != "string":
+            yield Finding("a source is no citation of a URL", at=source.pointer, expected="url_citation", found=source)
     yield Observed(len(sources), "sources")
 
 
@@ -86,10 +94,9 @@ def web_search_options(x: Exchange, oddly: Exchange) -> Findings:
     ),
 )
 def service_tier(x: Exchange, oddly: Exchange) -> Findings:
-    """`service_tier` is honoured, or refused: the answer says which one served it, and there are no others."""
+    """`service_tier` is honoured, or refused: the answer names one, or a tier that does not exist is refused."""
     yield from only(x, "service_tier")
     tier = x.json["service_tier"]
-    if x.ok and tier.type != "string":
-        yield Finding("the answer does not say by which tier", at=tier.pointer, expected="a string", found=tier)
-    elif x.ok and oddly.ok and oddly.json["service_tier"].type != "string":
+    yield Observed(tier.value if tier.type == "string" else None, "tier")
+    if tier.type != "string" and oddly.ok:
         yield Finding("a tier that does not exist is accepted", expected="4xx", found=oddly.status, on=oddly.key)

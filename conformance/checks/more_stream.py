@@ -1,4 +1,4 @@
-"""More about streams: thoughts before the answer, how much a chunk holds, and usage that comes all along."""
+"""More about streams: thoughts before the answer, what a chunk holds and how much, usage that comes all along."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from conformance.finding import Finding, Findings, Observed, Unwitnessed
 from conformance.probes.chat import COUNT_STREAMED, HELLO, STREAMED, streamed
 from conformance.probes.streams import CAPPED_USAGE, GREEDY_USAGE
 from conformance.refusal import named
-from conformance.requirement import MAY, NOTE
+from conformance.requirement import MAY, NOTE, SHOULD, SPEC
 
 THOUGHTS = ("reasoning_content", "reasoning")
 """Where servers put thoughts: OpenAI does not show any."""
@@ -52,3 +52,35 @@ def continuous_usage(x: Exchange) -> Findings:
         yield Observed("refused" if named(x) else x.status, "continuous_usage_stats")
     else:
         yield Observed("honoured" if counts and all(counts) else "ignored", "continuous_usage_stats")
+
+
+MEMBERS = {
+    "model": ("string",),
+    "service_tier": ("string", "null"),
+    "system_fingerprint": ("string", "null"),
+    "usage": ("object", "null"),
+    "obfuscation": ("string", "null"),
+    "moderation": ("object", "null"),
+}
+"""Members of a chunk beyond those with a check of their own, and their types."""
+
+
+@check(
+    "stream.members-have-their-types",
+    SHOULD,
+    sends=GREEDY_USAGE,
+    requires="chat.stream",
+    spec=SPEC.at(
+        "CreateChatCompletionStreamResponse",
+        "An obfuscation string added to normalize the size of streamed chunks",
+    ),
+)
+def members_have_their_types(x: Exchange) -> Findings:
+    """The other documented members of a chunk have the documented types, where they are there."""
+    for chunk in x.data:
+        parts = [(chunk[name], kinds) for name, kinds in MEMBERS.items()]
+        parts += [(choice["logprobs"], ("object", "null")) for choice in chunk["choices"]]
+        for value, kinds in parts:
+            if not value.absent and value.type not in kinds:
+                yield Finding("a member has not its type", at=value.pointer, expected=list(kinds), found=value)
+                return

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from conformance.check import REPLY, check, each
 from conformance.exchange import Exchange
-from conformance.finding import Finding, Findings, Observed, Unwitnessed
+from conformance.finding import Finding, Findings, Observed, Unsupported, Unwitnessed
 from conformance.probes.chat import chat
 from conformance.probes.history import part
 from conformance.probes.images import RED, image
@@ -125,7 +125,9 @@ def legacy_calls_stream(whole: Exchange, x: Exchange) -> Findings:
         "".join(text for piece in pieces if isinstance(text := piece[part].value, str))
         for part in ("name", "arguments")
     )
-    if not x.ok:
+    if feature := named(x, ("chat.stream",)):
+        yield Unsupported(f"the server refuses `{feature}` ({x.status})")
+    elif not x.ok:
         yield Finding("the stream is refused, and the whole answer is not", expected=200, found=x.status, on=x.key)
     elif name != "get_weather":
         yield Finding("the pieces of the name are another name", expected="get_weather", found=name, on=x.key)

@@ -9,10 +9,15 @@ from __future__ import annotations
 from conformance.check import REPLY, check, each
 from conformance.exchange import Exchange
 from conformance.finding import Finding, Findings, Unsupported, Unwitnessed
+from conformance.probe import Probe
+from conformance.probes.chat import assistant, chat, user
 from conformance.probes.tools import (
+    ASK,
+    ASK_BOTH,
     BOTH,
     BOTH_STREAMED,
     CUSTOM,
+    GET_WEATHER,
     NAMED,
     NONE,
     ONE_AT_A_TIME,
@@ -23,6 +28,7 @@ from conformance.probes.tools import (
     UNNEEDED,
     WEATHER,
     WEATHER_STREAMED,
+    result,
 )
 from conformance.reading.calls import CUT_SHORT, MARKUP, called, called_twice, complete, whole
 from conformance.refusal import named
@@ -136,10 +142,19 @@ def ids_are_distinct(x: Exchange) -> Findings:
             yield Finding("two calls have the same id", found=ids)
 
 
+def _again(x: Exchange) -> Probe | str:
+    """The same conversation two turns later: the first call is answered, and another question needs calls."""
+    if not x.ok or not x.choice.calls:
+        return "the model made no call"
+    results = [result(call.id, "21 degrees") for call in x.choice.calls]
+    history = [user(ASK), x.choice.wire, *results, assistant("It is 21 degrees in Paris."), user(ASK_BOTH)]
+    return chat(messages=history, tools=[GET_WEATHER])
+
+
 @check(
     "tools.ids-are-new",
     SHOULD,
-    sends=(WEATHER, BOTH),
+    sends=WEATHER.then(_again),
     spec=REPORTS.at(
         "text-generation-inference",
         "Every call has the id 0, so in a longer conversation a result is taken for that of another call.",
@@ -150,7 +165,10 @@ def ids_are_distinct(x: Exchange) -> Findings:
     tries=2,
 )
 def ids_are_new(one: Exchange, other: Exchange) -> Findings:
-    """No two answers use the same id for a call."""
+    """No two answers of a conversation use the same id for a call.
+
+    In another conversation an id may come again: some count the calls of each (`functions.get_weather:0`).
+    """
     shared = {call.id for call in one.choice.calls if call.id} & {call.id for call in other.choice.calls}
     if shared:
         yield Finding("calls of two answers have the same id", found=shared, on=other.key)

@@ -41,3 +41,10 @@ def thinks_first(answer: Answer, request: Request) -> None:
     if answer.is_chat and answer.events is not None and set(request.wish) <= {"model", "messages", "stream"}:
         for part in answer.messages[:1]:
             part["reasoning_content"] = "A greeting is due."
+
+
+@fault("chunk-fingerprint-number")
+def numbers_its_chunks(answer: Answer, request: Request) -> None:
+    """The system_fingerprint of every chunk is a number."""
+    for number, chunk in enumerate(answer.chunks):
+        chunk["system_fingerprint"] = number

@@ -107,7 +107,7 @@ drops_searches = _dropping(
 )
 
 
-@fault("service_tier-unsaid")
+@fault("service_tier-unsaid", legal=True)
 def hides_its_tier(answer: Answer, request: Request) -> None:
     """The answer does not say which tier served it."""
     if body := whole(answer):
@@ -208,4 +208,33 @@ def searches(request: Request, respond: Respond) -> Answer:
             answer.messages[0]["annotations"] = [{"type": "url_citation", "url_citation": place}]
         if isinstance(wish.get("moderation"), dict):
             body["moderation"] = {"input": {"type": "results"}, "output": {"type": "results"}}
+    return answer
+
+
+@fault("audio-without-transcript", instead=True)
+def mumbles(request: Request, respond: Respond) -> Answer:
+    """Sound comes without a transcript, and expires at a time of day."""
+    answer = speaks.plant(request, respond)
+    for message in answer.messages if whole(answer) else ():
+        if isinstance(sound := message.get("audio"), dict):
+            del sound["transcript"]
+            sound["expires_at"] = "12:00"
+    return answer
+
+
+@fault("moderation-in-part", instead=True)
+def moderates_questions_only(request: Request, respond: Respond) -> Answer:
+    """Moderation has a result for the question, and none for the answer."""
+    answer = searches.plant(request, respond)
+    if (body := whole(answer)) and "moderation" in body:
+        del body["moderation"]["output"]
+    return answer
+
+
+@fault("sources-as-text", instead=True)
+def names_its_sources(request: Request, respond: Respond) -> Answer:
+    """The sources of a search are a list of URLs, not of citations."""
+    answer = searches.plant(request, respond)
+    for message in answer.messages if whole(answer) else ():
+        message["annotations"] = [{"url": "https://example.com/"} for _ in message.get("annotations") or ()]
     return answer

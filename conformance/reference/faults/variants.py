@@ -1,4 +1,7 @@
-"""What a server may do with its answers although most do not: checks stay silent on it. How answers travel is in `wire`."""
+"""What a server may do with its answers although most do not: checks stay silent on it.
+
+How the bytes of answers travel is in `wire`.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,10 @@ from collections.abc import Callable, Iterator
 from copy import deepcopy
 from typing import Any
 
-from conformance.reference.answer import Answer, Event, Request
+from conformance.reference.answer import Answer, Event, Request, Respond
 from conformance.reference.fault import fault
-from conformance.reference.faults.calls import streamed
+from conformance.reference.faults.calls import messages, streamed
+from conformance.reference.faults.sampling import refuse
 from conformance.reference.faults.shape import bodies, whole
 
 FURTHER: dict[str, Any] = {"x_vendor": {"id": 7, "tags": ["a", None, 1.5]}, "x_note": None}
@@ -135,9 +139,9 @@ def pauses_with_empty_deltas(answer: Answer, request: Request) -> None:
     empty: tuple[dict[str, Any], ...] = ({}, {"content": ""}, {"content": None})
     for number, event in enumerate(answer.events or ()):
         kept.append(event)
-        if isinstance(event.data, dict) and answer.is_chat and event.data.get("choices"):
-            if all(choice.get("finish_reason") is None for choice in event.data["choices"]):
-                kept.append(another(event.data, empty[number % len(empty)]))
+        choices = event.data.get("choices") if isinstance(event.data, dict) else None
+        if choices and all(choice.get("finish_reason") is None for choice in choices):
+            kept.append(another(event.data, empty[number % len(empty)]))
     if answer.events is not None:
         answer.events = kept
 
@@ -150,25 +154,14 @@ def ends_with_empty_text(answer: Answer, request: Request) -> None:
             choice["delta"] = {"content": "", "tool_calls": [], **choice["delta"]}
 
 
-@fault("first-chunk-without-choices", legal=True)
-def begins_without_choices(answer: Answer, request: Request) -> None:
-    """The first chunk of a stream has no choices, but the result of a filter, as Azure's has."""
-    if answer.is_chat and answer.chunks:
-        first = deepcopy(answer.chunks[0])
-        first.update(choices=[], prompt_filter_results=[{"prompt_index": 0, "content_filter_results": {}}])
-        assert answer.events is not None
-        answer.events.insert(0, Event(first))
-
-
 @fault("ids-of-a-gateway", legal=True)
 def has_ids_of_a_gateway(answer: Answer, request: Request) -> None:
-    """Answers have ids with a time, colons and slashes; calls those that Kimi's have: the function and a number."""
+    """Ids of answers have colons and slashes; calls are numbered through a conversation: `functions.get_weather:0`."""
     for body in bodies(answer):
         body["id"] = f"gen-1799999999/eu:{body['id']}=="
-    names: dict[str, str] = {}
-    for number, call in enumerate(call for call in answer.calls if call.get("id")):
-        own = names.setdefault(call["id"], f"functions.{call.get('function', {}).get('name', 'custom')}:{number}")
-        call["id"] = own
+    earlier = sum(len(message.get("tool_calls") or ()) for message in messages(request))
+    for number, call in enumerate((call for call in answer.calls if call.get("id")), earlier):
+        call["id"] = f"functions.{call.get('function', {}).get('name', 'custom')}:{number}"
 
 
 @fault("ids-long", legal=True)
@@ -245,3 +238,35 @@ def has_its_own_types_of_errors(answer: Answer, request: Request) -> None:
     if isinstance(error, dict) and isinstance(error.get("message"), str):
         error.update(type="InvalidRequestException", status=answer.status, doc_url="https://example.com/errors/1")
         answer.body["error"] = error
+
+
+NEEDED = {"model", "messages", "stream", "max_completion_tokens"}
+DEFAULTS = {"temperature": 1, "top_p": 1, "n": 1, "presence_penalty": 0, "frequency_penalty": 0}
+
+
+@fault("optional-parameters-refused", legal=True, instead=True)
+def does_the_least(request: Request, respond: Respond) -> Answer:
+    """Every parameter that is not needed is refused by name, unless it is null or has its default value."""
+    answer = respond(request)
+    for name, value in request.wish.items() if answer.status == 200 else ():
+        if name not in NEEDED and value is not None and value != DEFAULTS.get(name):
+            return refuse(f"Unsupported parameter: '{name}' is not supported with this model.", name)
+    return answer
+
+
+@fault("streams-refused", legal=True, instead=True)
+def does_not_stream(request: Request, respond: Respond) -> Answer:
+    """Streams are refused by name."""
+    answer = respond(request)
+    if answer.status == 200 and request.wish.get("stream") is True:
+        return refuse("Unsupported value: 'stream' does not support true with this model.", "stream")
+    return answer
+
+
+@fault("old-cap-refused", legal=True, instead=True)
+def knows_the_new_cap_only(request: Request, respond: Respond) -> Answer:
+    """`max_tokens` is refused by name, and `max_completion_tokens` is said to be the one to use."""
+    answer = respond(request)
+    if answer.status == 200 and request.wish.get("max_tokens") is not None:
+        return refuse("Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead.", "max_tokens")
+    return answer

@@ -15,12 +15,11 @@ from conformance.reference.answer import Answer, Event, Request
 from conformance.reference.fault import fault
 from conformance.reference.faults.framing import pieces, reframe
 
-
 STRING = re.compile(r'"((?:[^"\\]|\\.)*)"')
 
 
 def in_reads(answer: Answer, sizes: Iterable[int]) -> None:
-    """Send the bytes of an answer, whole or streamed, in reads of these sizes. Waits stay before the bytes they were before."""
+    """Send the bytes of an answer, whole or streamed, in reads of these sizes. Waits stay where they were."""
     parts = list(answer.pieces())
     if not parts:
         return
@@ -202,7 +201,7 @@ def compress(answer: Answer, coding: str) -> None:
 
 @fault("all-gzip-where-accepted", legal=True)
 def compresses_streams_too(answer: Answer, request: Request) -> None:
-    """Answers, streams and errors are compressed where the client accepts it; each event is sent at once all the same."""
+    """Answers, streams and errors are compressed where the client accepts it; each event is sent at once as before."""
     if accepts(request, "gzip"):
         compress(answer, "gzip")
 
