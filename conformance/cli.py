@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import yaml
 from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
@@ -180,7 +181,9 @@ def _matrix(options: argparse.Namespace) -> int:
     _known(options.fault, known)
     chosen = {name: known[name] for name in options.fault or known}
     rows = compute(chosen, catalogue().values(), tell=lambda line: print(line, file=sys.stderr, flush=True))
-    text = published(rows, catalogue())
+    before = options.output.read_text(encoding="utf-8") if options.output and options.output.exists() else ""
+    names = {name: row.get("names", []) for name, row in (yaml.safe_load(before) or {}).items()}
+    text = published(rows, catalogue(), names)
     if options.output:
         options.output.write_text(text, encoding="utf-8")
     else:

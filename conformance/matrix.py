@@ -100,16 +100,21 @@ def compute(faults: Mapping[str, Fault], checks: Iterable[Check], tell: Tell = l
     return rows
 
 
-def published(rows: Mapping[str, Row], checks: Mapping[str, Check]) -> str:
-    """The matrix as YAML. `names` is the check that names the broken requirement: the one that the fewest faults trip."""
+def published(rows: Mapping[str, Row], checks: Mapping[str, Check], before: Mapping[str, list[str]] | None = None) -> str:
+    """The matrix as YAML. `names` are the checks that name the broken requirement.
+
+    Those of `before` (somebody has looked at them) stay as long as they are violated; else it is the check that the fewest
+    faults trip.
+    """
     counts = Counter(check for row in rows.values() for check in row.violated)
     binding = {level: rank for rank, level in enumerate(Level)}
     lines = ["# Which checks each planted fault trips. Computed by `conformance matrix`; a test computes it again.", ""]
     for name, row in sorted(rows.items()):
         lines.append(f"{name}:")
         if row.violated:
+            kept = [one for one in (before or {}).get(name, ()) if one in row.violated]
             best = min(row.violated, key=lambda one: (counts[one], binding[checks[one].level], one))
-            lines.append(f"  names: [{best}]")
+            lines.append(f"  names: [{', '.join(kept or [best])}]")
         lines.append(f"  violated: [{', '.join(row.violated)}]")
         if row.errored:
             lines.append(f"  errored: [{', '.join(row.errored)}]")

@@ -23,6 +23,18 @@ from conformance.exchange import Chunk, Exchange
 from conformance.finding import Kind, Outcome
 from conformance.judgement import judge
 from conformance.matrix import Matrix, client, still
+from conformance.probes.chat import COUNT, COUNT_STREAMED, GREEDY, HELLO, STREAMED, chat, get
+from conformance.probes.streams import GREEDY_STREAMED, LOGPROBS, USAGE
+from conformance.probes.tools import (
+    BOTH,
+    BOTH_STREAMED,
+    NAMED,
+    NAMED_STREAMED,
+    REQUIRED,
+    REQUIRED_STREAMED,
+    WEATHER,
+    WEATHER_STREAMED,
+)
 from conformance.reference.answer import Answer, Request
 from conformance.reference.engine import DEFAULT_KEY
 from conformance.reference.fault import Fault, faults, with_faults
@@ -32,10 +44,13 @@ from conformance.secret import Secret
 from conformance.session import Session
 from conformance.target import Limits, Target, Timeout
 
+LIST = get("models")
+NO_MESSAGES = chat(messages=...)
+
 LEGAL = {name: one for name, one in faults().items() if one.legal}
 
 DEMANDS: dict[str, tuple[str, ...]] = {
-    "extra fields at every level": ("members-added-everywhere", "chunk-native_finish_reason-extra", "error-with-more-parts"),
+    "extra fields at every level": ("members-added-everywhere", "error-with-more-parts", "usage-details-vendor-keys"),
     "comments and keep-alives": ("comments-everywhere", "comments-while-waiting", "sse-ping-events"),
     "line ends": ("lines-end-crlf", "lines-end-cr", "lines-end-anyhow", "spare-blank-lines"),
     "no space after data:": ("sse-data-no-space",),
@@ -43,7 +58,7 @@ DEMANDS: dict[str, tuple[str, ...]] = {
     "event ids, retry times, the usual name": ("events-numbered", "events-with-retry", "events-called-message"),
     "any network chunking": ("one-byte-a-read", "odd-reads", "stream-in-one-read", "length-undeclared"),
     "several events a packet": ("llamacpp-two-events-one-read",),
-    "arguments in one piece, by character": ("tool-calls-in-one-piece", "text-by-character", "tool-fragments-share-a-chunk"),
+    "arguments in one piece, by character": ("tool-calls-in-one-piece", "text-by-character"),
     "role and content together": ("role-and-content-together",),
     "empty deltas": ("empty-deltas-between", "finish-chunk-with-empty-text", "deltas-with-nulls"),
     "obfuscation": ("control-openai-obfuscation-field",),
@@ -70,20 +85,21 @@ def binding(violated: Iterable[str]) -> list[str]:
     return [name for name in violated if catalogue()[name].level in (Level.MUST, Level.SHOULD)]
 
 
-FEW = 9
-"""Requests that the quick tests send: those that most checks read."""
+FEW = (
+    HELLO, STREAMED, COUNT, COUNT_STREAMED, GREEDY, GREEDY_STREAMED, USAGE, LOGPROBS, WEATHER, WEATHER_STREAMED,
+    BOTH, BOTH_STREAMED, REQUIRED, REQUIRED_STREAMED, NAMED, NAMED_STREAMED, LIST, NO_MESSAGES,
+)  # fmt: skip
+"""Requests of the quick tests: one of each kind, and those that most checks read."""
 
 
 @cache
 def sample() -> tuple[Check, ...]:
-    """Checks for the quick tests: all that need nothing but the requests that most checks share."""
-    counts: dict[str, int] = {}
+    """The checks that need nothing but these requests."""
+    few = {probe.key for probe in FEW}
     listed = [check for check in catalogue().values() if not check.drawn]
-    for check in listed:
-        for probe in check.probes:
-            counts[probe.key] = counts.get(probe.key, 0) + 1
-    shared = set(sorted(counts, key=lambda key: -counts[key])[:FEW])
-    return tuple(check for check in listed if check.cost == len(check.probes) and {one.key for one in check.probes} <= shared)
+    return tuple(
+        check for check in listed if check.cost == len(check.probes) and {probe.key for probe in check.probes} <= few
+    )
 
 
 @cache
@@ -126,3 +142,190 @@ def test_a_variant_alone_violates_none_of_all_checks(name: str) -> None:
     row = full().row([LEGAL[name]])
     assert not binding(row.violated)
     assert not row.errored
+
+
+LINE_ENDS = ("lines-end-crlf", "lines-end-cr", "lines-end-anyhow")
+OUTER = (
+    "data-in-several-lines", "bodies-indented", "json-escaped", "whitespace-after-the-body",
+    "sse-data-no-space", "events-numbered", "events-with-retry", "events-called-message",
+    "random-noise-comment-in-stream", "sse-ping-events", "comments-everywhere", "comments-while-waiting",
+    "spare-blank-lines", *LINE_ENDS,
+    "gzip-where-accepted", "all-gzip-where-accepted", "all-deflate-where-accepted",
+    "llamacpp-two-events-one-read", "stream-in-one-read", "length-undeclared", "odd-reads", "one-byte-a-read",
+)  # fmt: skip
+"""The order of what changes text and bytes: from the JSON to the wire. All others come before them."""
+BLANKS = {
+    "random-noise-comment-in-stream", "sse-ping-events", "comments-everywhere", "comments-while-waiting",
+    "spare-blank-lines",
+}  # fmt: skip
+"""Variants with blank lines that end no event: together with ids the official client stops on them, which is a MUST."""
+THOUGHTS = {"reasoning-chunk-content-empty-string", "role-and-content-together"}
+"""Together the role, or the text, would come after the thoughts, or before them."""
+
+
+def together(names: Iterable[str]) -> list[Fault]:
+    """Variants in the order in which they can be planted together."""
+    return [LEGAL[name] for name in sorted(names, key=lambda name: (OUTER.index(name) if name in OUTER else -1, name))]
+
+
+def compatible(names: set[str]) -> bool:
+    """Whether variants can be together at all: whether what they make together is legal, too."""
+    broken = ("events-numbered" in names and names & BLANKS) or names >= THOUGHTS
+    return len(names & set(LINE_ENDS)) <= 1 and not broken
+
+
+combinations = st.sets(st.sampled_from(sorted(LEGAL)), min_size=2, max_size=6).filter(compatible)
+
+
+def quietly(examples: int) -> settings:
+    """Settings of a test that draws combinations: always the same ones, however long they take."""
+    every = list(HealthCheck)
+    return settings(max_examples=examples, deadline=None, derandomize=True, database=None, suppress_health_check=every)
+
+
+@quietly(12)
+@given(combinations)
+def test_variants_together_are_no_violation(names: set[str]) -> None:
+    """Any two to six of them at once change nothing about it."""
+    row = quick().row(together(names))
+    assert not binding(row.violated), names
+    assert not row.errored, names
+
+
+@pytest.mark.slow
+@quietly(25)
+@given(combinations)
+def test_variants_together_violate_none_of_all_checks(names: set[str]) -> None:
+    """The same over every shipped check."""
+    row = full().row(together(names))
+    assert not binding(row.violated), names
+    assert not row.errored, names
+
+
+def recut(x: Exchange, random: Random, most: int) -> Exchange:
+    """The same bytes in other reads of at most so many bytes. A byte arrives no earlier than it did."""
+    reads: list[Chunk] = []
+    for chunk in x.chunks:
+        start = 0
+        while start < len(chunk.data):
+            end = start + random.randint(1, most)
+            reads.append(Chunk(chunk.at, chunk.data[start:end]))
+            start = end
+    joined: list[Chunk] = []
+    for read in reads:
+        joins = bool(joined) and random.random() < 0.3
+        joined.append(Chunk(read.at, joined.pop().data + read.data) if joins else read)
+    return replace(x, chunks=tuple(joined))
+
+
+def as_judged(outcome: Outcome) -> tuple[Kind, object, str]:
+    """What an outcome says."""
+    return outcome.kind, outcome.findings, outcome.reason
+
+
+@pytest.mark.parametrize("faulty", [(), ("stream-in-latin-1",), ("events-without-blank-line", "done-with-space")])
+@pytest.mark.parametrize("most", [1, 7, 5000])
+def test_how_the_network_cuts_changes_nothing(most: int, faulty: tuple[str, ...]) -> None:
+    """The same bytes in other reads, down to one byte, have the same outcomes, also at a server that is at fault."""
+    ask, random = client(with_faults(still(), [faults()[name] for name in faulty])), Random(most)
+    other = {probe.key: recut(ask(probe), random, most) for probe in FEW}
+    for check in sample():
+        gathered = gather(check, ask)
+        cut = [replace(one, exchanges=tuple(other[x.key] for x in one.exchanges)) for one in gathered]
+        assert as_judged(judge(check, cut)) == as_judged(judge(check, gathered)), check.id
+
+
+# Over a real socket
+
+Render = Callable[[Answer, bool], Iterator[bytes]]
+
+
+def head(answer: Answer, *headers: str, version: str = "1.1", capitals: bool = False) -> bytes:
+    """The status line and the headers."""
+    lines = [f"{name.title() if capitals else name}: {value}" for name, value in answer.headers.items()]
+    return "\r\n".join([f"HTTP/{version} {answer.status} Whatever", *lines, *headers, "", ""]).encode("latin-1")
+
+
+def parts_of(answer: Answer) -> list[bytes]:
+    """The pieces of the body."""
+    return [data for _, data in answer.pieces() if data]
+
+
+def one_byte_at_a_time(answer: Answer, streamed: bool) -> Iterator[bytes]:
+    """Each byte is a write, and a packet, of its own: of the headers, too."""
+    body = b"".join(parts_of(answer))
+    for byte in head(answer, f"content-length: {len(body)}") + body:
+        yield bytes([byte])
+
+
+def chunked_by_the_book(answer: Answer, streamed: bool) -> Iterator[bytes]:
+    """Chunked, with extensions, leading zeros in sizes, and trailers; names of headers in capitals."""
+    yield head(answer, "TRANSFER-ENCODING: chunked", "TRAILER: X-Checksum", capitals=True)
+    for data in parts_of(answer):
+        yield b'000%X;note="a;b"\r\n%b\r\n' % (len(data), data)
+    yield b"0\r\nX-Checksum: 1\r\n\r\n"
+
+
+def one_byte_chunks(answer: Answer, streamed: bool) -> Iterator[bytes]:
+    """Chunked, a byte a chunk, all in one write."""
+    body = b"".join(chunked(bytes([byte])) for byte in b"".join(parts_of(answer)))
+    yield head(answer, "transfer-encoding: chunked") + body + b"0\r\n\r\n"
+
+
+def closed_at_the_end(answer: Answer, streamed: bool) -> Iterator[bytes]:
+    """HTTP/1.0: the body ends where the connection does."""
+    yield head(answer, version="1.0")
+    yield from parts_of(answer)
+
+
+def hints_before(answer: Answer, streamed: bool) -> Iterator[bytes]:
+    """Interim answers come before the real one; spaces and tabs around the values of headers."""
+    yield b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: </style.css>; rel=preload\r\n\r\n"
+    body = b"".join(parts_of(answer))
+    yield head(answer, f"content-length: \t {len(body)} \t").replace(b"\r\ncontent-type: ", b"\r\ncontent-type:\t")
+    yield body
+
+
+def heard(request: bytes) -> Request:
+    """The request that these bytes are."""
+    lines, _, body = request.partition(b"\r\n\r\n")
+    first, *headers = lines.decode("latin-1").split("\r\n")
+    method, path, _ = first.split(" ")
+    pairs = (line.partition(":")[::2] for line in headers)
+    return Request(method, path, {name.strip().lower(): value.strip() for name, value in pairs}, body)
+
+
+def speaking(render: Render) -> Behave:
+    """The reference server, writing its answers so. Whoever writes `HTTP/1.0` closes after each."""
+    respond = still()
+
+    def behave(connection: socket.socket, data: bytes) -> None:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        request = heard(data)
+        written = b""
+        for piece in render(respond(request), request.wish.get("stream") is True):
+            connection.sendall(piece)
+            written = written or piece
+        if written.startswith(b"HTTP/1.0"):
+            connection.shutdown(socket.SHUT_WR)
+
+    return behave
+
+
+RENDERERS = (one_byte_at_a_time, chunked_by_the_book, one_byte_chunks, closed_at_the_end, hints_before)
+
+
+@pytest.mark.parametrize("render", RENDERERS, ids=lambda one: one.__name__)
+def test_ways_to_speak_http_are_no_violation(render: Render, tmp_path: Path) -> None:
+    """Whatever HTTP/1 allows: the run has the outcomes that it has with a server that speaks plainly."""
+    with server(speaking(render), keep_alive=True) as base_url:
+        limits = Limits(timeout=Timeout(connect=5, first_byte=5, idle=5, total=20, linger=1), at_once=2)
+        key = Secret("KEY", DEFAULT_KEY)
+        target = Target("it", "openai", base_url=base_url, model="reference", key=key, limits=limits)
+        session = Session([target], tmp_path)
+        session.open({"it": sample()})
+        outcomes = {check.id: session.outcome(check, target) for check in sample()}
+        session.close(finished=True)
+    assert not session.dead
+    plain = {check.id: judge(check, gather(check, client(still()))).kind for check in sample()}
+    assert {name: outcome.kind for name, outcome in outcomes.items()} == plain, outcomes

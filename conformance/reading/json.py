@@ -53,6 +53,11 @@ def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return value
 
 
+_STRICT = json.JSONDecoder(parse_constant=_refuse_constant)
+_UNIQUE = json.JSONDecoder(parse_constant=_refuse_constant, object_pairs_hook=_pairs)
+"""Made once: `json.loads` would make one for each document."""
+
+
 def parse(text: str | bytes, *, unique: bool = False) -> Any:
     """The value of a strict JSON document: no NaN, no trailing text, nesting bounded.
 
@@ -62,11 +67,13 @@ def parse(text: str | bytes, *, unique: bool = False) -> Any:
     try:
         if isinstance(text, bytes):
             text = text.decode("utf-8-sig")  # the library would guess UTF-16 and UTF-32 too, and let surrogates pass
-        short = _short if _LONG.search(text) else None  # a function called for each number would be slow
-        value = json.loads(
-            text, parse_constant=_refuse_constant, parse_int=short, object_pairs_hook=_pairs if unique else None
-        )
-        _bound(value)
+        reader = _UNIQUE if unique else _STRICT
+        if _LONG.search(text):  # a function called for each number would be slow
+            hook = _pairs if unique else None
+            reader = json.JSONDecoder(parse_constant=_refuse_constant, parse_int=_short, object_pairs_hook=hook)
+        value = reader.decode(text)
+        if text.count("{") + text.count("[") > DEEPEST:  # with fewer it cannot be
+            _bound(value)
     except NotJSON:
         raise
     except RecursionError:
@@ -80,7 +87,7 @@ def parse(text: str | bytes, *, unique: bool = False) -> Any:
 
 def _bound(value: Any) -> None:
     """Refuse values nested beyond DEEPEST, so that no later walk over them can overflow."""
-    level, depth = [value], 0
+    level, depth = [value] if isinstance(value, (dict, list)) else [], 0
     while level:
         depth += 1
         if depth > DEEPEST:
@@ -88,15 +95,14 @@ def _bound(value: Any) -> None:
         level = [
             inner
             for outer in level
-            if isinstance(outer, (dict, list))
-            for inner in (outer.values() if isinstance(outer, dict) else outer)
-            if isinstance(inner, (dict, list))
+            for inner in (outer.values() if type(outer) is dict else outer)
+            if type(inner) is dict or type(inner) is list  # a reader makes no others, and this is the hot line of reading
         ]
 
 
 def escape(key: str) -> str:
     """A member name as one step of a JSON pointer (RFC 6901)."""
-    return key.replace("~", "~0").replace("/", "~1")
+    return key.replace("~", "~0").replace("/", "~1") if "~" in key or "/" in key else key
 
 
 @dataclass(frozen=True)
@@ -108,12 +114,14 @@ class Value:
     parent: Any = field(default=None, repr=False, compare=False)
 
     def __getitem__(self, step: str | int) -> Value:
-        inner: Any = ABSENT
-        if isinstance(step, str) and isinstance(self.value, dict):
-            inner = self.value.get(step, ABSENT)
-        elif isinstance(step, int) and isinstance(self.value, list) and -len(self.value) <= step < len(self.value):
-            inner = self.value[step]
-        return Value(inner, f"{self.pointer}/{escape(str(step))}", self.value)
+        outer, inner = self.value, ABSENT
+        if isinstance(step, str):
+            if isinstance(outer, dict):
+                inner = outer.get(step, ABSENT)
+            return Value(inner, f"{self.pointer}/{escape(step)}", outer)
+        if isinstance(outer, list) and -len(outer) <= step < len(outer):
+            inner = outer[step]
+        return Value(inner, f"{self.pointer}/{step}", outer)
 
     def __iter__(self) -> Iterator[Value]:
         """The elements of an array; nothing for any other value."""

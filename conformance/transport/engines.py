@@ -101,7 +101,7 @@ LLAMA = Engine(
     gpu=_LLAMA,  # a build for a GPU needs its maker's compiler; what the server says is the same
     program="bin/llama-server",
     space=1_500_000_000,
-    needs="Linux, a C++ compiler, 10 minutes on two cores, 1.5 GB of disk while it builds; then 60 MB",
+    needs="Linux, a C++ compiler, 10 minutes on two cores, 1.5 GB of disk while it builds; then 130 MB",
     systems=("linux",),
     pythons=("3.12", "3.11", "3.13", "3.14"),
 )
