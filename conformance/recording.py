@@ -28,8 +28,9 @@ VERSION = 1
 EXCHANGES = "exchanges.jsonl"
 RUN = "run.jsonl"
 
-CACHE = 32 * 1024 * 1024
-"""Bytes of exchanges kept after reading."""
+CACHE = 8 * 1024 * 1024
+"""Bytes of lines whose exchanges are kept in memory, where they take up to ten times as much with all that is read from
+them. Whole runs fit: a thousand answers of the usual length are three megabytes."""
 
 
 def exchange_to_json(x: Exchange) -> dict[str, Any]:
