@@ -72,6 +72,9 @@ def parser() -> argparse.ArgumentParser:
     targets.add_argument("--targets", metavar="FILE", help="the file of targets")
     targets.add_argument("--offline", action="store_true", help="do not ask whether they are reachable")
     targets.add_argument("--json", action="store_true")
+    account = command("coverage", _coverage, "what the suite covers: behaviours, request parameters, fields; and what it leaves out")
+    account.add_argument("prefix", nargs="*", help="only what begins so: an id, a section, or a check")
+    account.add_argument("--json", action="store_true")
     command("schema", _schema, "print the JSON Schema of targets.yaml, for editors")
     serve = command("serve", _serve, "run the reference server by hand")
     serve.add_argument("--host", default="127.0.0.1")
@@ -137,6 +140,23 @@ def _targets(options: argparse.Namespace) -> int:
         for row in rows:
             console.print(block(row))
     return CLEAN if all(row.reachable is not False for row in rows) else COULD_NOT
+
+
+def _coverage(options: argparse.Namespace) -> int:
+    from conformance.check import catalogue
+    from conformance.coverage import blocks, chosen, coverage, summary, to_json
+
+    entries = chosen(coverage(), options.prefix)
+    if not entries:
+        raise Mistake(f"nothing that is covered begins with `{options.prefix[0]}`; `conformance coverage` shows all")
+    if options.json:
+        print(json.dumps(to_json(entries), indent=2, ensure_ascii=False))
+        return CLEAN
+    console = _console()
+    for block in blocks(entries, {check.id: check.level.value for check in catalogue().values()}):
+        console.print(block)
+    console.print(Text(summary(entries, len(catalogue()))))
+    return CLEAN
 
 
 def _schema(options: argparse.Namespace) -> int:

@@ -161,7 +161,26 @@ def read(check: Check, evidence: Evidence, claims: frozenset[str] | None = None)
             frame = frame.tb_next
         line = f" at line {frame.tb_lineno}" if frame else ""
         return Outcome(Kind.ERRORED, reason=f"our bug: {check.place}: {type(problem).__name__}: {problem}{line}")
-    return Outcome(Kind.VIOLATED if findings else Kind.HOLDS, tuple(findings), observed=observed)
+    if findings:
+        return Outcome(Kind.VIOLATED, tuple(findings), observed=observed)
+    return (None if observed else unseen(check, evidence)) or Outcome(Kind.HOLDS, observed=observed)
+
+
+def unseen(check: Check, evidence: Evidence) -> Outcome | None:
+    """What becomes of a check that found nothing where there was nothing to look at: never green. None where there was.
+
+    Only checks that take what others cannot read come to see such answers.
+    """
+    if check.needs is Needs.ANYTHING and not any(x.status is not None and x.complete for x in evidence.exchanges):
+        x = evidence.exchanges[0]
+        return Outcome(Kind.ERRORED, reason=f"no complete answer: {x.ending}", cause=x.key)
+    if check.needs is Needs.OK:
+        for x in evidence.exchanges:
+            if x.probe.streamed and not any(event.has_data for event in x.events):
+                return Outcome(Kind.UNWITNESSED, reason="the stream has no events to look at", cause=x.key)
+            if not x.probe.streamed and x.json.type != "object":
+                return Outcome(Kind.UNWITNESSED, reason="the body is no JSON object to look at", cause=x.key)
+    return None
 
 
 WORST = (Kind.VIOLATED, Kind.ERRORED, Kind.HOLDS, Kind.UNSUPPORTED, Kind.UNWITNESSED)

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from conformance.exchange import Exchange
 from conformance.finding import Kind
+from conformance.parameters import Standing, table
 from conformance.recording import EXCHANGES, Recording
 from conformance.report import text
 from conformance.report.run import Run, read
@@ -42,6 +43,13 @@ class Book:
             recording = self._recordings[target] = Recording(source)
         return recording[key] if key in recording else None
 
+    def parameters(self) -> list[tuple[str, list[str]]]:
+        """Each optional request parameter, and what became of it at each target; none where no run looked at any."""
+        tables = [table(run) for run in self.runs]
+        if all(standing is Standing.UNKNOWN for one in tables for standing in one.values()):
+            return []
+        return [(name, [one[name].value for one in tables]) for name in (tables[0] if tables else ())]
+
     def text(self, console: Console) -> None:
         """The summary for a terminal."""
         text.summary(console, self.runs, exchange=self.exchange)
@@ -50,13 +58,13 @@ class Book:
         """The summary for a pull request."""
         from conformance.report import markdown
 
-        return markdown.render(self.runs, self.exchange)
+        return markdown.render(self.runs, self.exchange, self.parameters())
 
     def html(self) -> str:
         """The report for a browser."""
         from conformance.report import html  # Jinja2 is slow to import, and terminals need none
 
-        return html.render(self.runs, self.exchange)
+        return html.render(self.runs, self.exchange, self.parameters())
 
 
 def ruled(run: Run, today: date | None = None) -> Run:

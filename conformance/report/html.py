@@ -122,8 +122,11 @@ class Shelf:
         return tuple(panels), tuple(elsewhere)
 
 
-def render(runs: Sequence[Run], exchange: Lookup) -> str:
-    """The whole file for runs that have been ruled. `exchange` finds evidence by target and key."""
+def render(runs: Sequence[Run], exchange: Lookup, parameters: Parameters = ()) -> str:
+    """The whole file for runs that have been ruled. `exchange` finds evidence by target and key.
+
+    `parameters` has a row for each optional request parameter: its name, and what became of it at each target.
+    """
     sides = side_by_side(runs)
     shelf = Shelf(sides, exchange, WEIGHT)
     sections = []
@@ -140,6 +143,7 @@ def render(runs: Sequence[Run], exchange: Lookup) -> str:
         word=standing(runs),
         targets=[_target(run, legible(name, 60)) for run, name in zip(runs, sides.names, strict=True)],
         sections=sections,
+        parameters=parameters,
         first=_first(sections),
         rulings=[one for one in RULINGS if any(run.counts[one] for run in runs)],
         lost=[(name, losses(run, exchange)) for run, name in zip(runs, sides.names, strict=True)],

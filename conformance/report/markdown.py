@@ -60,12 +60,15 @@ STEPS = (
 """From all to nearly nothing; the first that fits is taken."""
 
 
-def render(runs: Sequence[Run], exchange: Lookup) -> str:
-    """At most LONGEST characters about runs that have been ruled. `exchange` finds evidence by target and key."""
+def render(runs: Sequence[Run], exchange: Lookup, parameters: Sequence[tuple[str, Sequence[str]]] = ()) -> str:
+    """At most LONGEST characters about runs that have been ruled. `exchange` finds evidence by target and key.
+
+    `parameters` has a row for each optional request parameter: its name, and what became of it at each target.
+    """
     sides = side_by_side(runs)
     text = ""
     for detail in STEPS:
-        text = _page(sides, exchange, detail)
+        text = _page(sides, exchange, detail) + _parameters(sides, parameters)
         if len(text) <= LONGEST:
             return text
     return text[: LONGEST - 40].rpartition("\n")[0] + "\n\n(The rest does not fit.)\n"
@@ -81,6 +84,19 @@ def _page(sides: Sides, lookup: Lookup, detail: Detail) -> str:
         parts += _lost(sides, place, lookup, detail)
         parts += _rest(sides, place, detail)
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _parameters(sides: Sides, parameters: Sequence[tuple[str, Sequence[str]]]) -> str:
+    """The request parameters as a table, folded; what is silently ignored stands out."""
+    if not parameters:
+        return ""
+    rows = [
+        f"| `{name}` | " + " | ".join(f"**{word}**" if word == "ignored" else word for word in words) + " |"
+        for name, words in parameters
+    ]
+    head = f"| parameter | {' | '.join(plain(name, 60) for name in sides.names)} |\n| --- |{' --- |' * len(sides.names)}"
+    table = "\n".join([head, *rows])
+    return f"\n<details><summary>Request parameters: honoured, refused, or ignored</summary>\n\n{table}\n\n</details>\n"
 
 
 def plain(text: str, most: int = 0) -> str:
