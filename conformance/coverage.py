@@ -44,14 +44,15 @@ class Entry:
 class Sign:
     """How a check tells what becomes of a request parameter.
 
-    With `ignored`, the check shows the effect: where it holds, the parameter is honoured, and these findings say that
-    it is ignored. With `unread`, it only shows that the parameter is looked at. With `noted`, it writes the word down
-    by itself.
+    Where it holds, the parameter is `held`: honoured, if the check shows an effect, or accepted. The findings in
+    `ignored` say that it is ignored, those in `accepted` only that it is taken. With `noted`, the check writes the word
+    down by itself, under that name.
     """
 
     check: str
-    ignored: tuple[str, ...] | None = None
-    unread: tuple[str, ...] | None = None
+    held: str = "honoured"
+    ignored: tuple[str, ...] = ()
+    accepted: tuple[str, ...] = ()
     noted: str = ""
 
 
@@ -160,15 +161,17 @@ def _entry(name: str, section: str, value: Any, wrong: list[str]) -> Entry:
 def _signs(name: str, value: Any, wrong: list[str]) -> tuple[Sign, ...]:
     found = []
     for one in value.get("shown") or [] if isinstance(value, dict) else []:
-        ways = {"ignored", "unread", "noted"} & one.keys() if isinstance(one, dict) else set()
-        if len(ways) != 1 or not isinstance(one.get("check"), str) or len(one) != 2:
-            wrong.append(f"`{name}`: what shows it is a `check`, and one of `ignored`, `unread`, `noted`")
-        elif "noted" in ways:
-            found.append(Sign(one["check"], noted=str(one["noted"])))
-        elif "ignored" in ways:
-            found.append(Sign(one["check"], ignored=_texts(one, "ignored")))
-        else:
-            found.append(Sign(one["check"], unread=_texts(one, "unread")))
+        given = one if isinstance(one, dict) else {}
+        sign = Sign(
+            str(given.get("check", "")),
+            str(given.get("held", "honoured")),
+            _texts(given, "ignored"),
+            _texts(given, "accepted"),
+            str(given.get("noted", "")),
+        )
+        if not sign.check or sign.held not in ("honoured", "accepted") or not given.keys() <= vars(sign).keys():
+            wrong.append(f"`{name}`: what shows it is a `check`, with `held`, `ignored`, `accepted` or `noted`")
+        found.append(sign)
     return tuple(found)
 
 

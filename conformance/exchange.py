@@ -111,6 +111,8 @@ class Exchange:
     waits: tuple[Wait, ...] = ()
     model: str = ""
     """What was sent in place of MODEL."""
+    resent: int = 0
+    """Times it was sent before over a connection that the server had closed meanwhile."""
 
     @property
     def key(self) -> str:

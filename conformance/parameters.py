@@ -82,11 +82,13 @@ def _standings(result: Result, sign: Sign, names: tuple[str, ...]) -> Iterator[S
         if isinstance(word, str) and word in WORDS:
             yield WORDS[word]
     elif kind is Kind.HOLDS:
-        yield Standing.ACCEPTED if sign.unread is not None else Standing.HONOURED
+        yield WORDS[sign.held]
     elif kind is Kind.VIOLATED:
         messages = {finding.message for finding in result.findings}
-        if messages.intersection(sign.ignored or sign.unread or ()):
+        if messages.intersection(sign.ignored):
             yield Standing.IGNORED
+        elif messages.intersection(sign.accepted):
+            yield Standing.ACCEPTED
         elif CLAIMED in messages:
             yield Standing.REFUSED
     elif kind is Kind.UNSUPPORTED and (match := REFUSES.search(result.outcome.reason)) and match[1] in names:

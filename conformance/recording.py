@@ -59,6 +59,8 @@ def exchange_to_json(x: Exchange) -> dict[str, Any]:
         value["waits"] = [[wait.status, wait.seconds] for wait in x.waits]
     if x.model:
         value["model"] = x.model
+    if x.resent:
+        value["resent"] = x.resent
     return value
 
 
@@ -81,6 +83,7 @@ def exchange_from_json(value: dict[str, Any]) -> Exchange:
         http=value["http"],
         waits=tuple(Wait(status, seconds) for status, seconds in value.get("waits", ())),
         model=value.get("model", ""),
+        resent=value.get("resent", 0),
     )
 
 

@@ -97,7 +97,7 @@ class Price(Written):
 class Launch(Written):
     """How to start the server of a target on this machine. It listens on loopback, on a free port."""
 
-    model: Plain = Field(description="A folder (relative to this file) or the name of a model in a hub.")
+    model: Plain = Field(description="A folder or GGUF file (relative to this file), or the name of a model in a hub.")
     args: tuple[PlainOrEmpty, ...] = Field((), description="Further arguments for the server.")
     python: Plain | None = Field(None, description="The interpreter of the environment with the engine.")
     env: Mapping[VariableName, Open] = Field(

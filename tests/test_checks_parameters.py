@@ -10,6 +10,7 @@ import pytest
 
 from conformance.check import Check, catalogue
 from conformance.checks import more_models, more_parameters
+from conformance.checks.more_parameters import STORED
 from conformance.exchange import Chunk, Exchange
 from conformance.finding import Kind, Outcome
 from conformance.judgement import Evidence, judge
@@ -17,7 +18,7 @@ from conformance.matrix import client, still
 from conformance.probe import Probe
 from conformance.probes.chat import HELLO, get
 from conformance.probes.keywords import GROUPS, WORDS, Word
-from conformance.probes.parameters import COLD, ECHO, HOT, STORED
+from conformance.probes.parameters import COLD, ECHO, HOT
 from conformance.reference.fault import faults
 from conformance.reference.instances import instance
 from conformance.reference.memory import outcome
@@ -71,7 +72,8 @@ def chances(cold: list[str | None], hot: list[str | None]) -> list[Exchange]:
         pytest.param(["a b", "a b", "c d"], VARIED, Kind.HOLDS, id="differs_once"),
         pytest.param(["a b"] * 3, ["c d"] * 3, Kind.HOLDS, id="has_one_seed"),
         pytest.param(VARIED, VARIED, Kind.VIOLATED, id="is_always_hot"),
-        pytest.param(["a b"] * 3, ["a b"] * 3, Kind.VIOLATED, id="is_always_cold"),
+        pytest.param([" ".join(LATIN)] * 3, [" ".join(LATIN)] * 3, Kind.VIOLATED, id="is_always_cold"),
+        pytest.param(["a b"] * 3, ["a b"] * 3, Kind.UNWITNESSED, id="is_sure_of_two_words"),
         pytest.param(["", "", ""], ["", "", ""], Kind.UNWITNESSED, id="thinks_until_the_cap"),
         pytest.param([None] * 3, VARIED, Kind.UNWITNESSED, id="says_nothing"),
     ],

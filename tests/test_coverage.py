@@ -79,7 +79,7 @@ def test_signs_are_what_checks_say() -> None:
     for name, signs in coverage().signs.items():
         for sign in signs:
             said = _strings(catalogue()[sign.check])
-            for message in (*(sign.ignored or ()), *(sign.unread or ())):
+            for message in (*sign.ignored, *sign.accepted):
                 assert message in said, (name, sign.check, message)
 
 
@@ -112,8 +112,8 @@ GOOD = "lines: {A: {A01: {says: x, checks: [a.b]}}}\nparameters: {}\nfields: {}\
         (GOOD + "beyond: all\n", "no list of ids"),
         (GOOD + "beyond: [a.b, a.b]\n", "there twice"),
         (
-            GOOD.replace("parameters: {}", "parameters: {n: {checks: [a.b], shown: [{check: a.b}]}}"),
-            "one of `ignored`, `unread`, `noted`",
+            GOOD.replace("parameters: {}", "parameters: {n: {checks: [a.b], shown: [{check: a.b, held: dear}]}}"),
+            "with `held`, `ignored`, `accepted` or `noted`",
         ),
     ],
 )
@@ -160,11 +160,11 @@ def test_the_table_of_the_reference_server() -> None:
     found = at(None)
     assert len(found) == REQUEST - 2
     by = {standing: {name for name, one in found.items() if one is standing} for standing in Standing}
-    assert by[Standing.REFUSED] == {"audio", "moderation", "web_search_options"}
+    assert by[Standing.REFUSED] == {"audio", "modalities", "moderation", "web_search_options"}
     assert by[Standing.IGNORED] == {"store"}
     assert by[Standing.UNKNOWN] == set()
     assert by[Standing.ACCEPTED] == {
-        "metadata", "modalities", "prompt_cache_key", "prompt_cache_options", "prompt_cache_retention",
+        "metadata", "prompt_cache_key", "prompt_cache_options", "prompt_cache_retention",
         "reasoning_effort", "safety_identifier", "service_tier", "user", "verbosity",
     }  # fmt: skip
 
@@ -198,7 +198,7 @@ def test_the_table_of_the_reference_server() -> None:
         ("searches-and-moderates", "moderation", Standing.HONOURED),
         ("searches-and-moderates", "web_search_options", Standing.HONOURED),
         ("moderation-ignored", "moderation", Standing.IGNORED),
-        ("reasoning_effort-unread", "reasoning_effort", Standing.IGNORED),
+        ("reasoning_effort-unread", "reasoning_effort", Standing.ACCEPTED),
         ("hints-refused", "user", Standing.REFUSED),
         ("hints-refused", "verbosity", Standing.REFUSED),
         ("hints-500", "metadata", Standing.UNKNOWN),

@@ -181,3 +181,27 @@ async def test_a_line_keeps_its_connection() -> None:
         await http.aclose()
     assert len(ports) == 2
     assert len(set(ports)) == 1
+
+
+@pytest.mark.asyncio
+async def test_a_connection_that_was_closed_meanwhile_is_not_held_against_the_server() -> None:
+    """What breaks an old connection before any answer is sent again over a new one, once, and the exchange says so."""
+    asked: list[int] = []
+
+    def behave(connection: socket.socket, request: bytes) -> None:
+        asked.append(connection.getpeername()[1])
+        if len(asked) in (2, 3):
+            resets(connection, request)
+        else:
+            connection.sendall(json_reply(b"{}"))
+
+    with server(behave, keep_alive=True) as base_url:
+        http = Http("t", Address(base_url, "m"), QUICK)
+        first = await http.carry(HELLO)
+        broken = await http.carry(HELLO.again())
+        again = await http.carry(HELLO.again(2))
+        await http.aclose()
+    assert (first.status, first.resent) == (200, 0)
+    assert (broken.ending.how, broken.resent) == (How.CUT, 1), "it broke on the new connection, too"
+    assert (again.status, again.resent) == (200, 0)
+    assert len(asked) == 4

@@ -42,6 +42,7 @@ exchanges = st.builds(
     ending=st.builds(Ending, st.sampled_from(How), text, text),
     answered=st.none() | seconds,
     ended=seconds,
+    resent=st.integers(0, 1),
     waits=st.lists(st.builds(Wait, st.sampled_from([429, 503]), seconds), max_size=2).map(tuple),
 )
 

@@ -1,6 +1,7 @@
 """Which words of JSON Schema an endpoint enforces, ignores, or refuses. Facts to compare servers by, and no verdicts.
 
-Each word is tried in strict mode where that has room for it; `structured.keywords` is about the other mode.
+Each word is tried in strict mode where that has room for it; `structured.keywords` is about the other mode. A word is
+enforced where it is kept, and the same request without it shows that it would have been broken.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import jsonschema
 from conformance.check import REPLY, Check, check
 from conformance.exchange import Exchange
 from conformance.finding import Finding, Findings, Observed
-from conformance.probes.keywords import GROUPS, WORDS, every_word, words
+from conformance.probes.keywords import GROUPS, WORDS, Word, every_word, words
 from conformance.reading.json import NotJSON, parse
 from conformance.refusal import message
 from conformance.requirement import NOTE, SHOULD, STRUCTURED
@@ -21,29 +22,58 @@ BY_SCHEMA = "structured.json_schema"
 Asserting = jsonschema.Draft202012Validator
 
 
-def kept(schema: Any, text: str) -> bool:
-    """Whether a text is JSON, and valid under a schema with all its words, formats too."""
-    try:
-        value = parse(text)
-    except NotJSON:
-        return False
+def valid(schema: Any, value: Any) -> bool:
+    """Whether a value is valid under a schema with all its words, formats too."""
     return bool(Asserting(schema, format_checker=Asserting.FORMAT_CHECKER).is_valid(value))
 
 
-def standing(x: Exchange) -> str:
-    """What becomes of the word that a request is about."""
+def written(x: Exchange) -> Any:
+    """The value that an answer holds. Raises NotJSON for none, and for one that comes to an end by force or has doubles.
+
+    Where a member comes twice, a grammar has counted other members than a reader does.
+    """
+    if x.choice.refusal or x.choice.calls or x.choice.finish_reason in ("length", "content_filter"):
+        raise NotJSON("cut off, or another answer than the one in question")
+    return parse(x.choice.text, unique=True)
+
+
+def breaks(x: Exchange, word: Word) -> bool | None:
+    """Whether an answer breaks a word and nothing else; None where it cannot be told."""
+    try:
+        value = written(x)
+    except NotJSON:
+        return None
+    if valid(word.schema, value):
+        return False
+    return True if valid(word.plain, value) else None
+
+
+def ignored_altogether(x: Exchange) -> bool:
+    """Whether an answer has come to its end and is no JSON."""
+    try:
+        parse(x.choice.text)
+    except NotJSON:
+        return x.choice.finish_reason == "stop" and not x.choice.refusal and not x.choice.calls
+    return False
+
+
+def standing(control: Exchange, x: Exchange) -> str:
+    """What becomes of the word that a request is about, beside the same request without the word."""
     if not x.ok:
         return "refused" if x.status is not None and x.status < 500 else "server error"
-    if x.choice.refusal or x.choice.calls or x.choice.finish_reason in ("length", "content_filter"):
-        return "undecided"  # cut off, or another answer than the one in question
-    return "enforced" if kept(WORDS[x.key].schema, x.choice.text) else "ignored"
+    word = WORDS[x.key]
+    broken = breaks(x, word)
+    if broken or ignored_altogether(x):
+        return "ignored"
+    free = control.ok and (breaks(control, word) or ignored_altogether(control))
+    return "enforced" if broken is False and free else "undecided"
 
 
 def noting(group: str, what: str) -> Check:
     """A note of what becomes of each word of a group."""
 
-    def judge(x: Exchange) -> Findings:
-        yield Observed(standing(x), WORDS[x.key].word)
+    def judge(control: Exchange, x: Exchange) -> Findings:
+        yield Observed(standing(control, x), WORDS[x.key].word)
 
     judge.__doc__ = f"What becomes of {what}: each is enforced, ignored, or refused."
     identity, examples = f"structured.words-for-{group}", len(GROUPS[group])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import strategies as st
 
 from conformance.check import REPLY, check
@@ -15,7 +17,7 @@ from conformance.requirement import OPENAI_PYTHON, SHOULD, SPEC
 
 DETAILS = {detail: chat([part(ASK), image(RED, detail=detail)]) for detail in ("low", "high", "auto")}
 several = st.integers(2, 4).map(lambda number: (COLOUR, IMAGE, chat([part(ASK), *[image(RED)] * number])))
-many = st.integers(30, 60).map(lambda number: chat([part(ASK), *[image(DOT)] * number]))
+many = st.integers(30, 60).map(lambda number: (IMAGE, chat([part(ASK), *[image(DOT)] * number])))
 NEARBY = {
     host: chat([part(ASK), {"type": "image_url", "image_url": {"url": f"http://{host}/red.png"}}])
     for host in ("127.0.0.1:9", "[::1]:9")
@@ -32,8 +34,21 @@ FILE = chat(
 )
 
 
+def unwell(plain: Exchange) -> Findings:
+    """A plain image that is a server error, or no answer, is found elsewhere, once; nothing else shows there."""
+    if any(isinstance(saying, Finding) for saying in answered_or_refused(plain)):
+        yield Unwitnessed(f"any image is neither answered nor refused ({plain.status})")
+
+
+def about(x: Exchange, findings: Findings) -> Findings:
+    """The same findings, said of this exchange."""
+    for saying in findings:
+        yield replace(saying, on=x.key) if isinstance(saying, Finding) else saying
+
+
 def beside(plain: Exchange, x: Exchange, sentence: str) -> Findings:
     """A finding, in the words of `sentence`, where a plain image is read and this request is not answered."""
+    yield from unwell(plain)
     if not plain.ok:
         yield Unsupported(f"the server refuses images ({plain.status})")
     elif not x.ok:
@@ -68,6 +83,7 @@ def detail_is_accepted(plain: Exchange, x: Exchange) -> Findings:
 )
 def several_images_are_counted(none: Exchange, one: Exchange, together: Exchange) -> Findings:
     """A message with several images is refused, or costs more than one with one of them."""
+    yield from unwell(one)
     least, less, more = (x.usage["prompt_tokens"] for x in (none, one, together))
     if not one.ok or (together.status is not None and 400 <= together.status < 500):
         yield Unsupported(f"the server refuses images, or several of them ({together.status})")
@@ -90,23 +106,25 @@ def several_images_are_counted(none: Exchange, one: Exchange, together: Exchange
     examples=1,
     spec=OPENAI_PYTHON.at("retries", "an answer of 500 or above is sent again twice, a 400 is raised at once"),
 )
-def many_images_do_no_harm(x: Exchange) -> Findings:
+def many_images_do_no_harm(plain: Exchange, x: Exchange) -> Findings:
     """A message with dozens of images is answered with choices or refused with 4xx."""
-    yield from answered_or_refused(x)
+    yield from unwell(plain)
+    yield from about(x, answered_or_refused(x))
 
 
 @check(
     "multimodal.private-address-is-refused",
     SHOULD,
-    sends=st.sampled_from([(probe, COLOUR) for probe in NEARBY.values()]),
+    sends=st.sampled_from([(IMAGE, probe, COLOUR) for probe in NEARBY.values()]),
     needs=REPLY,
     examples=len(NEARBY),
     spec=SPEC.at(f"{PART}.image_url.url", "Either a URL of the image or the base64 encoded image data."),
     remedy="Restrict what the server fetches (vLLM: --allowed-media-domains).",
 )
-def private_address_is_refused(near: Exchange, text: Exchange) -> Findings:
+def private_address_is_refused(plain: Exchange, near: Exchange, text: Exchange) -> Findings:
     """An image URL on the server's own machine is refused with 4xx."""
-    yield from taken(near, text, "an address on the server's own machine is not refused as an image")
+    yield from unwell(plain)
+    yield from about(near, taken(near, text, plain, "an address on the server's own machine is not refused as an image"))
 
 
 @check(

@@ -5,25 +5,30 @@ That a value which does not exist is refused says that a parameter is looked at;
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 
 from conformance.check import REPLY, Check, check
-from conformance.checks.parameters import only, scattered, served
+from conformance.checks.parameters import REPEATED, only, scattered, served
 from conformance.exchange import Exchange
 from conformance.finding import Finding, Findings, Observed, Unwitnessed
+from conformance.probe import Probe
+from conformance.probes.chat import get
 from conformance.probes.parameters import (
     CHOICES,
     EXTENSIONS,
     HINTS,
+    IDENTITY,
     PURPOSE,
-    STORED,
+    TO_STORE,
     extensions,
     hints,
     levels,
     of_choice,
 )
 from conformance.refusal import named
-from conformance.requirement import MAY, NOTE, SHOULD, SPEC, Level, Reference
+from conformance.requirement import MAY, NOTE, SPEC, Level, Reference
 
 ACCEPTED, HONOURED, IGNORED, REFUSED = "accepted", "honoured", "ignored", "refused"
 """What the notes of this file say of a parameter."""
@@ -47,7 +52,7 @@ def looked_at(name: str, level: Level, spec: Reference) -> Check:
 
 reasoning_effort = looked_at(
     "reasoning_effort",
-    SHOULD,
+    MAY,
     SPEC.at(
         "ReasoningEffort",
         "Currently supported values are `none`, `minimal`, `low`, `medium`, `high`, `xhigh`, and `max`.",
@@ -62,7 +67,7 @@ prompt_cache_retention = looked_at(
     SPEC.at("CreateChatCompletionRequest.prompt_cache_retention", "enum: [in_memory, 24h]"),
 )
 modalities = looked_at(
-    "modalities", SHOULD, SPEC.at("ResponseModalities", "Output types that you would like the model to generate.")
+    "modalities", MAY, SPEC.at("ResponseModalities", "Output types that you would like the model to generate.")
 )
 
 
@@ -96,6 +101,21 @@ def hints_are_taken(x: Exchange) -> Findings:
         yield Observed(ACCEPTED, name)
 
 
+def _stored(x: Exchange) -> Probe | str:
+    identity = x.json["id"].value
+    if not x.ok or not isinstance(identity, str) or not IDENTITY.fullmatch(identity):
+        return "there is no answer that could have been stored"
+    return replace(get(f"chat/completions/{identity}"), pause=2.0)
+
+
+def _deleted(_: Exchange, read: Exchange) -> Probe:
+    return replace(read.probe, method="DELETE", pause=0.0)
+
+
+STORED = TO_STORE.then(_stored, _deleted)
+"""An answer that is to be kept, looked up, and taken away again."""
+
+
 @check("parameters.stored-answers-can-be-read", NOTE, sends=STORED, needs=REPLY, waits=2.0)
 def stored_answers_can_be_read(x: Exchange, read: Exchange, gone: Exchange) -> Findings:
     """Whether an answer with `store` and `metadata` can be read again under its id; it is deleted afterwards."""
@@ -114,6 +134,8 @@ def _effect(name: str, without: tuple[Exchange, ...], with_: tuple[Exchange, ...
         return (HONOURED if spent >= 48 else IGNORED) if isinstance(spent, int) else ""
     if name in ("structured_outputs", "guided_choice"):
         return HONOURED if texts[1] == ["ENFORCED"] else IGNORED
+    if max(Counter(texts[0][0].split()).values(), default=0) < REPEATED:
+        return ""
     return IGNORED if texts[0] == texts[1] else HONOURED
 
 

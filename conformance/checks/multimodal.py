@@ -99,9 +99,15 @@ def image_does_no_harm(x: Exchange) -> Findings:
     yield from answered_or_refused(x)
 
 
-def taken(image: Exchange, text: Exchange, sentence: str) -> Findings:
-    """A finding, in the words of `sentence`, where an image that should be refused is read, or a server error."""
+def taken(image: Exchange, text: Exchange, plain: Exchange, sentence: str) -> Findings:
+    """A finding, in the words of `sentence`, where an image that should be refused is read, or a server error.
+
+    Where any image is a server error, that is found once, elsewhere.
+    """
     assert image.status is not None
+    if image.status >= 500 and plain.status == image.status:
+        yield Unwitnessed(f"any image is a server error ({plain.status})")
+        return
     more, less = image.usage["prompt_tokens"], text.usage["prompt_tokens"]
     if 400 <= image.status < 500:
         return
@@ -138,26 +144,26 @@ def server_survives_an_image(image: Exchange, plain: Exchange) -> Findings:
 @check(
     "multimodal.broken-image-is-refused",
     SHOULD,
-    sends=(BROKEN, COLOUR),
+    sends=(BROKEN, COLOUR, IMAGE),
     needs=REPLY,
     spec=SPEC.at(f"{PART}.image_url.url", "Either a URL of the image or the base64 encoded image data."),
 )
-def broken_image_is_refused(broken: Exchange, text: Exchange) -> Findings:
+def broken_image_is_refused(broken: Exchange, text: Exchange, plain: Exchange) -> Findings:
     """An image that is none is refused with 4xx."""
-    yield from taken(broken, text, "an image that is none is not refused")
+    yield from taken(broken, text, plain, "an image that is none is not refused")
 
 
 @check(
     "multimodal.file-url-is-refused",
     SHOULD,
-    sends=(FILE_URL, COLOUR),
+    sends=(FILE_URL, COLOUR, IMAGE),
     needs=REPLY,
     spec=SPEC.at(f"{PART}.image_url.url", "Either a URL of the image or the base64 encoded image data."),
     remedy="restrict what the server fetches (vLLM: --allowed-media-domains, no --allowed-local-media-path)",
 )
-def file_url_is_refused(file: Exchange, text: Exchange) -> Findings:
+def file_url_is_refused(file: Exchange, text: Exchange, plain: Exchange) -> Findings:
     """An image URL that names a file of the server's is refused with 4xx."""
-    yield from taken(file, text, "a file of the server's is not refused as an image")
+    yield from taken(file, text, plain, "a file of the server's is not refused as an image")
 
 
 @check(

@@ -33,6 +33,8 @@ from conformance.requirement import SHOULD, SPEC
 REQUEST = "CreateChatCompletionRequest"
 OPENING = 8
 """Words of an answer that are compared where nothing is left to chance: engines that batch drift apart later."""
+ENOUGH = 8
+"""Words of an answer which no model is so sure of that a temperature of 2 would leave every one as it is."""
 REPEATED = 12
 """How often a word has to come before a penalty for it is sure to be felt."""
 LONG = 100
@@ -99,6 +101,8 @@ def temperature(*xs: Exchange) -> Findings:
         yield Unwitnessed("an answer has no text")
     elif scattered(cold):
         yield Finding("at temperature 0 every answer is another", found=texts(cold))
+    elif len(set(texts(xs))) == 1 and len(texts(xs)[0].split()) < ENOUGH:
+        yield Unwitnessed("the answer is so short that the model may be sure of it")
     elif len(set(texts(xs))) == 1:
         yield Finding("at temperature 2 the answer is that of temperature 0", found=texts(hot), on=hot[0].key)
 

@@ -277,11 +277,18 @@ def every_choice_calls(one: Exchange, two: Exchange) -> Findings:
     "tools.custom-call-has-input",
     MUST,
     sends=CUSTOM,
+    needs=REPLY,
     spec=SPEC.at("ChatCompletionMessageCustomToolCall", "required: [id, type, custom]; custom.required: [name, input]"),
     requires=("tools", "tools.custom"),
 )
 def custom_call_has_input(x: Exchange) -> Findings:
     """A call of a custom tool has the type `custom`, and the tool's name and input in the member of that name."""
+    if not x.ok and (feature := named(x, ("tools",))):
+        yield Unsupported(f"the server refuses `{feature}` ({x.status})")
+        return
+    if not x.ok:
+        yield Finding("a custom tool is neither served nor refused by name", at="status", expected="2xx or 4xx", found=x.status)
+        return
     if not called(x) and x.choice.finish_reason not in CUT_SHORT:
         yield Finding("the custom tool that was demanded is not called", found=x.choice.text[:200])
     for call in whole(x):

@@ -1,7 +1,8 @@
 """Requests that find out which words of JSON Schema an endpoint enforces: one word each, and a reason to break it.
 
-The user asks for a value that only this one word forbids. An obedient model gives it unless the server holds it
-back; one that writes noise hardly ever keeps the word by luck.
+The user asks for values that only this one word forbids, once with the word in the schema and once without. An obedient
+model gives them where nothing holds it back; and what a model that writes noise gives without the word shows whether it
+would have broken it.
 """
 
 from __future__ import annotations
@@ -19,14 +20,17 @@ from conformance.probes.structured import Schema, by_schema, closed, objects
 STRING: Schema = {"type": "string"}
 INTEGER: Schema = {"type": "integer"}
 BOOLEAN: Schema = {"type": "boolean"}
+PLACES = ("a", "b", "c", "d")
+"""A word is tried in as many places at once: one that is ignored is hardly kept in all of them by luck."""
 
 
 @dataclass(frozen=True)
 class Word:
-    """A word of JSON Schema, a schema that uses it, and a value that is valid but for that word."""
+    """A word of JSON Schema, a schema with it, the same without, and a value that is valid but for that word."""
 
     word: str
     schema: Schema
+    plain: Schema
     broken: Any
     strict: bool = True
     """Whether it is tried in strict mode; what strict mode leaves no room for is tried without."""
@@ -34,108 +38,156 @@ class Word:
     @property
     def probe(self) -> Probe:
         """The request that tempts the model to break the word."""
-        return by_schema(self.schema, f"Say exactly: {json.dumps(self.broken)}", strict=self.strict)
+        return by_schema(self.schema, self._say, strict=self.strict)
+
+    @property
+    def control(self) -> Probe:
+        """The same request without the word."""
+        return by_schema(self.plain, self._say, strict=False)
+
+    @property
+    def _say(self) -> str:
+        return f"Say exactly: {json.dumps(self.broken)}"
 
 
-def member(word: str, schema: Schema, broken: Any, *, strict: bool = True) -> Word:
-    """A word in the schema of the only member of an object."""
-    return Word(word, objects(value=schema), {"value": broken}, strict)
+def member(word: str, plain: Schema, broken: Any, *, strict: bool = True, **words: Any) -> Word:
+    """A word in the schemas of all the members of an object: `words` are added to the plain schema."""
+    return members(word, plain, {place: {**plain, **words} for place in PLACES}, broken, strict=strict)
 
 
-def _open(**words: Any) -> Schema:
-    """An object with any members that are integers, and so no schema for strict mode."""
-    return {"type": "object", "additionalProperties": INTEGER, **words}
+def members(word: str, plain: Schema, schemas: dict[str, Schema], broken: Any, *, strict: bool = True) -> Word:
+    """The same, with a schema of its own for each member, and one broken value or one for each."""
+    values = broken if isinstance(broken, dict) and broken.keys() == schemas.keys() else dict.fromkeys(schemas, broken)
+    return Word(word, objects(**schemas), objects(**dict.fromkeys(schemas, plain)), values, strict)
+
+
+def instead(word: str, schema: Schema, broken: Any) -> Word:
+    """A word that stands in the place of a plain string."""
+    return members(word, STRING, dict.fromkeys(PLACES, schema), broken)
 
 
 def _array(items: Schema, **words: Any) -> Schema:
     return {"type": "array", "items": items, **words}
 
 
-_KIND_AND_MARK = objects(kind={"type": "string", "enum": ["a", "b"]}, mark={"type": "string", "enum": ["x", "y"]})
-_IF = {
-    "if": {"properties": {"kind": {"const": "a"}}},
-    "then": {"properties": {"mark": {"const": "x"}}},
-    "else": {"properties": {"mark": {"const": "y"}}},
-}
+_OPEN: Schema = {"type": "object", "additionalProperties": INTEGER}
+_ITEMS = _array(INTEGER)
+_FLAGS = _array(BOOLEAN)
 _COLOR: Schema = {"type": "string", "enum": ["red", "green"]}
 _LEAF: Schema = {"type": "integer", "enum": [1, 2]}
-_CHAIN = {"value": 1, "next": {"value": 1, "next": "the end"}}
+_TABOO = {"a": "red", "b": "green", "c": "red", "d": "green"}
+_PAIR = objects(kind={"type": "string", "enum": ["a", "b"]}, mark={"type": "string", "enum": ["x", "y"]})
+
+
+def _marked(first: str, second: str) -> Schema:
+    """A pair whose mark depends on its kind."""
+    return {
+        **_PAIR,
+        "if": {"properties": {"kind": {"const": "a"}}},
+        "then": {"properties": {"mark": {"const": first}}},
+        "else": {"properties": {"mark": {"const": second}}},
+    }
+
+
+def _referring(place: str) -> Word:
+    """A reference to a definition, under the one or the other name for definitions."""
+    schema = closed({"value": {"$ref": f"#/{place}/color"}}, **{place: {"color": _COLOR}})
+    return Word(f"$ref to {place}", schema, objects(value=STRING), {"value": "blue"})
+
 
 GROUPS: dict[str, tuple[Word, ...]] = {
     "values": (
-        member("type", INTEGER, "many"),
-        member("const", {"type": "string", "const": "SCHEMA_ENFORCED"}, "something else"),
-        member("enum", _COLOR, "blue"),
+        instead("type", INTEGER, "many"),
+        instead("const", {"type": "string", "const": "SCHEMA_ENFORCED"}, "something else"),
+        instead("enum", _COLOR, "blue"),
     ),
     "strings": (
-        member("pattern", {**STRING, "pattern": "^Z[0-9]{7}Q$"}, "hello"),
-        member("format", {**STRING, "format": "uuid"}, "hello"),
-        member("minLength", {**STRING, "minLength": 40}, "hi"),
-        member("maxLength", {**STRING, "maxLength": 3}, "a string of many words"),
+        member("pattern", STRING, "hello", pattern="^Z[0-9]{7}Q$"),
+        member("format", STRING, "hello", format="uuid"),
+        member("minLength", STRING, "hi", minLength=40),
+        member("maxLength", STRING, "a string of many words", maxLength=3),
     ),
     "numbers": (
-        member("minimum", {**INTEGER, "minimum": 1_000_000}, 7),
-        member("maximum", {**INTEGER, "maximum": -1000}, 7),
-        member("exclusiveMinimum", {**INTEGER, "exclusiveMinimum": 1_000_000}, 1_000_000),
-        member("exclusiveMaximum", {**INTEGER, "exclusiveMaximum": -1000}, -1000),
-        member("multipleOf", {**INTEGER, "multipleOf": 997}, 1000),
+        member("minimum", INTEGER, 7, minimum=1_000_000),
+        member("maximum", INTEGER, 7, maximum=-1000),
+        member("exclusiveMinimum", INTEGER, 1_000_000, exclusiveMinimum=1_000_000),
+        member("exclusiveMaximum", INTEGER, -1000, exclusiveMaximum=-1000),
+        member("multipleOf", INTEGER, 1000, multipleOf=997),
     ),
     "arrays": (
-        member("items", _array(BOOLEAN), ["a", "b"]),
-        member("minItems", _array(BOOLEAN, minItems=7), [True]),
-        member("maxItems", _array(BOOLEAN, maxItems=2), [True, False, True, False, True]),
-        member("uniqueItems", _array({**INTEGER, "enum": [1, 2, 3]}, uniqueItems=True), [1, 1, 1]),
-        member("contains", _array(INTEGER, contains={"const": 42}), [1, 2]),
-        member("prefixItems", _array(INTEGER, prefixItems=[{"const": 7}, {"const": 8}]), [1, 2]),
+        instead("items", _FLAGS, "true"),
+        member("minItems", _FLAGS, [True], minItems=7),
+        member("maxItems", _FLAGS, [True, False, True, False, True], maxItems=1),
+        member("uniqueItems", _array(_LEAF, minItems=2), [1, 1], uniqueItems=True),
+        member("contains", _ITEMS, [1, 2], contains={"const": 42}),
+        member("prefixItems", {**_ITEMS, "minItems": 1}, [1, 2], prefixItems=[{"const": 7}, {"const": 8}]),
     ),
     "objects": (
-        Word("required", objects(first=BOOLEAN, second=BOOLEAN), {"first": True}),
-        Word("additionalProperties", objects(value=BOOLEAN), {"value": True, "more": True}),
-        member(
+        Word(
+            "required",
+            objects(**dict.fromkeys(PLACES, BOOLEAN)),
+            {**objects(**dict.fromkeys(PLACES, BOOLEAN)), "required": ["a"]},
+            {"a": True},
+        ),
+        Word(
+            "additionalProperties",
+            objects(value=BOOLEAN),
+            {**objects(value=BOOLEAN), "additionalProperties": BOOLEAN},
+            {"value": True, "more": True},
+        ),
+        Word(
             "patternProperties",
             {"type": "object", "patternProperties": {"^x_[0-9]$": INTEGER}, "additionalProperties": False},
+            _OPEN,
             {"name": 1},
         ),
-        member("propertyNames", _open(propertyNames={"pattern": "^x_[0-9]$"}), {"name": 1}, strict=False),
-        member("minProperties", _open(minProperties=3), {"a": 1}, strict=False),
-        member("maxProperties", _open(maxProperties=1), {"a": 1, "b": 2, "c": 3}, strict=False),
+        member("propertyNames", _OPEN, {"name": 1}, strict=False, propertyNames={"pattern": "^x_[0-9]$"}),
+        member("minProperties", _OPEN, {"a": 1}, strict=False, minProperties=3),
+        member("maxProperties", _OPEN, {"m": 1, "n": 2, "o": 3}, strict=False, maxProperties=1),
         member(
             "dependentRequired",
-            {
-                "type": "object",
-                "properties": {"a": INTEGER, "b": INTEGER},
-                "required": ["a"],
-                "additionalProperties": False,
-                "dependentRequired": {"a": ["b"]},
-            },
-            {"a": 1},
+            {**objects(m=INTEGER, n=INTEGER), "required": ["m"]},
+            {"m": 1},
             strict=False,
+            dependentRequired={"m": ["n"]},
         ),
     ),
     "combinations": (
-        member("anyOf", {"anyOf": [INTEGER, BOOLEAN]}, "neither"),
-        member("oneOf", {"oneOf": [{"const": "left"}, {"const": "right"}]}, "both"),
-        member("allOf", {"allOf": [STRING, {"enum": ["red", "green"]}]}, "blue"),
-        member("not", {**_COLOR, "not": {"const": "green"}}, "green"),
-        member("if/then/else", {**_KIND_AND_MARK, **_IF}, {"kind": "a", "mark": "y"}),
+        instead("anyOf", {"anyOf": [INTEGER, BOOLEAN]}, "neither"),
+        instead("oneOf", {"oneOf": [{"const": "left"}, {"const": "right"}]}, "both"),
+        instead("allOf", {"allOf": [STRING, {"enum": ["red", "green"]}]}, "blue"),
+        members(
+            "not",
+            _COLOR,
+            {place: {**_COLOR, "not": {"const": taboo}} for place, taboo in _TABOO.items()},
+            _TABOO,
+        ),
+        members(
+            "if/then/else",
+            _PAIR,
+            {"a": _marked("x", "y"), "b": _marked("y", "x"), "c": _marked("x", "y"), "d": _marked("y", "x")},
+            {
+                "a": {"kind": "a", "mark": "y"},
+                "b": {"kind": "b", "mark": "y"},
+                "c": {"kind": "b", "mark": "x"},
+                "d": {"kind": "a", "mark": "x"},
+            },
+        ),
     ),
     "references": (
+        _referring("$defs"),
+        _referring("definitions"),
         Word(
-            "$ref to $defs",
-            closed({"value": {"$ref": "#/$defs/color"}}, **{"$defs": {"color": _COLOR}}),
-            {"value": "blue"},
+            "recursion",
+            objects(value=_LEAF, next={"anyOf": [{"$ref": "#"}, {"type": "null"}]}),
+            objects(value=_LEAF, next=objects(value=_LEAF, next=STRING)),
+            {"value": 1, "next": {"value": 1, "next": "the end"}},
         ),
-        Word(
-            "$ref to definitions",
-            closed({"value": {"$ref": "#/definitions/color"}}, definitions={"color": _COLOR}),
-            {"value": "blue"},
-        ),
-        Word("recursion", objects(value=_LEAF, next={"anyOf": [{"$ref": "#"}, {"type": "null"}]}), _CHAIN),
     ),
     "roots": (
-        Word("array", _array({**INTEGER, "enum": [1, 2]}, minItems=1, maxItems=4), {"value": 3}),
-        Word("anyOf", {"anyOf": [objects(left=BOOLEAN), objects(right=BOOLEAN)]}, {"up": True}),
-        Word("empty object", objects(), {"value": 1}),
+        Word("array", _array(_LEAF, minItems=1, maxItems=4), objects(value=INTEGER), {"value": 3}),
+        Word("anyOf", {"anyOf": [objects(left=BOOLEAN), objects(right=BOOLEAN)]}, objects(up=BOOLEAN), {"up": True}),
+        Word("empty object", objects(), objects(value=INTEGER), {"value": 1}),
     ),
 }
 """The words by what they are about. The last group is about what a whole answer may be."""
@@ -146,6 +198,6 @@ WORDS = {one.probe.key: one for group in GROUPS.values() for one in group}
 every_word: SearchStrategy[Probe] = st.sampled_from([one.probe for one in WORDS.values()])
 
 
-def words(group: str) -> SearchStrategy[Probe]:
-    """The requests about the words of a group."""
-    return st.sampled_from([one.probe for one in GROUPS[group]])
+def words(group: str) -> SearchStrategy[tuple[Probe, Probe]]:
+    """The requests about the words of a group, each after the one without the word."""
+    return st.sampled_from([(one.control, one.probe) for one in GROUPS[group]])

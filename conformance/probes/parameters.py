@@ -7,15 +7,13 @@ needs a text that repeats itself, or one that is long.
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from typing import Any
 
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from conformance.exchange import Exchange
-from conformance.probe import Chain, Probe
-from conformance.probes.chat import GREEDY, HELLO, chat, get, streamed
+from conformance.probe import Probe
+from conformance.probes.chat import GREEDY, HELLO, chat, streamed
 from conformance.probes.tools import ASK, GET_WEATHER
 
 SEEDS = (1, 2, 3)
@@ -110,21 +108,8 @@ hints = st.sampled_from([HELLO.asking(**{name: value}) for name, value in HINTS.
 IDENTITY = re.compile(r"[A-Za-z0-9_-]{1,200}")
 """Ids that may become part of a path: what a server sends is not trusted with more."""
 PURPOSE = {"purpose": "conformance"}
-
-
-def _stored(x: Exchange) -> Probe | str:
-    identity = x.json["id"].value
-    if not x.ok or not isinstance(identity, str) or not IDENTITY.fullmatch(identity):
-        return "there is no answer that could have been stored"
-    return replace(get(f"chat/completions/{identity}"), pause=2.0)
-
-
-def _deleted(_: Exchange, read: Exchange) -> Probe:
-    return replace(read.probe, method="DELETE", pause=0.0)
-
-
-STORED: Chain = HELLO.asking(store=True, metadata=PURPOSE).then(_stored, _deleted)
-"""An answer that is to be kept, looked up, and taken away again."""
+TO_STORE = HELLO.asking(store=True, metadata=PURPOSE)
+"""An answer that is to be kept, with something to find it by."""
 
 EXTENSIONS: dict[str, tuple[tuple[Probe, ...], tuple[Probe, ...]]] = {
     "top_k": (HOT[:2], tuple(probe.asking(top_k=1) for probe in HOT[:2])),

@@ -48,7 +48,8 @@ def write(checkpoint: Path, file: Path) -> None:
     try:
         data = _converted(checkpoint)
     except (OSError, ValueError, LookupError, TypeError, AttributeError, struct.error) as problem:
-        raise NotConverted(f"{checkpoint} is no checkpoint that can be converted: {problem!r}") from problem
+        why = f"{type(problem).__name__}: {problem}"
+        raise NotConverted(f"{checkpoint} is no checkpoint that can be converted ({why})") from problem
     file.parent.mkdir(parents=True, exist_ok=True)
     fresh = file.with_name(f"{file.name}.{os.getpid()}")
     fresh.write_bytes(data)

@@ -24,6 +24,13 @@ from conformance.reading.sse import Progress
 from conformance.target import Limits
 
 AGENT = "openai-conformance/0.1"
+USUAL = (
+    ("connection", "keep-alive"),
+    ("user-agent", AGENT),
+    ("accept", "*/*"),
+    ("accept-encoding", "gzip, deflate"),
+)
+"""Headers of every request that does not say otherwise."""
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 MOST_LINES = 400_000
 """Lines of an answer, at most: no answer has so many, and each costs far more memory than its bytes."""
@@ -84,12 +91,13 @@ class Http:
         self._tls = httpx2.create_ssl_context(trust_env=not self._is_local)  # reading the certificates is slow: once for all
         self._client = self._new(limits.at_once)
         self._lines: dict[str, httpx2.AsyncClient] = {}
+        self._pooled = False  # whether there may be connections of earlier requests
+        self._urls: dict[str, httpx2.URL] = {}
 
     def _new(self, connections: int) -> httpx2.AsyncClient:
         return httpx2.AsyncClient(
             verify=self._tls,
             follow_redirects=False,
-            timeout=httpx2.Timeout(None, connect=self.limits.timeout.connect),
             limits=httpx2.Limits(
                 max_connections=connections, max_keepalive_connections=connections, keepalive_expiry=60
             ),
@@ -97,11 +105,10 @@ class Http:
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),  # no request depends on an answer before it
         )
 
-    def _request(self, client: httpx2.AsyncClient, probe: Probe) -> httpx2.Request:
-        """The request on the wire. Built by hand from the probe, so that only what it says is sent."""
-        headers = [("user-agent", AGENT), ("accept", "*/*"), ("accept-encoding", "gzip, deflate")]
-        named = {name for name, _ in probe.headers}
-        headers = [header for header in headers if header[0] not in named] + list(probe.headers)
+    def _request(self, probe: Probe) -> httpx2.Request:
+        """The request on the wire. Built by hand from the probe, not by a client, so that only what it says is sent."""
+        named = {name.lower() for name, _ in probe.headers}
+        headers = [header for header in USUAL if header[0] not in named] + list(probe.headers)
         if self.address.headers is not None:
             headers += [(name, value) for name, value in self.address.headers().items() if name.lower() not in named]
         if probe.auth == "wrong":
@@ -109,19 +116,42 @@ class Http:
         elif probe.auth == "key" and self.address.credential is not None and "authorization" not in named:
             headers.append(("authorization", f"Bearer {self.address.credential()}"))
         path, body = probe.filled(self.address.model)
-        return client.build_request(probe.method, f"{self.address.base_url}/{path}", headers=headers, content=body)
+        url = f"{self.address.base_url}/{path}"
+        if url not in self._urls:  # few, and slow to read
+            self._urls[url] = httpx2.URL(url)
+        phases = {"connect": self.limits.timeout.connect, "read": None, "write": None, "pool": None}
+        return httpx2.Request(
+            probe.method, self._urls[url], headers=headers, content=body, extensions={"timeout": phases}
+        )
 
     async def carry(self, probe: Probe) -> Exchange:
-        """Send a probe once, without its pause, and bring back what happened."""
-        client = self._client
+        """Send a probe, without its pause, and bring back what happened.
+
+        Sent again only where a connection of an earlier request broke before it brought a byte of an answer: servers may close
+        those at any time, and no client can know. It goes over a new one then, and the exchange says so. Probes that name a
+        line are about just that, and are sent once.
+        """
         if probe.line:
             if probe.line not in self._lines:
                 self._lines[probe.line] = self._new(1)
-            client = self._lines[probe.line]
+            return await self._carry(self._lines[probe.line], probe)
+        pooled = self._pooled
+        x = await self._carry(self._client, probe)
+        self._pooled = self._pooled or x.status is not None
+        if not (pooled and x.status is None and x.ending.how is How.CUT):
+            return x
+        fresh = self._new(1)
+        try:
+            return replace(await self._carry(fresh, probe), resent=1)
+        finally:
+            await fresh.aclose()
+
+    async def _carry(self, client: httpx2.AsyncClient, probe: Probe) -> Exchange:
+        """Send a probe once."""
         begun, wall = time.perf_counter(), time.time()
         got = _Got()
         try:
-            request = self._request(client, probe)
+            request = self._request(probe)
         except (httpx2.HTTPError, httpx2.InvalidURL, ValueError, TypeError) as problem:
             ending = Ending(How.UNREACHABLE, "request", _why(problem))
             return Exchange(probe, self.name, wall, ending=ending, model=self.address.model)
