@@ -33,7 +33,12 @@ def tell(check: Check, target: str, outcome: Outcome, evidence: Iterable[Exchang
     allure.dynamic.feature(check.area)
     allure.dynamic.story(check.id)
     allure.dynamic.parameter("target", target)
-    for name, value in (("level", check.level.value), ("area", check.area), ("target", target), ("outcome", outcome.kind.value)):
+    for name, value in (
+        ("level", check.level.value),
+        ("area", check.area),
+        ("target", target),
+        ("outcome", outcome.kind.value),
+    ):
         allure.dynamic.label(name, value)
     if check.spec is not None and check.spec.url:
         allure.dynamic.link(check.spec.url, name=f"{check.spec.source}, {check.spec.section}")

@@ -156,7 +156,8 @@ def check(
     The docstring's first line is the requirement, in the present tense. `id` is permanent, dotted, and means what is required.
     `spec` is the source (a MUST needs one). `requires` names capabilities of the target. `remedy` is one line on what to do
     about a violation. `witness` says of a case's exchanges whether the model showed the behaviour at all; it is asked `tries`
-    times. `examples` is how many cases are drawn from a strategy. `waits` is seconds that it spends waiting on purpose. Raises TypeError for a check that breaks these rules.
+    times. `examples` is how many cases are drawn from a strategy. `waits` is seconds that it spends waiting on purpose.
+    Raises TypeError for a check that breaks these rules.
     """
 
     def make(judge: Judge) -> Check:
@@ -172,7 +173,8 @@ def check(
         code = getattr(judge, "__code__", None)
         place = f"{Path(code.co_filename).name}:{code.co_firstlineno}" if code else ""
         return Check(
-            id, level, title, sends, spec, judge, needs, wanted, remedy, since, witness, tries, examples, waits, detail.strip(), place
+            id, level, title, sends, spec, judge, needs, wanted, remedy, since, witness, tries, examples, waits,
+            detail.strip(), place,
         )  # fmt: skip
 
     return make

@@ -72,7 +72,9 @@ def parser() -> argparse.ArgumentParser:
     targets.add_argument("--targets", metavar="FILE", help="the file of targets")
     targets.add_argument("--offline", action="store_true", help="do not ask whether they are reachable")
     targets.add_argument("--json", action="store_true")
-    account = command("coverage", _coverage, "what the suite covers: behaviours, request parameters, fields; and what it leaves out")
+    account = command(
+        "coverage", _coverage, "what the suite covers: behaviours, request parameters, fields; and what it leaves out"
+    )
     account.add_argument("prefix", nargs="*", help="only what begins so: an id, a section, or a check")
     account.add_argument("--json", action="store_true")
     command("schema", _schema, "print the JSON Schema of targets.yaml, for editors")
@@ -114,7 +116,11 @@ def _checks(options: argparse.Namespace) -> int:
         hint = nearest(prefixes[0], [*every, *{check.area for check in every.values()}])
         raise Mistake(f"no check begins with `{prefixes[0]}`{f'; {hint}' if hint else ''}")
     if options.json:
-        print(json.dumps([{**described(check), "requests": check.cost, "drawn": check.drawn} for check in chosen], indent=2))
+        print(
+            json.dumps(
+                [{**described(check), "requests": check.cost, "drawn": check.drawn} for check in chosen], indent=2
+            )
+        )
         return CLEAN
     console = _console()
     for check in chosen:
@@ -174,9 +180,17 @@ def _serve(options: argparse.Namespace) -> int:
     _known(options.fault, faults())
     settings = Settings(delay=options.delay, token_delay=options.token_delay)
     try:
-        serve(options.host, options.port, settings, options.fault, lambda url: print(f"serving at {url} (key: {DEFAULT_KEY})", flush=True))
+        serve(
+            options.host,
+            options.port,
+            settings,
+            options.fault,
+            lambda url: print(f"serving at {url} (key: {DEFAULT_KEY})", flush=True),
+        )
     except OSError as problem:
-        raise Mistake(f"cannot serve at {options.host}:{options.port}: {problem.strerror}", fix="choose another --port") from None
+        raise Mistake(
+            f"cannot serve at {options.host}:{options.port}: {problem.strerror}", fix="choose another --port"
+        ) from None
     return CLEAN
 
 

@@ -144,7 +144,9 @@ def spent(x: Exchange) -> Value:
 class Collector:
     """The collector of one target. A context manager; leaving it stops whatever is still being sent."""
 
-    def __init__(self, transport: Transport, recording: Recording, limits: Limits, guard: Guard, *, record: bool = True) -> None:
+    def __init__(
+        self, transport: Transport, recording: Recording, limits: Limits, guard: Guard, *, record: bool = True
+    ) -> None:
         self.transport = transport
         self.recording = recording
         self.limits = limits
@@ -181,7 +183,9 @@ class Collector:
     def start(self, check: Check, case: Case) -> Future[Gathered]:
         """Begin to gather the evidence of one case. The future tells when it is there, or raises what broke the suite."""
         assert self._loop is not None
-        future = asyncio.run_coroutine_threadsafe(self._gather(check, case), self._loop)  # the portal would wait for it to start
+        future = asyncio.run_coroutine_threadsafe(
+            self._gather(check, case), self._loop
+        )  # the portal would wait for it to start
         self._futures.add(future)
         future.add_done_callback(self._futures.discard)
         return future
@@ -201,7 +205,10 @@ class Collector:
         self._stopped = True
 
     async def _gather(self, check: Check, case: Case) -> Gathered:
-        rank = -max((part.length for part in (case if isinstance(case, tuple) else (case,)) if isinstance(part, Chain)), default=0)
+        rank = -max(
+            (part.length for part in (case if isinstance(case, tuple) else (case,)) if isinstance(part, Chain)),
+            default=0,
+        )
         steps, answers = plan(check, case), None
         while True:
             try:

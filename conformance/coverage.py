@@ -223,7 +223,7 @@ def blocks(entries: Iterable[Entry], levels: Mapping[str, str]) -> Iterator[Rend
     for section in dict.fromkeys(entry.section for entry in some):
         table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
         table.add_column(no_wrap=True, style="bold")
-        table.add_column(ratio=1)
+        table.add_column(ratio=1, overflow="fold")
         for entry in (entry for entry in some if entry.section == section):
             told = Text(entry.says)
             for one in entry.checks:

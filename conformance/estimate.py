@@ -47,7 +47,9 @@ def capped(probe: Probe) -> int:
     wish = probe.wish if isinstance(probe.wish, dict) else {}
     if probe.method != "POST" or not isinstance(probe.wish, dict):
         return 0
-    caps = [wish[name] for name in ("max_completion_tokens", "max_tokens") if isinstance(wish.get(name), int)]
+    caps: list[int] = [
+        wish[name] for name in ("max_completion_tokens", "max_tokens") if isinstance(wish.get(name), int)
+    ]
     many = wish.get("n") if isinstance(wish.get("n"), int) else 1
     # A cap beyond what any prompt here asks for is there to be refused.
     return min([UNCAPPED, *(cap for cap in caps if cap >= 0)]) * max(1, min(int(many or 1), MANY))

@@ -225,7 +225,8 @@ class Exchange:
     def usage(self) -> Value:
         """The last `usage` object of the answer; absent where there is none."""
         return next(
-            (value["usage"] for value in reversed(self.bodies) if value["usage"].type == "object"), Value(ABSENT, "/usage")
+            (value["usage"] for value in reversed(self.bodies) if value["usage"].type == "object"),
+            Value(ABSENT, "/usage"),
         )
 
     @property

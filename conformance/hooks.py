@@ -15,7 +15,6 @@ from conformance.prepare import prepare, quieten
 from conformance.session import QUICK, exit_code
 from conformance.terminal import CATEGORIES, Waiting, summarise
 
-
 FACTS = "conformance"
 """The attribute of a report that carries what became of a check; it travels from xdist's workers, too."""
 
@@ -163,7 +162,11 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """Write the footers, let go of servers and connections, and say in the exit code what came of it."""
     config = session.config
     tally = config.stash[TALLY]
-    broken_off = exitstatus in (pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR, pytest.ExitCode.USAGE_ERROR)
+    broken_off = exitstatus in (
+        pytest.ExitCode.INTERRUPTED,
+        pytest.ExitCode.INTERNAL_ERROR,
+        pytest.ExitCode.USAGE_ERROR,
+    )
     if not broken_off and not config.option.collectonly and (tally.rulings or tally.dead):
         session.exitstatus = exit_code(tally.rulings.values(), len(tally.dead))
         try:

@@ -33,11 +33,11 @@ def session_of(config: pytest.Config) -> Session:
     return config.stash[session_key]
 
 
-class NoEvidence(Exception):  # noqa: N818  - it says what happened
+class NoEvidence(Exception):
     """A check could not be made at a target."""
 
 
-class Violated(AssertionError):  # noqa: N818  - it says what happened
+class Violated(AssertionError):
     """A target broke a requirement, or a waiver is out of order."""
 
 
@@ -57,7 +57,9 @@ class CheckFile(pytest.File):
             for check in self.checks():
                 name = f"{check.id}[{target.name}]"
                 # The id is given whole: pytest then parses it as it parses the ids of its cache, so that --lf finds it.
-                yield CheckItem.from_parent(self, name=name, nodeid=f"{self.nodeid}::{name}", check=check, target=target)
+                yield CheckItem.from_parent(
+                    self, name=name, nodeid=f"{self.nodeid}::{name}", check=check, target=target
+                )
 
     def checks(self) -> Iterable[Check]:
         """Shipped ones, or somebody's own, or those that a golden set makes."""

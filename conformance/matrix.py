@@ -100,7 +100,9 @@ def compute(faults: Mapping[str, Fault], checks: Iterable[Check], tell: Tell = l
     return rows
 
 
-def published(rows: Mapping[str, Row], checks: Mapping[str, Check], before: Mapping[str, list[str]] | None = None) -> str:
+def published(
+    rows: Mapping[str, Row], checks: Mapping[str, Check], before: Mapping[str, list[str]] | None = None
+) -> str:
     """The matrix as YAML. `names` are the checks that name the broken requirement.
 
     Those of `before` (somebody has looked at them) stay as long as they are violated; else it is the check that the fewest

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 MOST_SHOWN = 20  # more mistakes than this in one file have one cause, and the first ones tell it
 
 
-class Mistake(Exception):  # noqa: N818  - the user's, not an error of the program
+class Mistake(Exception):
     """One clear message. `str()` is all of it: `where: message`, and a second line with the fix if there is one.
 
     `parts` holds the single mistakes when several were found together; otherwise only itself.

@@ -16,9 +16,9 @@ from rich.text import Text
 
 from conformance.configuration import find, read
 from conformance.mistake import Mistake, nearest
-from conformance.session import REPORTS
 from conformance.report.run import latest
 from conformance.report.run import read as read_run
+from conformance.session import REPORTS
 from conformance.target import Target
 from conformance.trial import slug
 
@@ -58,7 +58,9 @@ def overview(names: Sequence[str], file: str | None, *, reach: bool, environ: Ma
     path = Path(file) if file else find(Path.cwd())
     if path is None or not path.is_file():
         raise Mistake(
-            "there is no targets.yaml here or above", where=str(file or Path.cwd()), fix="`pytest --target reference` needs none"
+            "there is no targets.yaml here or above",
+            where=str(file or Path.cwd()),
+            fix="`pytest --target reference` needs none",
         )
     known = read(path).by_name
     chosen = {name: known[name] for name in known if not names or any(fnmatchcase(name, one) for one in names)}
@@ -122,8 +124,8 @@ def block(row: Row) -> Group:
     text.append(f"claims: {claims}\n")
     if row.run is not None:
         by_word: dict[str, list[str]] = {}
-        for name, word in row.observed.items():
-            by_word.setdefault(word, []).append(name)
+        for capability, word in row.observed.items():
+            by_word.setdefault(word, []).append(capability)
         seen = "; ".join(f"{word}: {', '.join(names)}" for word, names in sorted(by_word.items(), reverse=True))
         text.append(f"observed in {row.run.name}: {seen or 'nothing'}\n")
     if target.waives:

@@ -35,7 +35,8 @@ def _once(case: Case, attempt: int) -> Plan:
     chains = [part if isinstance(part, Chain) else Chain(part, ()) for part in parts]
     got: list[list[Exchange]] = [[] for _ in chains]
     waiting: dict[int, Probe] = {
-        place: chain.first.again(chain.first.nth + attempt) if attempt else chain.first for place, chain in enumerate(chains)
+        place: chain.first.again(chain.first.nth + attempt) if attempt else chain.first
+        for place, chain in enumerate(chains)
     }
     stopped = ""
     while waiting:

@@ -27,7 +27,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="standard",
         help="how much is drawn: quick is for a minute and a few cents, full for a night (default: standard)",
     )
-    group.addoption("--dry-run", action="store_true", help="say what would be sent, and what it costs at most; send nothing")
+    group.addoption(
+        "--dry-run", action="store_true", help="say what would be sent, and what it costs at most; send nothing"
+    )
     group.addoption("--reports", metavar="DIR", help="where runs are written (default: reports/ beside targets.yaml)")
     group.addoption(
         "--golden",

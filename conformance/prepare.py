@@ -23,8 +23,6 @@ from conformance.session import REPORTS, Session
 from conformance.target import Target, check_waivers
 
 
-
-
 def prepare(config: pytest.Config) -> Session:
     """The session that the options ask for; sets what pytest is to collect."""
     here = config.invocation_params.dir
@@ -48,7 +46,14 @@ def prepare(config: pytest.Config) -> Session:
         config.option.reportchars = "N"  # the summary lists what was skipped, and why
     wanted = config.option.record_golden
     asked = recorder(wanted, base, here) if wanted else None
-    return Session(targets, reports, strict=bool(config.option.strict), profile=config.option.profile, golden=golden, recorder=asked)
+    return Session(
+        targets,
+        reports,
+        strict=bool(config.option.strict),
+        profile=config.option.profile,
+        golden=golden,
+        recorder=asked,
+    )
 
 
 def _golden(config: pytest.Config, targets: list[Target], base: Path) -> dict[Path, GoldenSet]:

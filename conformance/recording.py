@@ -67,7 +67,8 @@ def exchange_to_json(x: Exchange) -> dict[str, Any]:
 def exchange_from_json(value: dict[str, Any]) -> Exchange:
     """The exchange that `exchange_to_json` wrote. Raises KeyError, TypeError or ValueError for anything else."""
     chunks = tuple(
-        Chunk(chunk[0], base64.b64decode(chunk[1]) if len(chunk) > 2 else chunk[1].encode()) for chunk in value["chunks"]
+        Chunk(chunk[0], base64.b64decode(chunk[1]) if len(chunk) > 2 else chunk[1].encode())
+        for chunk in value["chunks"]
     )
     how, phase, detail = value["ending"]
     return Exchange(

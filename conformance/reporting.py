@@ -39,9 +39,11 @@ class Book:
             return None
         recording = self._recordings.get(target)
         if recording is None:
-            source = run.directory if (run.directory / EXCHANGES).exists() else Path(run.header.replay_of or run.directory)
+            source = (
+                run.directory if (run.directory / EXCHANGES).exists() else Path(run.header.replay_of or run.directory)
+            )
             recording = self._recordings[target] = Recording(source)
-        return recording[key] if key in recording else None
+        return recording[key] if key in recording else None  # noqa: SIM401  - a Recording has no get
 
     def parameters(self) -> list[tuple[str, list[str]]]:
         """Each optional request parameter, and what became of it at each target; none where no run looked at any."""

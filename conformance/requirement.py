@@ -68,9 +68,7 @@ STRUCTURED = Source(
     "https://developers.openai.com/api/docs/guides/structured-outputs#supported-schemas",
 )
 OVERVIEW = Source("OpenAI API reference: overview", "https://developers.openai.com/api/reference/overview")
-SSE = Source(
-    "HTML standard: server-sent events", "https://html.spec.whatwg.org/multipage/server-sent-events.html"
-)
+SSE = Source("HTML standard: server-sent events", "https://html.spec.whatwg.org/multipage/server-sent-events.html")
 HTTP = Source("RFC 9110: HTTP semantics", "https://www.rfc-editor.org/rfc/rfc9110")
 JSON = Source("RFC 8259: JSON", "https://www.rfc-editor.org/rfc/rfc8259")
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from functools import lru_cache
 from random import Random
 
@@ -55,10 +56,8 @@ def draw(check: Check, examples: int | None = None) -> tuple[Case, ...]:
         cases.setdefault(case_key(case), case)
         return len(cases) >= wanted
 
-    try:
+    with suppress(NoSuchExample, Unsatisfiable):  # where the strategy has fewer cases than are wanted
         find(check.sends, keep, settings=_settings(wanted * TRIES, Phase.generate), random=_seed(check))
-    except (NoSuchExample, Unsatisfiable):
-        pass  # the strategy has fewer cases than were wanted
     return tuple(cases.values())
 
 

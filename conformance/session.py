@@ -17,11 +17,11 @@ from pathlib import Path
 
 from conformance.check import Case, Check
 from conformance.collector import Gathered
+from conformance.estimate import estimate, scaled
 from conformance.exchange import How
 from conformance.finding import Kind, Outcome
 from conformance.golden.recorder import Recorder
 from conformance.golden.sets import GoldenSet
-from conformance.estimate import estimate, scaled
 from conformance.judgement import Evidence, judge
 from conformance.report.legible import legible
 from conformance.search import draw, shrink
@@ -116,7 +116,9 @@ class Session:
     def _send_for(self, trial: Trial, check: Check) -> None:
         if self._disclaimed(trial.target, check):
             return
-        self._futures[trial.name, check.id] = [trial.collector.start(check, case) for case in draw(check, scaled(check, PROFILES[self.profile]))]
+        self._futures[trial.name, check.id] = [
+            trial.collector.start(check, case) for case in draw(check, scaled(check, PROFILES[self.profile]))
+        ]
 
     @staticmethod
     def _disclaimed(target: Target, check: Check) -> str:

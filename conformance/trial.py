@@ -44,7 +44,7 @@ Say = Callable[[str], None]
 """Told, now and then, what is being waited for."""
 
 
-class CouldNotTest(Exception):  # noqa: N818  - it says what happened
+class CouldNotTest(Exception):
     """A target that cannot be tested at all. The message is one line: what happened, and what to do."""
 
 
@@ -64,7 +64,9 @@ def new_directory(reports: Path, name: str) -> Path:
             continue
         except OSError as problem:
             raise Mistake(
-                f"the run cannot be written: {problem.strerror}", where=str(directory), fix="choose another directory with --reports"
+                f"the run cannot be written: {problem.strerror}",
+                where=str(directory),
+                fix="choose another directory with --reports",
             ) from None
         return directory
     raise Mistake("there are a thousand runs of this second already", where=str(reports / slug(name)))
@@ -294,7 +296,9 @@ def unusable(x: Exchange, trial: Trial) -> str:
     key = f"the key in ${{{trial.target.key.name}}}" if trial.target.key else "a key (`key: ${VARIABLE}`)"
     match x.ending.how:
         case How.UNREACHABLE if x.ending.phase == "tls":
-            return f"no secure connection to {host}: {x.ending.detail}; check the certificate, or the https:// in base_url"
+            return (
+                f"no secure connection to {host}: {x.ending.detail}; check the certificate, or the https:// in base_url"
+            )
         case How.UNREACHABLE if x.ending.phase == "request":
             return f"no request can be made for {base}: {x.ending.detail}; check base_url and headers"
         case How.UNREACHABLE:
@@ -302,7 +306,9 @@ def unusable(x: Exchange, trial: Trial) -> str:
         case How.TIMED_OUT:
             return f"{host}: {x.ending.detail} (POST {url}); is it overloaded or still loading? see limits.timeout"
         case How.CUT if x.status is None:
-            return f"{host} closed the connection without an HTTP answer: {x.ending.detail}; is base_url an HTTP endpoint?"
+            return (
+                f"{host} closed the connection without an HTTP answer: {x.ending.detail}; is base_url an HTTP endpoint?"
+            )
         case How.UNSENT:
             return f"the first request was not sent: {x.ending.detail}"
     said = " ".join(x.text.split())[:160] if x.media_type != "text/html" else "an HTML page"
@@ -314,9 +320,11 @@ def unusable(x: Exchange, trial: Trial) -> str:
         return f"{url} answered {x.status} to the first request: {said}; it is overloaded, or the quota is spent"
     if x.status is not None and 300 <= x.status < 400:
         return f"{url} answered {x.status}, a redirect to {x.header('location')}: put the right address into base_url"
-    if x.media_type == "text/html" or (x.ok and not x.streamed and x.not_json and not x.text.strip().startswith("data:")):
+    if x.media_type == "text/html" or (
+        x.ok and not x.streamed and x.not_json and not x.text.strip().startswith("data:")
+    ):
         kind = "an HTML page" if x.media_type == "text/html" else "no JSON"
-        return f"{url} answered {x.status} with {kind} ({said}): this is no OpenAI-compatible endpoint; base_url usually ends in /v1"
+        return f"{url} answered {x.status} with {kind} ({said}): no OpenAI-compatible endpoint; base_url usually ends in /v1"
     return ""
 
 

@@ -62,7 +62,9 @@ UNWAIVED = {
 }
 
 
-def rule(kind: Kind, level: Level, waiver: Waived | None = None, *, strict: bool = False, today: date | None = None) -> Verdict:
+def rule(
+    kind: Kind, level: Level, waiver: Waived | None = None, *, strict: bool = False, today: date | None = None
+) -> Verdict:
     """The verdict on an outcome. `strict` fails violated SHOULDs and MAYs too; `today` decides whether a waiver still holds."""
     ruling = UNWAIVED[kind, level]
     if waiver is not None and kind is Kind.HOLDS:

@@ -8,7 +8,16 @@ import pytest
 @pytest.fixture(autouse=True)
 def of_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     """No key and no proxy of the machine's."""
-    for name in ("OPENAI_API_KEY", "CONFORMANCE_KEY", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
+    for name in (
+        "OPENAI_API_KEY",
+        "CONFORMANCE_KEY",
+        "HTTP_PROXY",
+        "HTTPS_PROXY",
+        "ALL_PROXY",
+        "http_proxy",
+        "https_proxy",
+        "all_proxy",
+    ):
         monkeypatch.delenv(name, raising=False)
 
 

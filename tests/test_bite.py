@@ -15,7 +15,9 @@ from conformance.reference.fault import faults
 from conformance.reference.memory import outcome
 from conformance.requirement import Level
 
-PUBLISHED: dict[str, dict[str, list[str]]] = yaml.safe_load((fixtures() / "kill-matrix.yaml").read_text(encoding="utf-8"))
+PUBLISHED: dict[str, dict[str, list[str]]] = yaml.safe_load(
+    (fixtures() / "kill-matrix.yaml").read_text(encoding="utf-8")
+)
 SINS = {name: one for name, one in faults().items() if not one.legal}
 LEGAL = {name: one for name, one in faults().items() if one.legal}
 DIVERGENCES = {one["id"]: one for one in yaml.safe_load((fixtures() / "divergences.yaml").read_text(encoding="utf-8"))}
@@ -92,7 +94,9 @@ def test_the_published_matrix_is_the_true_one(part: int) -> None:
     """Computed anew, the whole map is as published."""
     chosen = {name: faults()[name] for name in sorted(faults())[part::SLICES]}
     rows = compute(chosen, catalogue().values())
-    published = {name: Row(tuple(PUBLISHED[name]["violated"]), tuple(PUBLISHED[name].get("errored", ()))) for name in chosen}
+    published = {
+        name: Row(tuple(PUBLISHED[name]["violated"]), tuple(PUBLISHED[name].get("errored", ()))) for name in chosen
+    }
     assert {name: row for name, row in rows.items() if row != published[name]} == {}
 
 

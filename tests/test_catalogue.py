@@ -88,4 +88,6 @@ def test_the_first_request_opens_many_checks() -> None:
     counts = Counter(probe.key for check in EVERY for probe in check.probes)
     (key, most), *_ = counts.most_common(1)
     assert most >= 20
-    assert key == next(first(case).key for check in EVERY if check.id == "chat.answer-has-choices" for case in check.cases)  # type: ignore[arg-type]
+    assert key == next(
+        first(case).key for check in EVERY if check.id == "chat.answer-has-choices" for case in check.cases
+    )  # type: ignore[arg-type]

@@ -175,8 +175,9 @@ def valid(schema: Any, value: Any) -> bool:
 
 @pytest.mark.parametrize("one", EVERY)
 def test_a_word_forbids_the_value_that_is_asked_for(one: Word) -> None:
-    """What the model is tempted to say is invalid, something else is valid, and the request says both."""
+    """What the model is tempted to say is invalid for this word alone, and something else is valid."""
     assert not valid(one.schema, one.broken)
+    assert valid(one.plain, one.broken)
     assert valid(one.schema, instance(one.schema))
     assert json.loads(one.probe.wish["messages"][0]["content"].removeprefix("Say exactly: ")) == one.broken
 
@@ -188,7 +189,8 @@ NOTES = [check for check in catalogue().values() if check.id.startswith("structu
 def test_every_word_of_a_group_is_drawn(check: Check) -> None:
     """Draws repeat themselves; still none is left out."""
     group = check.id.removeprefix("structured.words-for-")
-    assert {case.key for case in draw(check) if isinstance(case, Probe)} == {one.probe.key for one in GROUPS[group]}
+    drawn = {case[1].key for case in draw(check) if isinstance(case, tuple) and isinstance(case[1], Probe)}
+    assert drawn == {one.probe.key for one in GROUPS[group]}
 
 
 def test_the_server_errors_are_looked_for_in_every_word() -> None:
@@ -211,6 +213,12 @@ def test_words_are_told_apart_altogether(fault: str, standing: set[str]) -> None
     assert at(fault, NOTES[0].id).observed
 
 
+@pytest.mark.parametrize("check", NOTES, ids=lambda check: check.id)
+def test_every_word_is_enforced_or_refused_where_a_model_obeys(check: Check) -> None:
+    """With a model that does what it is told as far as the schema lets it, nothing is left undecided."""
+    assert set(at("schema-obedient-model", check.id).observed.values()) <= {"enforced", "refused"}
+
+
 def test_words_are_told_apart_one_by_one() -> None:
     """A grammar that knows types and enumerations only ignores bounds, and keeps the rest."""
     strings = at("schema-bounds-ignored", "structured.words-for-strings").observed
@@ -221,13 +229,33 @@ def test_words_are_told_apart_one_by_one() -> None:
     assert set(numbers.values()) == {"enforced"}
 
 
-def test_an_answer_that_is_cut_off_decides_nothing() -> None:
-    """A model that writes without end keeps no word and breaks none."""
-    probe = GROUPS["strings"][0].probe
-    cut = answer(probe, '{"value": "Z00')
-    body = cut.json.value
-    body["choices"][0]["finish_reason"] = "length"
-    assert judged("structured.words-for-strings", replied(probe, body)).observed == {"pattern": "undecided"}
+PATTERN = GROUPS["strings"][0]
+KEPT, BROKEN = (json.dumps(dict.fromkeys("abcd", text)) for text in ("Z1234567Q", "hello"))
+
+
+@pytest.mark.parametrize(
+    ("control", "content", "reason", "standing"),
+    [
+        pytest.param(BROKEN, KEPT, "stop", "enforced", id="held_back"),
+        pytest.param(KEPT, KEPT, "stop", "undecided", id="kept_without_the_word_too"),
+        pytest.param(BROKEN, BROKEN, "stop", "ignored", id="broken"),
+        pytest.param(KEPT, BROKEN, "stop", "ignored", id="broken_with_the_word_only"),
+        pytest.param(BROKEN, "hello", "stop", "ignored", id="no_json"),
+        pytest.param("hello", KEPT, "stop", "enforced", id="no_json_without_the_word"),
+        pytest.param(BROKEN, KEPT[:20], "length", "undecided", id="cut_off"),
+        pytest.param(BROKEN, '{"a": 1}', "stop", "undecided", id="broken_in_another_way"),
+        pytest.param(BROKEN, KEPT[:-1] + ', "a": "Z1234567Q"}', "stop", "undecided", id="member_twice"),
+    ],
+)
+def test_a_word_is_judged_beside_the_same_request_without_it(
+    control: str, content: str, reason: str, standing: str
+) -> None:
+    """Only a word that would be broken without it is called enforced, and only one that is broken ignored."""
+    cut = answer(PATTERN.probe, content).json.value
+    cut["choices"][0]["finish_reason"] = reason
+    free = answer(PATTERN.control, control)
+    said = judged("structured.words-for-strings", free, replied(PATTERN.probe, cut))
+    assert said.observed == {"pattern": standing}
 
 
 @pytest.mark.parametrize(

@@ -38,11 +38,11 @@ def option(args: list[bytes], *names: str) -> list[bytes]:
 @pytest.mark.parametrize("shell", SHELLS)
 def test_a_chat_request_is_sent_as_it_is(shell: str) -> None:
     """A shell gives curl the address, the headers with the key filled in, and the body with the model's name in it."""
-    args = words(curl.command(chat("It's $HOME; `id` \"!\" \\"), URL, "my/model"), shell)
+    args = words(curl.command(chat('It\'s $HOME; `id` "!" \\'), URL, "my/model"), shell)
     assert f"{URL}/chat/completions".encode() in args
     assert option(args, "-H") == [b"content-type: application/json", b"authorization: Bearer secret"]
     body = json.loads(option(args, "--data-binary")[0])
-    assert body == {"model": "my/model", "messages": [{"role": "user", "content": "It's $HOME; `id` \"!\" \\"}]}
+    assert body == {"model": "my/model", "messages": [{"role": "user", "content": 'It\'s $HOME; `id` "!" \\'}]}
 
 
 @settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow], deadline=None)

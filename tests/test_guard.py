@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import gzip
+from itertools import pairwise
 from urllib.parse import quote
 
 import pytest
@@ -46,7 +47,7 @@ def test_chunk_boundaries_hide_nothing(cuts: list[int]) -> None:
     """A secret that is split over network reads is masked all the same, and every read keeps its length."""
     whole = b"Incorrect key: " + SECRET.encode() + b". Bye."
     edges = sorted({0, len(whole), *(cut for cut in cuts if cut < len(whole))})
-    x = exchange(*(whole[a:b] for a, b in zip(edges, edges[1:], strict=False)))
+    x = exchange(*(whole[a:b] for a, b in pairwise(edges)))
     masked = GUARD.clean(x)
     assert SECRET.encode() not in masked.raw
     assert [len(chunk.data) for chunk in masked.chunks] == [len(chunk.data) for chunk in x.chunks]

@@ -19,9 +19,7 @@ from conformance.probes.chat import HELLO, STREAMED, get, raw
 from conformance.target import Limits, Timeout
 from conformance.transport.http import Address, Http
 
-QUICK = Limits(
-    timeout=Timeout(connect=0.5, first_byte=0.4, idle=0.4, total=1.5, linger=0.3), body=100_000, at_once=4
-)
+QUICK = Limits(timeout=Timeout(connect=0.5, first_byte=0.4, idle=0.4, total=1.5, linger=0.3), body=100_000, at_once=4)
 EVENT = b"data: {}\n\n"
 
 
@@ -44,7 +42,12 @@ def ask(base_url: str, probe: Probe = HELLO, limits: Limits = QUICK, **more: Any
         pytest.param(sends(json_reply(b"{}")), How.DONE, "", id="answers"),
         pytest.param(sends(1.0), How.TIMED_OUT, "first byte", id="never_answers"),
         pytest.param(sends(HEAD + b"content-length: 9\r\n\r\n{", 1.0), How.TIMED_OUT, "idle", id="stalls"),
-        pytest.param(sends(STREAM_HEAD, *[x for _ in range(30) for x in (chunked(EVENT), 0.1)]), How.TIMED_OUT, "total", id="drips"),
+        pytest.param(
+            sends(STREAM_HEAD, *[x for _ in range(30) for x in (chunked(EVENT), 0.1)]),
+            How.TIMED_OUT,
+            "total",
+            id="drips",
+        ),
         pytest.param(
             sends(STREAM_HEAD, chunked(b"data: [DONE]\n\n"), 1.0), How.TIMED_OUT, "linger", id="does_not_close"
         ),
@@ -53,7 +56,9 @@ def ask(base_url: str, probe: Probe = HELLO, limits: Limits = QUICK, **more: Any
         pytest.param(resets, How.CUT, "first byte", id="resets"),
         pytest.param(sends(b"HTTP/1.1 2"), How.CUT, "first byte", id="truncated_head"),
         pytest.param(sends(b"SSH-2.0-OpenSSH\r\n"), How.CUT, "first byte", id="speaks_no_http"),
-        pytest.param(sends(HEAD + b"content-length: 1\r\ncontent-length: 2\r\n\r\n{}"), How.CUT, "first byte", id="two_lengths"),
+        pytest.param(
+            sends(HEAD + b"content-length: 1\r\ncontent-length: 2\r\n\r\n{}"), How.CUT, "first byte", id="two_lengths"
+        ),
         pytest.param(sends(STREAM_HEAD, chunked(b"x" * 200_000)), How.TOO_LARGE, "body", id="endless"),
         pytest.param(sends(HEAD, b"x: " + b"y" * 300_000, b"\r\n\r\n"), How.CUT, "first byte", id="endless_headers"),
     ],

@@ -17,35 +17,18 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from servers import Behave, chunked, server
+from whole_runs import FEW, head, heard, parts_of, run, sample
 
-from conformance.check import Check, catalogue
+from conformance.check import catalogue
 from conformance.exchange import Chunk, Exchange
 from conformance.finding import Kind, Outcome
 from conformance.judgement import judge
 from conformance.matrix import Matrix, client, still
-from conformance.probes.chat import COUNT, COUNT_STREAMED, GREEDY, HELLO, STREAMED, chat, get
-from conformance.probes.streams import GREEDY_STREAMED, LOGPROBS, USAGE
-from conformance.probes.tools import (
-    BOTH,
-    BOTH_STREAMED,
-    NAMED,
-    NAMED_STREAMED,
-    REQUIRED,
-    REQUIRED_STREAMED,
-    WEATHER,
-    WEATHER_STREAMED,
-)
-from conformance.reference.answer import Answer, Request
-from conformance.reference.engine import DEFAULT_KEY
+from conformance.reference.answer import Answer
 from conformance.reference.fault import Fault, faults, with_faults
 from conformance.reference.memory import gather
 from conformance.requirement import Level
-from conformance.secret import Secret
-from conformance.session import Session
-from conformance.target import Limits, Target, Timeout
-
-LIST = get("models")
-NO_MESSAGES = chat(messages=...)
+from conformance.target import Limits, Timeout
 
 LEGAL = {name: one for name, one in faults().items() if one.legal}
 
@@ -83,23 +66,6 @@ DEMANDS: dict[str, tuple[str, ...]] = {
 def binding(violated: Iterable[str]) -> list[str]:
     """Those of these checks that are a MUST or a SHOULD."""
     return [name for name in violated if catalogue()[name].level in (Level.MUST, Level.SHOULD)]
-
-
-FEW = (
-    HELLO, STREAMED, COUNT, COUNT_STREAMED, GREEDY, GREEDY_STREAMED, USAGE, LOGPROBS, WEATHER, WEATHER_STREAMED,
-    BOTH, BOTH_STREAMED, REQUIRED, REQUIRED_STREAMED, NAMED, NAMED_STREAMED, LIST, NO_MESSAGES,
-)  # fmt: skip
-"""Requests of the quick tests: one of each kind, and those that most checks read."""
-
-
-@cache
-def sample() -> tuple[Check, ...]:
-    """The checks that need nothing but these requests."""
-    few = {probe.key for probe in FEW}
-    listed = [check for check in catalogue().values() if not check.drawn]
-    return tuple(
-        check for check in listed if check.cost == len(check.probes) and {probe.key for probe in check.probes} <= few
-    )
 
 
 @cache
@@ -163,9 +129,17 @@ THOUGHTS = {"reasoning-chunk-content-empty-string", "role-and-content-together"}
 """Together the role, or the text, would come after the thoughts, or before them."""
 
 
+INNER = ("error-in-other-words", "error-type-of-its-own")
+"""Planted first: refusals that others add must keep naming what they refuse."""
+
+
 def together(names: Iterable[str]) -> list[Fault]:
     """Variants in the order in which they can be planted together."""
-    return [LEGAL[name] for name in sorted(names, key=lambda name: (OUTER.index(name) if name in OUTER else -1, name))]
+
+    def place(name: str) -> tuple[int, str]:
+        return (OUTER.index(name) if name in OUTER else -2 if name in INNER else -1), name
+
+    return [LEGAL[name] for name in sorted(names, key=place)]
 
 
 def compatible(names: set[str]) -> bool:
@@ -237,28 +211,17 @@ def test_how_the_network_cuts_changes_nothing(most: int, faulty: tuple[str, ...]
 
 # Over a real socket
 
-Render = Callable[[Answer, bool], Iterator[bytes]]
+Render = Callable[[Answer], Iterator[bytes]]
 
 
-def head(answer: Answer, *headers: str, version: str = "1.1", capitals: bool = False) -> bytes:
-    """The status line and the headers."""
-    lines = [f"{name.title() if capitals else name}: {value}" for name, value in answer.headers.items()]
-    return "\r\n".join([f"HTTP/{version} {answer.status} Whatever", *lines, *headers, "", ""]).encode("latin-1")
-
-
-def parts_of(answer: Answer) -> list[bytes]:
-    """The pieces of the body."""
-    return [data for _, data in answer.pieces() if data]
-
-
-def one_byte_at_a_time(answer: Answer, streamed: bool) -> Iterator[bytes]:
+def one_byte_at_a_time(answer: Answer) -> Iterator[bytes]:
     """Each byte is a write, and a packet, of its own: of the headers, too."""
     body = b"".join(parts_of(answer))
     for byte in head(answer, f"content-length: {len(body)}") + body:
         yield bytes([byte])
 
 
-def chunked_by_the_book(answer: Answer, streamed: bool) -> Iterator[bytes]:
+def chunked_by_the_book(answer: Answer) -> Iterator[bytes]:
     """Chunked, with extensions, leading zeros in sizes, and trailers; names of headers in capitals."""
     yield head(answer, "TRANSFER-ENCODING: chunked", "TRAILER: X-Checksum", capitals=True)
     for data in parts_of(answer):
@@ -266,33 +229,24 @@ def chunked_by_the_book(answer: Answer, streamed: bool) -> Iterator[bytes]:
     yield b"0\r\nX-Checksum: 1\r\n\r\n"
 
 
-def one_byte_chunks(answer: Answer, streamed: bool) -> Iterator[bytes]:
+def one_byte_chunks(answer: Answer) -> Iterator[bytes]:
     """Chunked, a byte a chunk, all in one write."""
     body = b"".join(chunked(bytes([byte])) for byte in b"".join(parts_of(answer)))
     yield head(answer, "transfer-encoding: chunked") + body + b"0\r\n\r\n"
 
 
-def closed_at_the_end(answer: Answer, streamed: bool) -> Iterator[bytes]:
+def closed_at_the_end(answer: Answer) -> Iterator[bytes]:
     """HTTP/1.0: the body ends where the connection does."""
     yield head(answer, version="1.0")
     yield from parts_of(answer)
 
 
-def hints_before(answer: Answer, streamed: bool) -> Iterator[bytes]:
+def hints_before(answer: Answer) -> Iterator[bytes]:
     """Interim answers come before the real one; spaces and tabs around the values of headers."""
     yield b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: </style.css>; rel=preload\r\n\r\n"
     body = b"".join(parts_of(answer))
     yield head(answer, f"content-length: \t {len(body)} \t").replace(b"\r\ncontent-type: ", b"\r\ncontent-type:\t")
     yield body
-
-
-def heard(request: bytes) -> Request:
-    """The request that these bytes are."""
-    lines, _, body = request.partition(b"\r\n\r\n")
-    first, *headers = lines.decode("latin-1").split("\r\n")
-    method, path, _ = first.split(" ")
-    pairs = (line.partition(":")[::2] for line in headers)
-    return Request(method, path, {name.strip().lower(): value.strip() for name, value in pairs}, body)
 
 
 def speaking(render: Render) -> Behave:
@@ -301,9 +255,8 @@ def speaking(render: Render) -> Behave:
 
     def behave(connection: socket.socket, data: bytes) -> None:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        request = heard(data)
         written = b""
-        for piece in render(respond(request), request.wish.get("stream") is True):
+        for piece in render(respond(heard(data))):
             connection.sendall(piece)
             written = written or piece
         if written.startswith(b"HTTP/1.0"):
@@ -318,14 +271,9 @@ RENDERERS = (one_byte_at_a_time, chunked_by_the_book, one_byte_chunks, closed_at
 @pytest.mark.parametrize("render", RENDERERS, ids=lambda one: one.__name__)
 def test_ways_to_speak_http_are_no_violation(render: Render, tmp_path: Path) -> None:
     """Whatever HTTP/1 allows: the run has the outcomes that it has with a server that speaks plainly."""
+    limits = Limits(timeout=Timeout(connect=5, first_byte=5, idle=5, total=20, linger=1), at_once=2)
     with server(speaking(render), keep_alive=True) as base_url:
-        limits = Limits(timeout=Timeout(connect=5, first_byte=5, idle=5, total=20, linger=1), at_once=2)
-        key = Secret("KEY", DEFAULT_KEY)
-        target = Target("it", "openai", base_url=base_url, model="reference", key=key, limits=limits)
-        session = Session([target], tmp_path)
-        session.open({"it": sample()})
-        outcomes = {check.id: session.outcome(check, target) for check in sample()}
-        session.close(finished=True)
-    assert not session.dead
+        outcomes, dead = run(base_url, tmp_path, sample(), limits)
+    assert not dead
     plain = {check.id: judge(check, gather(check, client(still()))).kind for check in sample()}
     assert {name: outcome.kind for name, outcome in outcomes.items()} == plain, outcomes

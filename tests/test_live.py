@@ -52,5 +52,9 @@ def test_an_engine_diverges_as_it_is_known_to(target: str, tmp_path: Path) -> No
     assert not {name for name, line in seen.items() if line["outcome"] == "errored"}
     assert (directory / "server.log").stat().st_size > 0
     again = outcomes(run(f"replay:{directory}", tmp_path / "replayed")[0])
-    assert {name: line["outcome"] for name, line in again.items()} == {name: line["outcome"] for name, line in seen.items()}
-    assert {name: line["findings"] for name, line in again.items()} == {name: line["findings"] for name, line in seen.items()}
+    assert {name: line["outcome"] for name, line in again.items()} == {
+        name: line["outcome"] for name, line in seen.items()
+    }
+    assert {name: line["findings"] for name, line in again.items()} == {
+        name: line["findings"] for name, line in seen.items()
+    }

@@ -82,7 +82,9 @@ def test_nothing_happens_without_a_target(project: pytest.Pytester) -> None:
 def test_shipped_checks_are_collected_without_a_path(pytester: pytest.Pytester) -> None:
     """In an empty folder, without a targets.yaml, by stable ids that name the target."""
     result = pytester.runpytest("--target", "reference", "--collect-only", "-q")
-    result.stdout.fnmatch_lines(["conformance/chat::chat.*[[]reference[]]", "conformance/models::models.*[[]reference[]]"])
+    result.stdout.fnmatch_lines(
+        ["conformance/chat::chat.*[[]reference[]]", "conformance/models::models.*[[]reference[]]"]
+    )
     assert result.ret == CLEAN
     assert not (pytester.path / "reports").exists()
 
@@ -195,9 +197,17 @@ def test_allure(project: pytest.Pytester) -> None:
     results = [json.loads(path.read_text()) for path in (project.path / "results").glob("*-result.json")]
     broken = next(result for result in results if result["fullName"].endswith("own.must-is-broken"))
     labels = {(label["name"], label["value"]) for label in broken["labels"]}
-    assert {("target", "mine"), ("level", "MUST"), ("area", "own"), ("severity", "critical"), ("outcome", "violated")} <= labels
+    assert {
+        ("target", "mine"),
+        ("level", "MUST"),
+        ("area", "own"),
+        ("severity", "critical"),
+        ("outcome", "violated"),
+    } <= labels
     assert broken["status"] == "failed"
-    assert [link["url"] for link in broken["links"]] == ["https://github.com/openai/openai-openapi/blob/f85dbe2/openapi.yaml"]
+    assert [link["url"] for link in broken["links"]] == [
+        "https://github.com/openai/openai-openapi/blob/f85dbe2/openapi.yaml"
+    ]
     texts = [(project.path / "results" / one["source"]).read_text() for one in broken["attachments"]]
     assert any("Goodbye" in text for text in texts)
     assert any(text.startswith("curl ") for text in texts)
@@ -212,11 +222,17 @@ def test_replay_gives_the_same_outcomes(project: pytest.Pytester) -> None:
     again = lines(next((project.path / "reports").glob("replay-*/*")))
 
     def outcomes(written: list[dict[str, object]]) -> dict[object, object]:
-        return {line["check"]: (line["outcome"], line["findings"], line["observed"]) for line in written if line["type"] == "outcome"}
+        return {
+            line["check"]: (line["outcome"], line["findings"], line["observed"])
+            for line in written
+            if line["type"] == "outcome"
+        }
 
     assert outcomes(again) == outcomes(lines(first))
     assert len(outcomes(again)) > 10
-    assert again[-1]["requests"] == 0 or not any(path.name == "exchanges.jsonl" for path in first.parent.parent.glob("replay-*/*/*"))
+    assert again[-1]["requests"] == 0 or not any(
+        path.name == "exchanges.jsonl" for path in first.parent.parent.glob("replay-*/*/*")
+    )
     assert result.ret == CLEAN
 
 
@@ -284,7 +300,9 @@ HTML = b"HTTP/1.1 404 Not Found\r\ncontent-type: text/html\r\ncontent-length: 15
 def test_a_target_that_cannot_be_tested_is_one_line(behave: object, said: str, pytester: pytest.Pytester) -> None:
     """Not three hundred failures: one line with what to do, exit code 6, within the configured time, and what arrived is kept."""
     with server(behave) as base_url:  # type: ignore[arg-type]
-        pytester.makefile(".yaml", targets=f"targets:\n  it: {{kind: openai, base_url: '{base_url}', model: m, {QUICK}}}\n")
+        pytester.makefile(
+            ".yaml", targets=f"targets:\n  it: {{kind: openai, base_url: '{base_url}', model: m, {QUICK}}}\n"
+        )
         result = pytester.runpytest("--target", "it")
     assert result.ret == COULD_NOT_TEST
     text = " ".join(result.stdout.str().split())
@@ -307,7 +325,9 @@ def test_one_dead_target_does_not_stop_the_others(project: pytest.Pytester) -> N
 
 def test_violations_weigh_more_than_dead_targets(project: pytest.Pytester) -> None:
     """Where something is violated, the exit code says that."""
-    result = project.runpytest("--target", "mine", "--target", "http://127.0.0.1:9/v1", "check_own.py", "-k", "must-is-broken")
+    result = project.runpytest(
+        "--target", "mine", "--target", "http://127.0.0.1:9/v1", "check_own.py", "-k", "must-is-broken"
+    )
     assert result.ret == VIOLATIONS
 
 
@@ -315,9 +335,13 @@ def test_no_artefact_holds_the_key(project: pytest.Pytester, monkeypatch: pytest
     """A server that echoes the key everywhere: no file, no line of output has it."""
     canary = "canary-4711-abcdef"
     monkeypatch.setenv("MY_KEY", canary)
-    body = json.dumps({"choices": [{"index": 0, "message": {"role": "assistant", "content": f"your key is {canary}"}}]}).encode()
+    body = json.dumps(
+        {"choices": [{"index": 0, "message": {"role": "assistant", "content": f"your key is {canary}"}}]}
+    ).encode()
     with server(sends(json_reply(body, headers=f"x-echo: {canary}\r\n".encode()))) as base_url:
-        project.makefile(".yaml", targets=f"targets:\n  it: {{kind: openai, base_url: '{base_url}', model: m, key: '${{MY_KEY}}'}}\n")
+        project.makefile(
+            ".yaml", targets=f"targets:\n  it: {{kind: openai, base_url: '{base_url}', model: m, key: '${{MY_KEY}}'}}\n"
+        )
         result = project.runpytest("--target", "it", "--junitxml=it.xml", "check_own.py", "-vv", "-rA", "--tb=long")
     assert result.ret == VIOLATIONS
     assert canary not in result.stdout.str() + result.stderr.str()
@@ -345,7 +369,11 @@ def test_a_dry_run_sends_nothing(project: pytest.Pytester) -> None:
     project.makefile(".yaml", targets=text)
     result = project.runpytest("--target", "it", "--dry-run", "conformance/chat", "conformance/models")
     assert result.ret == CLEAN
-    result.stdout.fnmatch_lines(["it: * checks, at most * requests, about * tokens in and at most * out, at most 0.*; limits.requests stops it at 3*"])
+    result.stdout.fnmatch_lines(
+        [
+            "it: * checks, at most * requests, about * tokens in and at most * out, at most 0.*; limits.requests stops it at 3*"
+        ]
+    )
     assert not (project.path / "reports").exists()
 
 

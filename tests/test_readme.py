@@ -45,7 +45,9 @@ def test_there_are_commands() -> None:
 def test_the_commands_do_what_the_readme_says(tmp_path: Path) -> None:
     """Each ends with exit code 0 in a folder with the README's targets.yaml and the README's check."""
     with serving() as base_url:
-        (tmp_path / "targets.yaml").write_text(blocks("yaml")[0].replace(HERE, base_url).replace("my-model", "reference"))
+        (tmp_path / "targets.yaml").write_text(
+            blocks("yaml")[0].replace(HERE, base_url).replace("my-model", "reference")
+        )
         (tmp_path / "check_house.py").write_text(blocks("python")[0])
         path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
         environment = {**os.environ, "MY_KEY": DEFAULT_KEY, "CONFORMANCE_KEY": DEFAULT_KEY, "PATH": path}
@@ -53,12 +55,18 @@ def test_the_commands_do_what_the_readme_says(tmp_path: Path) -> None:
             if line.startswith(ELSEWHERE):
                 continue
             made = sorted((tmp_path / "reports" / "my-server").glob("*/run.jsonl"))
-            words = shlex.split(A_RUN.sub(str(made[0].parent.relative_to(tmp_path)) if made else "none", line.replace(HERE, base_url)))
+            words = shlex.split(
+                A_RUN.sub(str(made[0].parent.relative_to(tmp_path)) if made else "none", line.replace(HERE, base_url))
+            )
             if words[0] == "pytest" and "-m" not in words:
                 words += ["conformance/models", "conformance/chat"]  # as much as shows that it works
-            done = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120, check=False)
+            done = subprocess.run(
+                words, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120, check=False
+            )
             waived = "stale" in done.stdout  # the README's waiver is for a server that has the fault
-            assert done.returncode == 0 or (waived and done.returncode == 1), f"{line}\n{done.stdout[-3000:]}\n{done.stderr[-2000:]}"
+            assert done.returncode == 0 or (waived and done.returncode == 1), (
+                f"{line}\n{done.stdout[-3000:]}\n{done.stderr[-2000:]}"
+            )
         for made_file in ("report.html", "comment.md", "run.har"):
             assert (tmp_path / made_file).stat().st_size > 1000
 
@@ -66,7 +74,7 @@ def test_the_commands_do_what_the_readme_says(tmp_path: Path) -> None:
 def test_the_check_is_one() -> None:
     """The README's check is collected, holds on the reference, and is found by the id that it gives itself."""
     scope: dict[str, object] = {}
-    exec(compile(blocks("python")[0], "README.md", "exec"), scope)  # noqa: S102  - our own documentation
+    exec(compile(blocks("python")[0], "README.md", "exec"), scope)
     from conformance.check import Check
 
     (one,) = (value for value in scope.values() if isinstance(value, Check))

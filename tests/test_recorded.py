@@ -40,5 +40,3 @@ def test_a_committed_recording_holds_no_secret(directory: Path) -> None:
     """Nothing in it looks like a key."""
     for path in directory.iterdir():
         Guard().check(path.read_text(encoding="utf-8"), path.name)
-
-

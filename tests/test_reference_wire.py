@@ -193,9 +193,7 @@ def test_a_connection_breaks_where_a_fault_says_so(faulty: httpx2.Client) -> Non
 
 def test_a_connection_hangs_where_a_fault_says_so(faulty: httpx2.Client) -> None:
     """All bytes are there, and no end."""
-    with faulty.stream(
-        "POST", "fault/hangs/v1/chat/completions", json={**HELLO, "stream": True}, timeout=1
-    ) as answer:
+    with faulty.stream("POST", "fault/hangs/v1/chat/completions", json={**HELLO, "stream": True}, timeout=1) as answer:
         pieces: list[str] = []
         with pytest.raises(httpx2.ReadTimeout):
             pieces.extend(answer.iter_text())

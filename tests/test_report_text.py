@@ -142,9 +142,7 @@ def test_the_last_line_says_the_result(tmp_path: Path) -> None:
     assert both == f"2 targets: violations; runs: {tmp_path}"
 
 
-def test_a_run_below_the_working_directory_is_named_from_there(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_run_below_the_working_directory_is_named_from_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The path can be copied into the next command."""
     monkeypatch.chdir(tmp_path)
     assert "run: reports/reference/1 (" in printed([clean(tmp_path / "reports" / "reference" / "1")])

@@ -76,5 +76,11 @@ def test_waivers(kind: Kind, waiver: Waived, ruling: Ruling, level: Level, stric
 
 def test_only_failed_and_errored_fail() -> None:
     """A run is not clean where something failed or could not be tested."""
-    fails = {ruling for ruling in Ruling for kind in Kind for level in Level if rule(kind, level).ruling is ruling and rule(kind, level).fails}
+    fails = {
+        ruling
+        for ruling in Ruling
+        for kind in Kind
+        for level in Level
+        if rule(kind, level).ruling is ruling and rule(kind, level).fails
+    }
     assert fails == {Ruling.FAILED, Ruling.ERRORED}

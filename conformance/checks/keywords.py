@@ -28,7 +28,7 @@ def valid(schema: Any, value: Any) -> bool:
 
 
 def written(x: Exchange) -> Any:
-    """The value that an answer holds. Raises NotJSON for none, and for one that comes to an end by force or has doubles.
+    """The value that an answer holds. Raises NotJSON for none, for one that was cut off, and for one with doubles.
 
     Where a member comes twice, a grammar has counted other members than a reader does.
     """

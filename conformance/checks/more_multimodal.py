@@ -124,7 +124,9 @@ def many_images_do_no_harm(plain: Exchange, x: Exchange) -> Findings:
 def private_address_is_refused(plain: Exchange, near: Exchange, text: Exchange) -> Findings:
     """An image URL on the server's own machine is refused with 4xx."""
     yield from unwell(plain)
-    yield from about(near, taken(near, text, plain, "an address on the server's own machine is not refused as an image"))
+    yield from about(
+        near, taken(near, text, plain, "an address on the server's own machine is not refused as an image")
+    )
 
 
 @check(

@@ -287,7 +287,9 @@ def custom_call_has_input(x: Exchange) -> Findings:
         yield Unsupported(f"the server refuses `{feature}` ({x.status})")
         return
     if not x.ok:
-        yield Finding("a custom tool is neither served nor refused by name", at="status", expected="2xx or 4xx", found=x.status)
+        yield Finding(
+            "a custom tool is neither served nor refused by name", at="status", expected="2xx or 4xx", found=x.status
+        )
         return
     if not called(x) and x.choice.finish_reason not in CUT_SHORT:
         yield Finding("the custom tool that was demanded is not called", found=x.choice.text[:200])

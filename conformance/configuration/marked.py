@@ -39,7 +39,7 @@ class Problem:
     message: str
 
 
-class Unreadable(Exception):  # noqa: N818  - it says what is the case
+class Unreadable(Exception):
     """The text is not YAML: its one Problem."""
 
     def __init__(self, line: int, message: str) -> None:

@@ -78,7 +78,7 @@ def kind_of(value: Value) -> str:
     return "role" if delta["role"] else "blank"
 
 
-class Malformed(ValueError):  # noqa: N818  - it says what is the case
+class Malformed(ValueError):
     """A text is no order; the message says why."""
 
 

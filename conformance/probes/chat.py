@@ -10,7 +10,14 @@ from conformance.probe import MODEL, Probe, encode
 PATH = "chat/completions"
 
 
-def chat(say: str | list[Any] = "Say hello", /, *, system: str | None = None, messages: Sequence[Any] | None = None, **wishes: Any) -> Probe:
+def chat(
+    say: str | list[Any] = "Say hello",
+    /,
+    *,
+    system: str | None = None,
+    messages: Sequence[Any] | None = None,
+    **wishes: Any,
+) -> Probe:
     """A request in which the user says something.
 
     `messages` replaces the whole conversation. `wishes` are further members of the body, in the order given; one that is

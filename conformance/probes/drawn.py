@@ -10,7 +10,21 @@ from hypothesis.strategies import SearchStrategy
 from conformance.probe import Probe
 from conformance.probes.chat import chat
 
-WORDS = ("hello", "weather", "forty", "order", "naïve", "世界", "😀", "ünïcode", "\u202bשלום\u202c", "\\", '"', "{}", "\t")
+WORDS = (
+    "hello",
+    "weather",
+    "forty",
+    "order",
+    "naïve",
+    "世界",
+    "😀",
+    "ünïcode",
+    "\u202bשלום\u202c",
+    "\\",
+    '"',
+    "{}",
+    "\t",
+)
 
 questions = st.lists(st.sampled_from(WORDS), min_size=1, max_size=6).map(" ".join)
 """Things to say that no script foresees: what comes back is noise, and must be well-formed noise."""

@@ -135,12 +135,7 @@ GROUPS: dict[str, tuple[Word, ...]] = {
             {**objects(value=BOOLEAN), "additionalProperties": BOOLEAN},
             {"value": True, "more": True},
         ),
-        Word(
-            "patternProperties",
-            {"type": "object", "patternProperties": {"^x_[0-9]$": INTEGER}, "additionalProperties": False},
-            _OPEN,
-            {"name": 1},
-        ),
+        member("patternProperties", _OPEN, {"name": 1}, strict=False, patternProperties={"^[a-z]": {"const": 42}}),
         member("propertyNames", _OPEN, {"name": 1}, strict=False, propertyNames={"pattern": "^x_[0-9]$"}),
         member("minProperties", _OPEN, {"a": 1}, strict=False, minProperties=3),
         member("maxProperties", _OPEN, {"m": 1, "n": 2, "o": 3}, strict=False, maxProperties=1),

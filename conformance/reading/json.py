@@ -96,7 +96,8 @@ def _bound(value: Any) -> None:
             inner
             for outer in level
             for inner in (outer.values() if type(outer) is dict else outer)
-            if type(inner) is dict or type(inner) is list  # a reader makes no others, and this is the hot line of reading
+            if type(inner) is dict
+            or type(inner) is list  # a reader makes no others, and this is the hot line of reading
         ]
 
 

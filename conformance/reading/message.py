@@ -110,8 +110,6 @@ def assemble(values: Iterable[Value], *, streamed: bool) -> dict[int, Choice]:
             _add(choice, one["delta" if streamed else "message"], calls, texts, streamed=streamed)
             if isinstance(one["finish_reason"].value, str) and one["finish_reason"].value:
                 choice.finish_reason = one["finish_reason"].value
-            choice.tokens += [
-                token.value for token in one["logprobs"]["content"] if isinstance(token.value, dict)
-            ]
+            choice.tokens += [token.value for token in one["logprobs"]["content"] if isinstance(token.value, dict)]
     texts.join()
     return choices

@@ -124,9 +124,7 @@ def read(body: bytes) -> Stream:
             line = raw.decode(errors="replace")
         if not raw:
             if begun is not None:
-                events.append(
-                    Event("\n".join(data), (begun, stop), name, bool(data), len(data), tuple(fields))
-                )
+                events.append(Event("\n".join(data), (begun, stop), name, bool(data), len(data), tuple(fields)))
             data, fields, name, begun = [], [], "", None
             continue
         if line.startswith(":"):
@@ -148,10 +146,6 @@ def read(body: bytes) -> Stream:
             case _:
                 oddities.append((at, f"a line that is no field: {line[:80]!r}"))
     unfinished = (
-        Event("\n".join(data), (begun, stop), name, bool(data), len(data), tuple(fields))
-        if begun is not None
-        else None
+        Event("\n".join(data), (begun, stop), name, bool(data), len(data), tuple(fields)) if begun is not None else None
     )
-    return Stream(
-        tuple(events), tuple(comments), unfinished, bom, tuple(oddities), frozenset(ends), tight
-    )
+    return Stream(tuple(events), tuple(comments), unfinished, bom, tuple(oddities), frozenset(ends), tight)

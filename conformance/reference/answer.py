@@ -14,7 +14,6 @@ from typing import Any, Literal
 DONE = "[DONE]"
 
 
-
 @dataclass(frozen=True)
 class Request:
     """One request as it reached the server. `path` starts with `/v1`; header names are in lower case."""
@@ -94,7 +93,9 @@ class Answer:
     @property
     def messages(self) -> list[dict[str, Any]]:
         """Every message (whole answer) or delta (stream) that is there, to read or to change in place."""
-        return [part for choice in self.choices for key in ("message", "delta") if isinstance(part := choice.get(key), dict)]
+        return [
+            part for choice in self.choices for key in ("message", "delta") if isinstance(part := choice.get(key), dict)
+        ]
 
     @property
     def calls(self) -> list[dict[str, Any]]:

@@ -58,13 +58,15 @@ def fault(id: str, *, instead: bool = False, legal: bool = False) -> Callable[[C
 def faults() -> dict[str, Fault]:
     """Every planted fault and legal variant, by id, from the modules of `conformance.reference.faults`."""
     package = importlib.import_module("conformance.reference.faults")
-    modules = [importlib.import_module(f"{package.__name__}.{module.name}") for module in pkgutil.iter_modules(package.__path__)]
+    modules = [
+        importlib.import_module(f"{package.__name__}.{module.name}")
+        for module in pkgutil.iter_modules(package.__path__)
+    ]
     found: dict[str, Fault] = {}
     for module in modules:
         for value in vars(module).values():
-            if isinstance(value, Fault):
-                if found.setdefault(value.id, value) is not value:
-                    raise TypeError(f"two faults are called {value.id}: the second is in {module.__name__}")
+            if isinstance(value, Fault) and found.setdefault(value.id, value) is not value:
+                raise TypeError(f"two faults are called {value.id}: the second is in {module.__name__}")
     return found
 
 

@@ -25,7 +25,7 @@ _HINTS = {
 TYPES = ("string", "number", "integer", "object", "array", "boolean", "null")
 
 
-class Unknown(LookupError):  # noqa: N818  - it says what is the case
+class Unknown(LookupError):
     """A reference to nothing."""
 
 

@@ -26,7 +26,7 @@ _AGAIN = (0, 1, 3)
 """How often a recursive reference is followed into itself: the smallest instance first."""
 
 
-class Unsatisfiable(ValueError):  # noqa: N818  - it says what is the case
+class Unsatisfiable(ValueError):
     """No instance of this schema was found."""
 
 

@@ -22,9 +22,7 @@ def messages(value: Any) -> list[dict[str, Any]]:
             case "system" | "developer":
                 content(need(message, "content", path), f"{path}.content", ("text",))
             case "user":
-                content(
-                    need(message, "content", path), f"{path}.content", ("text", "image_url", "input_audio", "file")
-                )
+                content(need(message, "content", path), f"{path}.content", ("text", "image_url", "input_audio", "file"))
             case "assistant":
                 _assistant(message, path)
             case "tool":

@@ -190,9 +190,7 @@ def _stream_options(value: Any, path: str) -> None:
 
 
 def _response_format(value: Any, path: str) -> tuple[str, Any]:
-    form = one_of(
-        need(mapping(value, path), "type", path), f"{path}.type", ("json_object", "json_schema", "text")
-    )
+    form = one_of(need(mapping(value, path), "type", path), f"{path}.type", ("json_object", "json_schema", "text"))
     if form != "json_schema":
         return form, None
     inside = f"{path}.json_schema"

@@ -14,7 +14,7 @@ from typing import Any
 from conformance.reference.answer import Answer
 
 
-class Wrong(Exception):  # noqa: N818  - it says what is the case
+class Wrong(Exception):
     """An error object with its HTTP status."""
 
     def __init__(

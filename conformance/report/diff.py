@@ -55,8 +55,8 @@ class Sides:
         """What to call each run: its target, and the time where a target was asked twice."""
         times = Counter(run.target for run in self.runs)
         return tuple(
-            run.target if times[run.target] == 1 else f"{run.target} {run.header.started}" for run in
-            self.runs )
+            run.target if times[run.target] == 1 else f"{run.target} {run.header.started}" for run in self.runs
+        )
 
     @cached_property
     def areas(self) -> tuple[str, ...]:
@@ -177,9 +177,7 @@ def _differences(check: str, old: Result | None, new: Result | None) -> Iterator
             check, Relation.BREAKS, candidate=new.outcome.reason, reason="the candidate does not support it"
         )
     elif kinds == (Kind.UNSUPPORTED, Kind.HOLDS):
-        yield Difference(
-            check, Relation.IMPROVES, baseline=old.outcome.reason, reason="only the candidate supports it"
-        )
+        yield Difference(check, Relation.IMPROVES, baseline=old.outcome.reason, reason="only the candidate supports it")
     elif kinds not in ((Kind.UNSUPPORTED, Kind.UNSUPPORTED), (Kind.UNWITNESSED, Kind.UNWITNESSED)):
         who, one = ("baseline", old) if old.outcome.kind not in JUDGED else ("candidate", new)
         reason = f"the {who} is {one.outcome.kind}: {one.outcome.reason}"

@@ -122,6 +122,10 @@ class Shelf:
         return tuple(panels), tuple(elsewhere)
 
 
+Parameters = Sequence[tuple[str, Sequence[str]]]
+"""A row for each request parameter: its name, and what became of it at each target."""
+
+
 def render(runs: Sequence[Run], exchange: Lookup, parameters: Parameters = ()) -> str:
     """The whole file for runs that have been ruled. `exchange` finds evidence by target and key.
 
@@ -137,19 +141,23 @@ def render(runs: Sequence[Run], exchange: Lookup, parameters: Parameters = ()) -
             sections.append({"ruling": ruling, "heading": HEADINGS[ruling], "items": items})
     style, script = (TEMPLATES / "report.css").read_text("utf-8"), (TEMPLATES / "report.js").read_text("utf-8")
     allowed = f"style-src {_hash(style)}; script-src {_hash(script)}"
-    return _environment().get_template("report.html.j2").render(
-        sides=sides,
-        names=[legible(name, 60) for name in sides.names],
-        word=standing(runs),
-        targets=[_target(run, legible(name, 60)) for run, name in zip(runs, sides.names, strict=True)],
-        sections=sections,
-        parameters=parameters,
-        first=_first(sections),
-        rulings=[one for one in RULINGS if any(run.counts[one] for run in runs)],
-        lost=[(name, losses(run, exchange)) for run, name in zip(runs, sides.names, strict=True)],
-        policy=f"default-src 'none'; {allowed}; base-uri 'none'; form-action 'none'",
-        style=Markup(style),  # noqa: S704  (our own file, whose hash the policy names)
-        script=Markup(script),  # noqa: S704
+    return (
+        _environment()
+        .get_template("report.html.j2")
+        .render(
+            sides=sides,
+            names=[legible(name, 60) for name in sides.names],
+            word=standing(runs),
+            targets=[_target(run, legible(name, 60)) for run, name in zip(runs, sides.names, strict=True)],
+            sections=sections,
+            parameters=parameters,
+            first=_first(sections),
+            rulings=[one for one in RULINGS if any(run.counts[one] for run in runs)],
+            lost=[(name, losses(run, exchange)) for run, name in zip(runs, sides.names, strict=True)],
+            policy=f"default-src 'none'; {allowed}; base-uri 'none'; form-action 'none'",
+            style=Markup(style),  # noqa: S704  (our own file, whose hash the policy names)
+            script=Markup(script),  # noqa: S704
+        )
     )
 
 

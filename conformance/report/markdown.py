@@ -94,7 +94,9 @@ def _parameters(sides: Sides, parameters: Sequence[tuple[str, Sequence[str]]]) -
         f"| `{name}` | " + " | ".join(f"**{word}**" if word == "ignored" else word for word in words) + " |"
         for name, words in parameters
     ]
-    head = f"| parameter | {' | '.join(plain(name, 60) for name in sides.names)} |\n| --- |{' --- |' * len(sides.names)}"
+    head = (
+        f"| parameter | {' | '.join(plain(name, 60) for name in sides.names)} |\n| --- |{' --- |' * len(sides.names)}"
+    )
     table = "\n".join([head, *rows])
     return f"\n<details><summary>Request parameters: honoured, refused, or ignored</summary>\n\n{table}\n\n</details>\n"
 

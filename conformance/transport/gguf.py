@@ -39,7 +39,7 @@ TENSORS = {
 """The two formats' names for the same weights, those of a layer without its number."""
 
 
-class NotConverted(Exception):  # noqa: N818  - it says what happened
+class NotConverted(Exception):
     """The checkpoint is not of the kind that is converted here, or is not whole. One line."""
 
 

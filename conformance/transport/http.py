@@ -88,7 +88,9 @@ class Http:
         self.address = address
         self.limits = limits
         self._is_local = (urlsplit(address.base_url).hostname or "") in LOOPBACK
-        self._tls = httpx2.create_ssl_context(trust_env=not self._is_local)  # reading the certificates is slow: once for all
+        self._tls = httpx2.create_ssl_context(
+            trust_env=not self._is_local
+        )  # reading the certificates is slow: once for all
         self._client = self._new(limits.at_once)
         self._lines: dict[str, httpx2.AsyncClient] = {}
         self._pooled = False  # whether there may be connections of earlier requests
@@ -269,4 +271,3 @@ class _Got:
                 kept.append(Chunk(at, bytes(data[:left])))
                 left -= len(data)
         return tuple(kept)
-

@@ -39,7 +39,7 @@ LOOKED_AT = 64 * 1024
 LONGEST_LINE = 300
 
 
-class LaunchFailed(Exception):  # noqa: N818  - it says what happened
+class LaunchFailed(Exception):
     """The server did not become healthy. One line: what was run, how it ended, what its log says and where it is."""
 
 

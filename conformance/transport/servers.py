@@ -39,11 +39,11 @@ MARKER = "installed.json"
 """Written last: a directory without it is half an install, and is made anew."""
 
 
-class InstallFailed(Exception):  # noqa: N818  - it says what happened
+class InstallFailed(Exception):
     """An engine could not be installed: at which step, the end of its log, and where the log is."""
 
 
-class NotInstalled(Exception):  # noqa: N818  - it says what is the case
+class NotInstalled(Exception):
     """An engine is asked for that is not installed here. The message says what to do."""
 
 

@@ -29,7 +29,13 @@ STYLES = {"met": "green", "missed": "red", "failed": "red"}
 def table(rows: Iterable[Row]) -> Table:
     """The rows as a person reads them."""
     whole = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 1, 0))
-    for name, justify in (("benchmark", "left"), ("ratio", "right"), ("target", "right"), ("", "left"), ("how", "left")):
+    for name, justify in (
+        ("benchmark", "left"),
+        ("ratio", "right"),
+        ("target", "right"),
+        ("", "left"),
+        ("how", "left"),
+    ):
         whole.add_column(name, justify=justify, overflow="fold")  # type: ignore[arg-type]
     for row in rows:
         target = "" if row.target is None else f"≤ {row.target:g}"
@@ -42,11 +48,15 @@ def main() -> int:
     """Run what was asked for. 0 where every target is met, 1 where one is missed, 2 where something could not be measured."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument("name", nargs="*", help=f"which ones: {', '.join(BENCHMARKS)} (default: all)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers, and the facts behind them, to this file")
+    parser.add_argument(
+        "--json", type=Path, metavar="FILE", help="write the numbers, and the facts behind them, to this file"
+    )
     options = parser.parse_args()
     if unknown := [name for name in options.name if name not in BENCHMARKS]:
         parser.error(f"no benchmark is called {', '.join(unknown)}: there are {', '.join(BENCHMARKS)}")
-    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # compiling the suite anew in each process is not what it costs a user
+    os.environ.pop(
+        "PYTHONDONTWRITEBYTECODE", None
+    )  # compiling the suite anew in each process is not what it costs a user
     rows: list[Row] = []
     console, notes = Console(highlight=False), Console(highlight=False, stderr=True)
     for name in options.name or BENCHMARKS:

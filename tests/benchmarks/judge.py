@@ -1,6 +1,6 @@
 """Judges a recording that `judging` made, and says what that took. A process of its own, so that its memory is its own.
 
-    python -m tests.benchmarks.judge DIR
+python -m tests.benchmarks.judge DIR
 """
 
 from __future__ import annotations

@@ -94,7 +94,8 @@ def _gathered() -> tuple[dict[str, Exchange], dict[str, list[list[str]]], int]:
     for check in catalogue().values():
         gathered = [Evidence(evidence.exchanges) for evidence in gather(check, ask)]
         repeated = [
-            Evidence(tuple(replace(x, probe=x.probe.again(x.probe.nth + REPEAT)) for x in one.exchanges)) for one in gathered
+            Evidence(tuple(replace(x, probe=x.probe.again(x.probe.nth + REPEAT)) for x in one.exchanges))
+            for one in gathered
         ]
         if judge(check, gathered).kind is judge(check, repeated).kind is Kind.HOLDS:
             exchanges |= {x.key: x for one in gathered for x in one.exchanges}

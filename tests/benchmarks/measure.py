@@ -20,7 +20,7 @@ FOREIGN = ("PYTEST_ADDOPTS", "PYTEST_PLUGINS", "PYTEST_DISABLE_PLUGIN_AUTOLOAD",
 """Variables that would change what is measured."""
 
 
-class Failed(Exception):  # noqa: N818  - it says what happened
+class Failed(Exception):
     """Something could not be measured. The message says what."""
 
 

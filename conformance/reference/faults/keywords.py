@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from conformance.reference.answer import Answer, Request, Respond, compact
 from conformance.reference.fault import fault
 from conformance.reference.faults.sampling import crash, refuse
-from conformance.reference.faults.structured import schema
+from conformance.reference.faults.structured import retell, schema
+from conformance.reference.instances import validator
 
 BOUNDS = frozenset(
     {
@@ -62,3 +64,16 @@ def refuses_words(request: Request, respond: Respond) -> Answer:
     if _without(schema(request), BOUNDS) != schema(request):
         return refuse("The JSON schema uses features that are not supported.")
     return respond(request)
+
+
+@fault("schema-obedient-model", legal=True)
+def says_what_it_may(answer: Answer, request: Request) -> None:
+    """Within what the schema allows, the model says exactly what the user asks for, as large ones do."""
+    said = str(request.wish["messages"][-1].get("content")) if answer.is_chat else ""
+    wanted = said.removeprefix("Say exactly: ")
+    try:
+        fits = wanted != said and bool(schema(request)) and validator(schema(request)).is_valid(json.loads(wanted))
+    except ValueError:
+        return
+    if fits:
+        retell(answer, lambda text, index: wanted)

@@ -111,7 +111,7 @@ drops_searches = _dropping(
 def hides_its_tier(answer: Answer, request: Request) -> None:
     """The answer does not say which tier served it."""
     if body := whole(answer):
-        del body["service_tier"]
+        body.pop("service_tier", None)
 
 
 def _blind(name: str) -> Fault:

@@ -49,8 +49,14 @@ def sends_byte_by_byte(answer: Answer, request: Request) -> None:
 def sends_odd_reads(answer: Answer, request: Request) -> None:
     """The network cuts where it likes: within characters, line ends and events, and joins events."""
     random = Random(request.body)
+    joined: list[Event] = []
+    for event in answer.events or ():
+        if joined and not event.after:
+            joined[-1].data += event.encode()
+        else:
+            joined.append(Event(event.encode(), event.after))
     if answer.events is not None:
-        answer.events = [Event(b"".join(pieces(answer)), answer.events[0].after if answer.events else 0.0)]
+        answer.events = joined
     in_reads(answer, iter(lambda: random.randint(1, 90), 0))
 
 
