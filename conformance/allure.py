@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 
-import allure  # type: ignore[import-untyped]
+import allure
 
 from conformance.check import Check
 from conformance.curl import command

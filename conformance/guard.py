@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -43,6 +44,30 @@ def forms(secret: str) -> set[bytes]:
     return {plain, escaped, quote(secret, safe="").encode(), *encoded}
 
 
+ESCAPE = re.compile(rb"\\+(?:u00([2-7][0-9A-Fa-f])|(/))")
+"""How JSON may spell a character that keys are made of; with more backslashes, JSON within JSON."""
+
+
+class Unescaped:
+    """Data with such escapes undone, and where each place of it lies in the data as it was."""
+
+    def __init__(self, data: bytes) -> None:
+        self._at: list[int] = []
+        self._shrunk = [0]
+        parts: list[bytes] = []
+        last = 0
+        for match in ESCAPE.finditer(data):
+            parts += [data[last : match.start()], bytes([int(match[1], 16)]) if match[1] else b"/"]
+            last = match.end()
+            self._at.append(match.start() - self._shrunk[-1])
+            self._shrunk.append(self._shrunk[-1] + len(match[0]) - 1)
+        self.text = b"".join([*parts, data[last:]])
+
+    def place(self, offset: int) -> int:
+        """An offset in the text as an offset in the data."""
+        return offset + self._shrunk[bisect_left(self._at, offset)]
+
+
 @dataclass(frozen=True)
 class Guard:
     """Knows the secrets of a run, and what foreign ones look like."""
@@ -59,7 +84,14 @@ class Guard:
         return f"Guard({len(self.secrets)} secrets)"
 
     def spans(self, data: bytes) -> list[tuple[int, int]]:
-        """Where in the data secrets lie."""
+        """Where in the data secrets lie, also those that are spelled with escapes of JSON."""
+        found = self._plain_spans(data)
+        if b"\\u00" in data or b"\\/" in data:
+            view = Unescaped(data)
+            found += [(view.place(start), view.place(end)) for start, end in self._plain_spans(view.text)]
+        return found
+
+    def _plain_spans(self, data: bytes) -> list[tuple[int, int]]:
         found = [match.span() for match in SHAPES.finditer(data)]
         if self._known is not None:
             found += [match.span() for match in self._known.finditer(data)]
@@ -67,21 +99,22 @@ class Guard:
 
     def mask(self, data: bytes) -> bytes:
         """The data with asterisks in the place of secrets; as long as before."""
+        masked = bytearray(data)
         for start, end in self.spans(data):
-            data = data[:start] + b"*" * (end - start) + data[end:]
-        return data
+            masked[start:end] = b"*" * (end - start)
+        return bytes(masked)
 
     def mask_text(self, text: str) -> str:
         """The same for text."""
         data = text.encode(errors="surrogatepass")
-        return text if not self.spans(data) else self.mask(data).decode(errors="replace")
+        return text if not self.spans(data) else self.mask(data).decode(errors="surrogatepass")
 
     def clean(self, x: Exchange) -> Exchange:
         """The exchange without secrets, as a server may echo them in its headers or its body."""
         headers = tuple((self.mask_text(name), self.mask_text(value)) for name, value in x.headers)
         if headers != x.headers:
             x = replace(x, headers=headers)
-        if x.ending.detail and self.spans(x.ending.detail.encode()):
+        if x.ending.detail and self.spans(x.ending.detail.encode(errors="surrogatepass")):
             x = replace(x, ending=replace(x.ending, detail=self.mask_text(x.ending.detail)))
         if x.body != x.raw and self.spans(x.body):
             # Masking inside compressed bytes is not possible: keep the decoded body, and say so in the headers.
