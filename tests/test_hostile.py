@@ -19,7 +19,7 @@ from rich.console import Console
 from servers import HEAD, STREAM_HEAD, Behave, chunked, json_reply, resets, sends, server
 from whole_runs import LIST, heard, run, sample, whole
 
-from conformance.check import Check, Needs
+from conformance.check import Check, Needs, catalogue
 from conformance.finding import Kind, Outcome
 from conformance.matrix import still
 from conformance.probes.chat import COUNT_STREAMED, HELLO, STREAMED
@@ -112,11 +112,18 @@ def then_resets(*pieces: bytes | float) -> Behave:
     return behave
 
 
-EVENT = b'data: {"id":"x","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":{"content":"a"}}]}\n\n'
+EVENT = (
+    b'data: {"id":"x","object":"chat.completion.chunk","created":1,"model":"m",'
+    b'"choices":[{"index":0,"delta":{"content":"a"}}]}\n\n'
+)
 CHUNK = chunked(EVENT)
 DEEP = b"[" * 100_000 + b"]" * 100_000
 BOMB = gzip.compress(b"\0" * 50_000_000)
-TYPE = b"content-type: application/json\r\n"
+PACKED = b"content-encoding: gzip\r\n"
+WORDLESS = b'{"choices": [{"index": 0, "message": {"role": "assistant", "content": "\xff\xfe\xc3("}}]}'
+HUGE = b'{"usage": {"prompt_tokens": %b, "total_tokens": 1e999}, "created": -1e999}' % (b"9" * 5000)
+BOTH = b"content-length: 3\r\ntransfer-encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n"
+UPGRADE = b"HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\n\x81\x05hello"
 
 BROKEN: dict[str, Behave] = {
     "resets_at_once": resets,
@@ -135,7 +142,7 @@ BROKEN: dict[str, Behave] = {
     "declares_a_huge_length": sends(HEAD + b"content-length: " + b"9" * 60 + b"\r\n\r\n{}"),
     "has_wrong_chunk_sizes": sends(STREAM_HEAD + b"zz\r\nabc\r\n"),
     "has_huge_chunk_sizes": sends(STREAM_HEAD + b"f" * 400 + b"\r\nabc\r\n"),
-    "never_answers": sends(5.0),
+    "never_answers": sends(1.0),
     "never_ends_a_body": keeps_sending(HEAD + b"transfer-encoding: chunked\r\n\r\n", chunked(b"[" * 50_000)),
     "never_ends_a_stream": keeps_sending(STREAM_HEAD, CHUNK * 100),
     "never_ends_headers": keeps_sending(HEAD, b"x-more: yes, please\r\n" * 99),
@@ -148,27 +155,27 @@ BROKEN: dict[str, Behave] = {
     "drips_a_body": keeps_sending(HEAD + b"transfer-encoding: chunked\r\n\r\n", chunked(b" "), 0.1),
     "drips_headers": keeps_sending(HEAD, b"x", 0.1),
     "drips_comments": keeps_sending(STREAM_HEAD, chunked(b": ping\n\n"), 0.1),
-    "stalls_in_a_stream": sends(STREAM_HEAD + CHUNK, 5.0),
+    "stalls_in_a_stream": sends(STREAM_HEAD + CHUNK, 1.0),
     "speaks_no_http": sends(b"SSH-2.0-OpenSSH_9.9\r\n"),
     "sends_bytes": sends(bytes(range(256)) * 99),
-    "switches_protocols": sends(b"HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\n\x81\x05hello"),
-    "is_a_gzip_bomb": sends(b"HTTP/1.1 200 OK\r\n" + TYPE + b"content-encoding: gzip\r\ncontent-length: %d\r\n\r\n" % len(BOMB) + BOMB),
+    "switches_protocols": sends(UPGRADE),
+    "is_a_gzip_bomb": sends(json_reply(BOMB, headers=PACKED)),
 }  # fmt: skip
 """What a server does to every request but the first so that no answer arrives whole."""
 
 ODD: dict[str, Behave] = {
     "declares_too_little": sends(HEAD + b'content-length: 5\r\n\r\n{"choices": []}'),
-    "declares_length_and_chunks": sends(HEAD + b"content-length: 3\r\ntransfer-encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n"),
-    "is_invalid_utf8": sends(json_reply(b'{"choices": [{"index": 0, "message": {"role": "assistant", "content": "\xff\xfe\xc3("}}]}')),
+    "declares_length_and_chunks": sends(HEAD + BOTH),
+    "is_invalid_utf8": sends(json_reply(WORDLESS)),
     "streams_invalid_utf8": sends(STREAM_HEAD + chunked(EVENT.replace(b'"a"', b'"\xff\xc3("')) + b"0\r\n\r\n"),
     "is_utf16": sends(json_reply('{"choices": []}'.encode("utf-16"))),
     "is_full_of_nul": sends(json_reply(b"\0" * 5000)),
     "nests_deeply": sends(json_reply(DEEP)),
     "streams_deep_nesting": sends(STREAM_HEAD + chunked(b"data: " + DEEP + b"\n\n") + b"0\r\n\r\n"),
-    "has_huge_numbers": sends(json_reply(b'{"usage": {"prompt_tokens": %b, "total_tokens": 1e999}, "created": -1e999}' % (b"9" * 5000))),
+    "has_huge_numbers": sends(json_reply(HUGE)),
     "is_nan": sends(json_reply(b'{"created": NaN, "id": Infinity}')),
-    "is_a_broken_gzip": sends(json_reply(BOMB[:2000][::-1], headers=b"content-encoding: gzip\r\n")),
-    "is_a_cut_gzip": sends(json_reply(gzip.compress(b'{"choices": []}' * 99)[:-9], headers=b"content-encoding: gzip\r\n")),
+    "is_a_broken_gzip": sends(json_reply(BOMB[:2000][::-1], headers=PACKED)),
+    "is_a_cut_gzip": sends(json_reply(gzip.compress(b'{"choices": []}' * 99)[:-9], headers=PACKED)),
     "is_packed_unheard_of": sends(json_reply(b"{}", headers=b"content-encoding: zstd, br, " + b"gzip, " * 99 + b"\r\n")),
     "redirects_in_a_loop": sends(json_reply(b"", b"307 Temporary Redirect", b"location: /v1/chat/completions\r\n")),
     "redirects_to_a_file": sends(json_reply(b"", b"302 Found", b"location: file:///etc/passwd\r\n")),
@@ -215,3 +222,55 @@ def test_odd_answers_are_judged_fairly(name: str, tmp_path: Path) -> None:
     for check in checks():
         if check.id in outcomes and check.needs is Needs.ANSWER:
             assert outcomes[check.id].kind is not Kind.HOLDS or name == "streams_invalid_utf8", check.id
+
+
+@pytest.mark.parametrize("status", [b"301 Moved", b"302 Found", b"303 See Other", b"307 Temporary", b"308 Permanent"])
+@pytest.mark.parametrize("scheme", ["http:", ""])
+def test_no_redirect_gets_the_key(status: bytes, scheme: str, tmp_path: Path) -> None:
+    """Nothing at all is sent to where a server points, by `Location`, `Refresh`, `Link` or `Alt-Svc`."""
+    elsewhere: list[bytes] = []
+
+    def listens(connection: socket.socket, data: bytes) -> None:
+        elsewhere.append(data)
+
+    with server(listens) as other:
+        place = f"{scheme}{other.removeprefix('http:')}/chat/completions".encode()
+        authority = other.split("/")[2].encode()
+        pointers = b'location: %b\r\nrefresh: 0; url=%b\r\nlink: <%b>; rel=preload\r\nalt-svc: h2="%b"\r\n'
+        reply = json_reply(b"{}", status, pointers % (place, place, place, authority))
+        survived(sends(reply), tmp_path)
+    assert elsewhere == []
+
+
+def test_no_request_depends_on_an_answer_before_it(tmp_path: Path) -> None:
+    """Cookies are not sent back: each request is what its probe says."""
+    heads: list[bytes] = []
+
+    def bakes(connection: socket.socket, data: bytes) -> None:
+        heads.append(data.partition(b"\r\n\r\n")[0].lower())
+        connection.sendall(json_reply(b"{}", headers=b"set-cookie: a=%b; path=/\r\n" % (b"b" * 3000) * 9))
+
+    survived(bakes, tmp_path)
+    assert len(heads) >= 5
+    assert not [head for head in heads if b"\r\ncookie:" in head]
+
+
+def test_a_body_for_head_spoils_nothing(tmp_path: Path) -> None:
+    """A server that sends a body with its answer to HEAD: what comes after is read from its own beginning."""
+    respond = still()
+
+    def answers_with_body(connection: socket.socket, data: bytes) -> None:
+        request = heard(data)
+        answer = whole(respond(request))
+        connection.sendall(answer + b'{"choices": "stray"}' * 99 if request.method == "HEAD" else answer)
+
+    pieces = "http.requests-in-pieces-are-accepted"  # the small server knows requests with a length only
+    chosen = [
+        one for one in catalogue().values() if one.area in ("http", "models") and not one.drawn and one.id != pieces
+    ]
+    with server(answers_with_body, keep_alive=True) as base_url:
+        outcomes, _ = run(base_url, tmp_path, chosen, LIMITS.model_copy(update={"at_once": 1}))
+    assert_sound(tmp_path, outcomes)
+    assert {name for name, outcome in outcomes.items() if outcome.kind is Kind.VIOLATED} <= {
+        "http.head-agrees-with-get"
+    }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import socket
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
@@ -82,7 +83,15 @@ def every_byte(request: Request, respond: Respond) -> Answer:
 def every_header(request: Request, respond: Respond) -> Answer:
     """Headers have it, also those that say what the body is."""
     answer = respond(request)
-    for name in ("content-type", "x-request-id", "retry-after", "location", "content-encoding", "openai-version", "date"):
+    for name in (
+        "content-type",
+        "x-request-id",
+        "retry-after",
+        "location",
+        "content-encoding",
+        "openai-version",
+        "date",
+    ):
         answer.headers[name] = LOUD
     answer.headers["x-\x7f~!#$%&'*+-.^_`|"] = LOUD
     return ascii_only(answer)
@@ -152,7 +161,9 @@ def shown(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Callabl
     def run_it(poison: Poison) -> str:
         monkeypatch.setenv("MY_KEY", DEFAULT_KEY)
         with server(pouring(poison)) as base_url:
-            stanza = f"{{kind: openai, base_url: '{base_url}', model: reference, key: '${{MY_KEY}}', limits: {LIMITED}}}"
+            stanza = (
+                f"{{kind: openai, base_url: '{base_url}', model: reference, key: '${{MY_KEY}}', limits: {LIMITED}}}"
+            )
             pytester.makefile(".yaml", targets=f"targets:\n  it: {stanza}\n")
             result = pytester.runpytest("--target", "it", "-vv", "-rA", "--tb=long", "--junitxml=it.xml", *AREAS)
         return result.stdout.str() + result.stderr.str()
@@ -179,7 +190,7 @@ def test_nobody_obeys_what_a_server_writes(
     for page in (book.html(), book.markdown()):
         assert not unfit(page), unfit(page)
     assert_harmless(book.html())
-    assert "<script>alert" not in book.markdown()
+    assert "<script>alert" not in re.sub(r"(`+).*?\1", "", book.markdown(), flags=re.DOTALL)  # within code it is text
 
 
 @pytest.mark.xfail(reason="items.explained shows values with `shown`, which spells out controls of 7 bits only")
@@ -216,7 +227,9 @@ ECHOES: dict[str, bytes] = {
 @pytest.mark.parametrize("where", ECHOES)
 def test_no_echo_of_the_key_is_kept(where: str, tmp_path: Path) -> None:
     """A server that sends the key back, plain, escaped or encoded, in text or among bytes, gets it into no file."""
-    body = b'{"choices": [{"index": 0, "message": {"role": "%b", "content": "%b"}}], "%b": 1, "object": "%b", "id": "%b"}'
+    body = (
+        b'{"choices": [{"index": 0, "message": {"role": "%b", "content": "%b"}}], "%b": 1, "object": "%b", "id": "%b"}'
+    )
     told = body % (ESCAPED, KEY, ESCAPED, ESCAPED, base64.b64encode(KEY))
 
     def behave(connection: socket.socket, data: bytes) -> None:

@@ -125,8 +125,13 @@ BLANKS = {
     "spare-blank-lines",
 }  # fmt: skip
 """Variants with blank lines that end no event: together with ids the official client stops on them, which is a MUST."""
-THOUGHTS = {"reasoning-chunk-content-empty-string", "role-and-content-together"}
-"""Together the role, or the text, would come after the thoughts, or before them."""
+LATE = {"first-byte-late", "fast-after-a-wait", "comments-while-waiting"}
+APART: tuple[set[str], ...] = (
+    {"reasoning-chunk-content-empty-string", "role-and-content-together"},  # the role would come after the thoughts
+    {"service_tier-unsaid", "optional-members-absent"},  # the tier cannot be left out twice
+    *({"llamacpp-two-events-one-read", late} for late in LATE),  # reads in one have no waits: all would be held back
+)
+"""Variants that are not planted together."""
 
 
 INNER = ("error-in-other-words", "error-type-of-its-own")
@@ -144,8 +149,8 @@ def together(names: Iterable[str]) -> list[Fault]:
 
 def compatible(names: set[str]) -> bool:
     """Whether variants can be together at all: whether what they make together is legal, too."""
-    broken = ("events-numbered" in names and names & BLANKS) or names >= THOUGHTS
-    return len(names & set(LINE_ENDS)) <= 1 and not broken
+    numbered = "events-numbered" in names and names & BLANKS
+    return len(names & set(LINE_ENDS)) <= 1 and not numbered and not any(names >= pair for pair in APART)
 
 
 combinations = st.sets(st.sampled_from(sorted(LEGAL)), min_size=2, max_size=6).filter(compatible)

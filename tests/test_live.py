@@ -15,7 +15,7 @@ from conformance.transport.servers import NotInstalled, executable
 
 ROOT = Path(__file__).parent.parent
 EXPECTED = ROOT / "tests" / "expected"
-ENGINES = {"vllm-local": "vllm"}
+ENGINES = {"vllm-local": "vllm", "llama-local": "llama.cpp"}
 """Targets of targets.yaml that launch an engine."""
 MINUTES = 10 * 60
 
@@ -47,9 +47,9 @@ def test_an_engine_diverges_as_it_is_known_to(target: str, tmp_path: Path) -> No
     directory, said = run(target, tmp_path / "live")
     seen = outcomes(directory)
     violated = {name for name, line in seen.items() if line["outcome"] == "violated"}
-    expected = set(yaml.safe_load((EXPECTED / f"{target}.yaml").read_text(encoding="utf-8"))["violated"])
-    assert violated == expected, said[-6000:]
-    assert not {name for name, line in seen.items() if line["outcome"] == "errored"}
+    expected = yaml.safe_load((EXPECTED / f"{target}.yaml").read_text(encoding="utf-8"))
+    assert violated - set(expected.get("sometimes", ())) == set(expected["violated"]), said[-6000:]
+    assert not {name for name, line in seen.items() if line["outcome"] == "errored"}, said[-6000:]
     assert (directory / "server.log").stat().st_size > 0
     again = outcomes(run(f"replay:{directory}", tmp_path / "replayed")[0])
     assert {name: line["outcome"] for name, line in again.items()} == {

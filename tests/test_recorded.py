@@ -31,7 +31,7 @@ def test_a_recording_gives_the_known_violations(directory: Path, tmp_path: Path)
         session.close(finished=True)
     violated = {name for name, kind in kinds.items() if kind is Kind.VIOLATED}
     expected = yaml.safe_load((EXPECTED / f"{directory.name}.yaml").read_text(encoding="utf-8"))
-    assert violated == set(expected["violated"])
+    assert violated - set(expected.get("sometimes", ())) == set(expected["violated"])
     assert {name for name, kind in kinds.items() if kind is Kind.ERRORED} <= set(expected.get("newer", ()))
 
 

@@ -78,7 +78,9 @@ def test_the_headers_are_openais() -> None:
 
 
 @pytest.mark.parametrize(
-    "turn", [turn for said in turns().values() for turn in said], ids=lambda turn: f"{turn.say}-{'-'.join(turn.tools)}"
+    "turn",
+    [turn for said in turns().values() for turn in said],
+    ids=lambda turn: f"{turn.say}-{'-'.join(sorted(turn.tools))}",
 )
 def test_the_script_is_followed(turn: Any) -> None:
     """Every scripted turn is answered word for word, calls and what follows their results included."""

@@ -23,6 +23,8 @@ BENCHMARKS: dict[str, Callable[[], Iterable[Row]]] = {
     "judging": judging.measure,
     "suite": suite.measure,
 }
+WIDTH = 120
+"""Columns where the output is no terminal."""
 STYLES = {"met": "green", "missed": "red", "failed": "red"}
 
 
@@ -58,7 +60,8 @@ def main() -> int:
         "PYTHONDONTWRITEBYTECODE", None
     )  # compiling the suite anew in each process is not what it costs a user
     rows: list[Row] = []
-    console, notes = Console(highlight=False), Console(highlight=False, stderr=True)
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
+    notes = Console(highlight=False, stderr=True)
     for name in options.name or BENCHMARKS:
         with notes.status(f"measuring: {name}"):
             try:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 ROOT = Path(__file__).parent.parent.parent
@@ -79,8 +80,7 @@ def environment(**more: str) -> dict[str, str]:
 
 def took(arguments: Sequence[str], cwd: Path, *, good: tuple[int, ...] = (0,), **variables: str) -> Took:
     """What `python ARGUMENTS` takes. Raises Failed where it ends with another code than a good one, or not in time."""
-    log = cwd / f"output-{time.monotonic_ns()}.txt"
-    with log.open("wb") as output:
+    with TemporaryFile() as output:
         begun = time.time()
         process = subprocess.Popen(
             [sys.executable, *arguments],
@@ -97,8 +97,8 @@ def took(arguments: Sequence[str], cwd: Path, *, good: tuple[int, ...] = (0,), *
                 process.kill()
                 process.wait()
         ended = time.time()
-    said = log.read_text(encoding="utf-8", errors="replace")
-    log.unlink()
+        output.seek(0)
+        said = output.read().decode(errors="replace")
     code = os.waitstatus_to_exitcode(status)
     if code not in good:
         raise Failed(f"`python {' '.join(arguments)}` ended with {code}: {' '.join(said.split())[-400:]}")

@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 
 from tests.benchmarks.measure import Row, Took, took
 
-ROUNDS = 5
+ROUNDS = 4
 COLLECT = ("-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider")
 NOTHING = 5
 """pytest's exit code where there is nothing to collect."""
@@ -26,11 +26,11 @@ def measure() -> Iterator[Row]:
     with TemporaryDirectory() as folder:
         for turn in range(ROUNDS + 1):
             for name, arguments in ways.items():
-                one = took(arguments, Path(folder), good=(0, NOTHING))
+                run = took(arguments, Path(folder), good=(0, NOTHING))
                 if turn:  # the first may have to compile
-                    runs[name].append(one)
-    processor = {name: median(one.processor for one in taken) for name, taken in runs.items()}
-    clock = {name: median(one.clock for one in taken) for name, taken in runs.items()}
+                    runs[name].append(run)
+    processor = {name: median(run.processor for run in taken) for name, taken in runs.items()}
+    clock = {name: median(run.clock for run in taken) for name, taken in runs.items()}
     for title, one, other in (
         ("start-up: collecting all checks over bare pytest", "target", "bare"),
         ("start-up: bare pytest with the plugin over without", "bare", "without"),

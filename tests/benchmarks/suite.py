@@ -26,12 +26,26 @@ TARGET = 1.3
 LATENCY = 0.2
 """Seconds that the server waits before each answer."""
 AT_ONCE = 8
-IDLE_REQUESTS = 80
+BARE_REQUESTS = 80
 """Sent by a bare client to the same server: what is above the ideal there, the machine takes."""
 TARGETS = """
 targets:
   slow: {{kind: openai, base_url: "{url}", model: reference, key: "${{BENCHMARK_KEY}}", limits: {{at_once: {at_once}}}}}
 """
+
+
+DRAWING = """
+import time
+from conformance.check import catalogue
+from conformance.search import draw
+
+checks = [check for check in catalogue().values() if check.drawn]
+begun = time.process_time()
+for check in checks:
+    draw(check)
+print(time.process_time() - begun)
+"""
+"""In a process of its own: what has been drawn once is quick to draw again."""
 
 
 def _run(folder: Path, url: str) -> Took:
@@ -54,18 +68,17 @@ def _chain(case: Case, keys: list[str], recording: Recording) -> float:
     return longest
 
 
-def _processing(recording: Recording, evidence: dict[str, list[list[str]]]) -> tuple[float, float, float]:
-    """Seconds of the longest chain; seconds of processor time that drawing takes by itself, and judging."""
-    checks, chain, drawing, judging = catalogue(), 0.0, 0.0, 0.0
+def _processing(recording: Recording, evidence: dict[str, list[list[str]]]) -> tuple[float, float]:
+    """Seconds of the longest chain, and of the processor time that judging takes by itself."""
+    checks, chain, judging = catalogue(), 0.0, 0.0
     for name, cases in evidence.items():
-        begun = process_time()
-        drawn = draw(checks[name])
-        drawing += process_time() - begun
-        chain = max([chain, *(_chain(case, keys, recording) for case, keys in zip(drawn, cases, strict=False))])
+        chain = max(
+            [chain, *(_chain(case, keys, recording) for case, keys in zip(draw(checks[name]), cases, strict=False))]
+        )
         begun = process_time()
         judge(checks[name], [Evidence(tuple(recording[key] for key in keys)) for keys in cases])
         judging += process_time() - begun
-    return chain, drawing, judging
+    return chain, judging
 
 
 def _facts(whole: Took, folder: Path) -> dict[str, Any]:
@@ -79,7 +92,7 @@ def _facts(whole: Took, folder: Path) -> dict[str, Any]:
         raise Failed(f"the run was broken off: {whole.output[-400:]}")
     exchanges: list[Exchange] = [recording[key] for key in recording]
     first, last = min(x.at for x in exchanges), max(x.at + x.ended for x in exchanges)
-    chain, drawing, judging = _processing(recording, evidence)
+    chain, judging = _processing(recording, evidence)
     busy = sum(x.ended for x in exchanges)
     return {
         "requests": footer["requests"],
@@ -93,7 +106,7 @@ def _facts(whole: Took, folder: Path) -> dict[str, Any]:
         "slower_answers": (busy - len(exchanges) * LATENCY) / AT_ONCE,
         "idle_lanes": last - first - busy / AT_ONCE,
         "end": whole.ended - last,
-        "drawing_processor": drawing,
+        "drawing_processor": float(took(("-c", DRAWING), folder).output),
         "judging_processor": judging,
     }
 
@@ -101,8 +114,8 @@ def _facts(whole: Took, folder: Path) -> dict[str, Any]:
 def measure() -> Iterator[Row]:
     """One run, and before it a bare client at the same server, which tells how far the machine itself is from ideal."""
     with served(LATENCY) as url, TemporaryDirectory() as directory:
-        ideal = IDLE_REQUESTS * LATENCY / AT_ONCE
-        machine = bare(url, IDLE_REQUESTS, AT_ONCE).clock / ideal
+        ideal = BARE_REQUESTS * LATENCY / AT_ONCE
+        machine = bare(url, BARE_REQUESTS, AT_ONCE).clock / ideal
         folder = Path(directory)
         facts = {**_facts(_run(folder, url), folder), "machine": machine}
     least = max(facts["ideal_lanes"], facts["ideal_chain"])

@@ -111,7 +111,7 @@ drops_searches = _dropping(
 def hides_its_tier(answer: Answer, request: Request) -> None:
     """The answer does not say which tier served it."""
     if body := whole(answer):
-        body.pop("service_tier", None)
+        del body["service_tier"]
 
 
 def _blind(name: str) -> Fault:
