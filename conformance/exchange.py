@@ -160,6 +160,11 @@ class Exchange:
         """Whether all of the answer arrived. A stream that goes on after `[DONE]` lacks nothing but its end."""
         return self.ending.how in (How.DONE, How.LEFT) or self.ending.phase == "linger"
 
+    @property
+    def put_off(self) -> bool:
+        """Whether the server, or what stands before it, had no time now: such answers say nothing about the request."""
+        return self.status in (408, 429, 503, 504)
+
     @cached_property
     def _parsed(self) -> tuple[object, str]:
         try:

@@ -87,4 +87,6 @@ def shown(value: Any, most: int = 200) -> str:
         text = json.dumps(value, ensure_ascii=False)
     except (TypeError, ValueError):
         text = repr(value)
-    return text if len(text) <= most else text[: most - 1] + "…"
+    text = text if len(text) <= most else text[: most - 1] + "…"
+    # What cannot be seen, or steers a terminal, is spelled out: the text may be a server's.
+    return "".join(char if char.isprintable() else f"\\u{ord(char):04x}" for char in text)

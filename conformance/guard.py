@@ -18,15 +18,16 @@ from urllib.parse import quote
 from conformance.exchange import Chunk, Ending, Exchange, How
 from conformance.finding import Outcome
 
-SHAPES = re.compile(
-    rb"(?:sagemaker|bedrock)-api-key-[A-Za-z0-9+/=_-]{16,}"
-    rb"|\bsk-[A-Za-z0-9_-]{20,}"
-    rb"|\b(?:AKIA|ASIA)[0-9A-Z]{16}\b"
-    rb"|X-Amz-(?:Signature|Security-Token)=[A-Za-z0-9%+/=_-]{16,}"
-    rb"|\bhf_[A-Za-z0-9]{30,}"
-    rb"|\bgh[pousr]_[A-Za-z0-9]{30,}"
+SHAPES: tuple[tuple[bytes, re.Pattern[bytes]], ...] = (
+    (b"-api-key-", re.compile(rb"(?:sagemaker|bedrock)-api-key-[A-Za-z0-9+/=_-]{16,}")),
+    (b"sk-", re.compile(rb"\bsk-[A-Za-z0-9_-]{20,}")),
+    (b"IA", re.compile(rb"\bA[KS]IA[0-9A-Z]{16}\b")),
+    (b"X-Amz-S", re.compile(rb"X-Amz-(?:Signature|Security-Token)=[A-Za-z0-9%+/=_-]{16,}")),
+    (b"hf_", re.compile(rb"\bhf_[A-Za-z0-9]{30,}")),
+    (b"gh", re.compile(rb"gh(?<=\bgh)[pousr]_[A-Za-z0-9]{30,}")),
 )
-"""What keys look like, whoever's they are."""
+"""What keys look like, whoever's they are: bytes that each has in it, and its expression. Every byte of a run passes here
+twice, and looking for plain bytes first takes a tenth of the time that the expressions take."""
 
 SHORTEST = 6
 """Secrets shorter than this are not searched for: `key` or `none` would mask half of every answer."""
@@ -73,12 +74,11 @@ class Guard:
     """Knows the secrets of a run, and what foreign ones look like."""
 
     secrets: tuple[str, ...] = ()
-    _known: re.Pattern[bytes] | None = field(init=False, repr=False)
+    _known: tuple[bytes, ...] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         words = {form for secret in self.secrets if len(secret) >= SHORTEST for form in forms(secret)}
-        known = b"|".join(re.escape(word) for word in sorted(words, key=len, reverse=True))
-        object.__setattr__(self, "_known", re.compile(known) if known else None)
+        object.__setattr__(self, "_known", tuple(sorted(words)))
 
     def __repr__(self) -> str:
         return f"Guard({len(self.secrets)} secrets)"
@@ -92,9 +92,8 @@ class Guard:
         return found
 
     def _plain_spans(self, data: bytes) -> list[tuple[int, int]]:
-        found = [match.span() for match in SHAPES.finditer(data)]
-        if self._known is not None:
-            found += [match.span() for match in self._known.finditer(data)]
+        found = [match.span() for part, shape in SHAPES if part in data for match in shape.finditer(data)]
+        found += [match.span() for word in self._known if word in data for match in re.finditer(re.escape(word), data)]
         return found
 
     def mask(self, data: bytes) -> bytes:
@@ -111,9 +110,8 @@ class Guard:
 
     def clean(self, x: Exchange) -> Exchange:
         """The exchange without secrets, as a server may echo them in its headers or its body."""
-        headers = tuple((self.mask_text(name), self.mask_text(value)) for name, value in x.headers)
-        if headers != x.headers:
-            x = replace(x, headers=headers)
+        if self.spans("\n".join(text for header in x.headers for text in header).encode(errors="surrogatepass")):
+            x = replace(x, headers=tuple((self.mask_text(name), self.mask_text(value)) for name, value in x.headers))
         if x.ending.detail and self.spans(x.ending.detail.encode(errors="surrogatepass")):
             x = replace(x, ending=replace(x.ending, detail=self.mask_text(x.ending.detail)))
         if x.body != x.raw and self.spans(x.body):

@@ -44,6 +44,8 @@ def illegible(x: Exchange) -> str:
             return "the stream has no data events"
         if any(value.type != "object" for value in x.data):
             return "the stream has data that is not a JSON object"
+        if any(value["error"].type == "object" for value in x.data):
+            return "the stream breaks off with an error"
         holders = [choice["delta"] for value in x.data for choice in value["choices"]]
     else:
         if x.not_json:
@@ -61,7 +63,7 @@ def lacking(x: Exchange, needs: Needs) -> str:
     if needs >= Needs.REPLY:
         if x.status is None or not x.complete:
             return f"no complete answer: {x.ending}"
-        if x.status in (429, 503):
+        if x.put_off:
             waited = sum(wait.seconds for wait in x.waits)
             return f"answered {x.status}" + (f" after waiting {waited:g} s" if x.waits else "")
     if needs >= Needs.OK and not x.ok:

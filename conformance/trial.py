@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from conformance.check import Check
@@ -24,15 +24,15 @@ from conformance.guard import Guard, guard_of
 from conformance.mistake import Mistake
 from conformance.probes.chat import HELLO, get
 from conformance.recording import RUN, Recording, RunLog, lines_of
-from conformance.reference.engine import DEFAULT_KEY
-from conformance.reference.serve import serving
 from conformance.report.legible import legible
 from conformance.secret import Secret
 from conformance.target import OPENAI, Target, Waiver
-from conformance.transport.http import Address, Http
 from conformance.transport.launch import COMMANDS, LaunchFailed, free_port, launched
 from conformance.transport.replay import Replay
 from conformance.transport.servers import NotInstalled, executable
+
+if TYPE_CHECKING:  # the client and the server are imported when a trial is opened: collecting checks needs neither
+    from conformance.transport.http import Address
 
 MODELS = get("models")
 LONGEST = 600
@@ -171,6 +171,8 @@ def described(check: Check) -> dict[str, Any]:
 @contextmanager
 def opened(target: Target, reports: Path, say: Say) -> Iterator[Trial]:
     """A trial of a target. Raises CouldNotTest where its server does not start or does not answer as one."""
+    from conformance.transport.http import Http
+
     with ExitStack() as stack:
         if target.kind == "replay":
             yield _replay(target, reports, stack)
@@ -192,6 +194,8 @@ def opened(target: Target, reports: Path, say: Say) -> Iterator[Trial]:
 
 
 def _replay(target: Target, reports: Path, stack: ExitStack) -> Trial:
+    from conformance.transport.http import Address
+
     source = target.directory
     recording = Recording(source)
     if not len(recording):
@@ -226,9 +230,14 @@ def _waiver(value: Mapping[str, Any]) -> Waiver:
 @contextmanager
 def _address(target: Target, directory: Path, say: Say) -> Iterator[Address]:
     """Where the target is, with its server running for the length of the block where it has to be started."""
+    from conformance.transport.http import Address
+
     credential = _revealed(target.key) if target.key is not None else None
     headers = (lambda: {name: _text(value) for name, value in target.headers.items()}) if target.headers else None
     if target.kind == "reference":
+        from conformance.reference.engine import DEFAULT_KEY
+        from conformance.reference.serve import serving
+
         with serving() as base_url:
             yield Address(base_url, target.model or "reference", lambda: DEFAULT_KEY, headers)
     elif target.launch is not None:

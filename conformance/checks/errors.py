@@ -89,7 +89,7 @@ def huge_cap_is_no_error_event(x: Exchange) -> Findings:
 )
 def refused_streams_end(x: Exchange) -> Findings:
     """An invalid request for a stream is answered to the end: the connection is not left open."""
-    if x.status is None or x.status in (429, 503):
+    if x.status is None or x.put_off:
         yield Unwitnessed(f"no answer: {x.status or x.ending}")
     elif x.ending.how is How.TIMED_OUT and not x.complete:
         yield Finding("the answer to an invalid request does not end", expected="4xx", found=str(x.ending))
@@ -245,7 +245,7 @@ def _after(first: Probe | Chain, nth: int) -> Chain:
 def good_requests_are_answered_after_bad_ones(*told: Exchange) -> Findings:
     """The server answers a good request right after a bad one."""
     *_, bad, good = told
-    if good.status == 429 or (good.status == 503 and bad.status == 503):
+    if good.status == 429 or (good.put_off and bad.put_off):
         yield Unwitnessed(f"the server is busy ({good.status})")
     elif bad.ending.how is How.UNREACHABLE:
         yield Unwitnessed("the server was not there before")

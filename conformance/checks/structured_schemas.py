@@ -161,7 +161,7 @@ def no_runaway_blanks(plain: Exchange, x: Exchange) -> Findings:
 )
 def recursion_is_kept_or_refused(plain: Exchange, x: Exchange) -> Findings:
     """A recursive schema is answered or refused at once, not given up in the middle of an answer."""
-    if x.status is None or x.status in (429, 503):
+    if x.status is None or x.put_off:
         yield Unwitnessed(f"no answer: {x.status or x.ending}")
     elif x.ending.how is How.CUT:
         yield Finding("the answer breaks off", expected="an answer or a 4xx", found=str(x.ending), on=x.key)

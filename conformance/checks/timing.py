@@ -34,7 +34,7 @@ def after(nth: int, line: str = "", pause: float = 0.0) -> Probe:
 
 def unwell(x: Exchange) -> str:
     """Why an answer is none; "" where it is, and where it only asks for patience."""
-    if x.status in (429, 503) or x.ok:
+    if x.put_off or x.ok:
         return ""
     return f"answered {x.status}" if x.complete and x.status else str(x.ending)
 
@@ -224,7 +224,7 @@ def a_connection_outlives_a_pause(first: Exchange, second: Exchange) -> Findings
 def bursts_are_served_or_put_off(*exchanges: Exchange) -> Findings:
     """A dozen requests at the same time are answered, or told to come back later."""
     for x in exchanges:
-        if why := unwell(x):
+        if why := unwell(x) or (f"answered {x.status}" if x.status in (408, 504) else ""):
             yield Finding("a request of a burst is neither served nor put off", found=why, on=x.key)
 
 

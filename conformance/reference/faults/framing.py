@@ -233,7 +233,7 @@ def fails_on_null_options(answer: Answer, request: Request) -> None:
 def decodes_each_read(answer: Answer, request: Request) -> None:
     """A proxy decodes the bytes read by read: characters across two reads are lost."""
     if answer.events:
-        body, size = b"".join(pieces(answer)), 61
+        body, size = b"".join(pieces(answer)), 7
         reads = [body[start : start + size] for start in range(0, len(body), size)]
         answer.events = [Event(read.decode(errors="replace").encode()) for read in reads]
 
