@@ -7,9 +7,11 @@ by the transport after the probe was taken down.
 from __future__ import annotations
 
 import zlib
+from bisect import bisect_right
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
+from itertools import accumulate
 
 from conformance.probe import Probe
 from conformance.reading import sse
@@ -241,9 +243,10 @@ class Exchange:
 
     def at_byte(self, offset: int) -> float:
         """Seconds from the request to the arrival of the body's byte `offset`."""
-        seen = 0
-        for chunk in self.chunks:
-            seen += len(chunk.data)
-            if offset < seen:
-                return chunk.at
-        return self.ended
+        place = bisect_right(self._ends, offset)
+        return self.chunks[place].at if place < len(self.chunks) else self.ended
+
+    @cached_property
+    def _ends(self) -> list[int]:
+        """Where each chunk ends in the body."""
+        return list(accumulate(len(chunk.data) for chunk in self.chunks))

@@ -45,6 +45,8 @@ def forms(secret: str) -> set[bytes]:
     return {plain, escaped, quote(secret, safe="").encode(), *encoded}
 
 
+SLICE, OVERLAP = 1 << 18, 1 << 15
+"""Bytes looked at together for escapes, and how far beyond: the longest key, every character of it escaped."""
 ESCAPE = re.compile(rb"\\+(?:u00([2-7][0-9A-Fa-f])|(/))")
 """How JSON may spell a character that keys are made of; with more backslashes, JSON within JSON."""
 
@@ -87,8 +89,10 @@ class Guard:
         """Where in the data secrets lie, also those that are spelled with escapes of JSON."""
         found = self._plain_spans(data)
         if b"\\u00" in data or b"\\/" in data:
-            view = Unescaped(data)
-            found += [(view.place(start), view.place(end)) for start, end in self._plain_spans(view.text)]
+            for first in range(0, len(data), SLICE):  # escapes are counted one by one: not those of megabytes at once
+                view = Unescaped(data[first : first + SLICE + OVERLAP])
+                spans = self._plain_spans(view.text)
+                found += [(first + view.place(start), first + view.place(end)) for start, end in spans]
         return found
 
     def _plain_spans(self, data: bytes) -> list[tuple[int, int]]:
