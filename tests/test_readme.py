@@ -20,7 +20,13 @@ HERE = "http://127.0.0.1:8000/v1"
 """The reader's server, as the README has it."""
 A_RUN = re.compile(r"reports/my-server/\d{8}T\d{6}Z")
 
-ELSEWHERE = ("pip install", "python -m tests.benchmarks", "conformance servers install", "pytest --target vllm-local", "conformance serve")
+ELSEWHERE = (
+    "pip install",
+    "python -m tests.benchmarks",
+    "conformance servers install",
+    "pytest --target vllm-local",
+    "conformance serve",
+)
 """Executed by `.ci/run` (installs and engines) and by tests of their own (servers)."""
 
 
