@@ -22,12 +22,23 @@ FLOORS: dict[int, str] = {
     9: "session allure parameters",
     10: "reporting items spread overview",
     11: "prepare terminal",
-    12: "hooks cli",
-    13: "plugin __main__",
+    12: "hooks commands.*",
+    13: "plugin cli",
+    14: "__main__",
 }
 """Lowest first. `package.*` is a room: modules in it may use each other, downstairs only as the room's own imports go."""
 
-FREE = {"conformance", "checks", "configuration", "probes", "reading", "reference", "reference.faults", "transport"}
+FREE = {
+    "conformance",
+    "checks",
+    "configuration",
+    "probes",
+    "commands",
+    "reading",
+    "reference",
+    "reference.faults",
+    "transport",
+}
 """Packages that hold names only. The public face re-exports from where they live."""
 
 PYTEST_FROM = 10
