@@ -10,6 +10,7 @@ import re
 from urllib.parse import quote
 
 from conformance.probe import Probe
+from conformance.target import Carriage, carriage_of
 
 LONGEST = 4000
 """Characters of a body beyond which it is not written out: nobody reads it, and terminals choke on it."""
@@ -30,9 +31,14 @@ def filled(probe: Probe, model: str) -> tuple[str, bytes | None]:
     return probe.filled(model)
 
 
-def url(base_url: str, path: str) -> str:
-    """The address of a path below the base URL."""
-    return f"{base_url.rstrip('/')}/{path.lstrip('/')}"
+def url(base_url: str, path: str, query: str = "") -> str:
+    """The address of a path below the base URL, with the query that all of the target's have."""
+    return with_query(f"{base_url.rstrip('/')}/{path.lstrip('/')}", query)
+
+
+def with_query(url: str, query: str) -> str:
+    """The URL with a query after its own, if it has one."""
+    return f"{url}{'&' if '?' in url else '?'}{query}" if query else url
 
 
 def quoted(text: str | bytes) -> str:
@@ -53,7 +59,7 @@ def _escaped(raw: bytes) -> str:
     return "$'" + "".join(names.get(one) or (chr(one) if 32 <= one < 127 else f"\\x{one:02x}") for one in raw) + "'"
 
 
-def _headers(probe: Probe) -> list[str]:
+def _headers(probe: Probe, carriage: Carriage) -> list[str]:
     words = []
     named = {name.lower() for name, _ in probe.headers}
     for name, value in probe.headers:
@@ -61,10 +67,10 @@ def _headers(probe: Probe) -> list[str]:
         words += ["-H", quoted(f"{name}: {value}" if value else f"{name};")]
     if probe.body is not None and "content-type" not in named:
         words += ["-H", "content-type:"]  # else curl says that it is a form
-    if probe.auth == "key" and "authorization" not in named:
-        words += ["-H", '"authorization: Bearer $KEY"']
+    if probe.auth == "key" and named.isdisjoint(("authorization", carriage.header)):
+        words += ["-H", f'"{carriage.header}: {carriage.value("$KEY")}"']
     elif probe.auth == "wrong":
-        words += ["-H", quoted(f"authorization: Bearer {WRONG}")]
+        words += ["-H", quoted(f"{carriage.header}: {carriage.value(WRONG)}")]
     return words
 
 
@@ -75,10 +81,13 @@ def _method(probe: Probe) -> list[str]:
     return [] if probe.method == usual else ["-X", quoted(probe.method)]
 
 
-def command(probe: Probe, base_url: str, model: str) -> str:
-    """One line that sends the probe. A body longer than LONGEST is a file, which a note at the end describes."""
+def command(probe: Probe, base_url: str, model: str, kind: str = "", query: str = "") -> str:
+    """One line that sends the probe. A body longer than LONGEST is a file, which a note at the end describes.
+
+    The kind of the target says how its key travels.
+    """
     path, body = filled(probe, model)
-    address = quote(url(base_url, path), safe=_IN_URLS, errors="replace")
+    address = quote(url(base_url, path, query), safe=_IN_URLS, errors="replace")
     leaves_after = probe.leave.events if probe.leave else None
     words = ["curl", "-sS", "-i"] if leaves_after is None else ["curl", "-sS"]
     if probe.streamed:
@@ -89,7 +98,7 @@ def command(probe: Probe, base_url: str, model: str) -> str:
         words.append("--path-as-is")
     if probe.leave and probe.leave.seconds is not None:
         words += ["--max-time", f"{probe.leave.seconds:g}"]
-    words += [*_method(probe), quoted(address), *_headers(probe)]
+    words += [*_method(probe), quoted(address), *_headers(probe, carriage_of(kind))]
     before, note = "", ""
     if body is not None and len(body) > LONGEST:
         words += ["--data-binary", "@body"]

@@ -191,7 +191,7 @@ class Session:
             assert self.recorder is not None
             trial = self.trials[name]
             answers = {entry: self._wait(trial, future).exchanges[0] for entry, future in futures.items()}
-            made = {"target": name, "kind": trial.target.kind, "model": trial.address.model}
+            made = {"target": name, "kind": trial.kind, "model": trial.address.model}
             made |= {"date": now(), "suite": versions()["suite"]}
             said += self.recorder.save(answers, made, trial.guard)
         return said

@@ -6,12 +6,14 @@ endpoint is `transport`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from datetime import date
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar
+from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -107,6 +109,21 @@ class Launch(Written):
 
 
 @dataclass(frozen=True)
+class Carriage:
+    """How a key travels: in which header, after which word. Most take it as OpenAI does."""
+
+    header: str = "authorization"
+    scheme: str = "Bearer"
+
+    def value(self, key: str) -> str:
+        """The value of the header that carries the key."""
+        return f"{self.scheme} {key}" if self.scheme else key
+
+
+BEARER = Carriage()
+
+
+@dataclass(frozen=True)
 class Waiver:
     """A violation that somebody answers for: which check, why, who, and until when."""
 
@@ -137,6 +154,7 @@ class Target:
     directory: Path = Path()  # that relative paths start from; of a replay, the recorded run itself
     price: Price | None = field(default=None, hash=False)
     profile: Mapping[str, Any] | None = field(default=None, hash=False)
+    query: str = ""  # at the end of every URL, without the question mark
     options: Mapping[str, str] = field(default_factory=dict, hash=False)  # the keys of its kind alone
     source: str = ""  # the file as messages name it, or --target
     line: int = 0
@@ -145,6 +163,11 @@ class Target:
     def where(self) -> str:
         """File and line of the stanza."""
         return place(self.source, self.line)
+
+    @property
+    def carriage(self) -> Carriage:
+        """How its key travels."""
+        return carriage_of(self.kind)
 
     def secrets(self) -> Iterator[Secret]:
         """Every secret of the target: what no artefact may contain."""
@@ -158,10 +181,19 @@ class Target:
 
 @dataclass(frozen=True, kw_only=True)
 class Option:
-    """A key that only targets of one kind have; its value is text."""
+    """A key that only targets of some kinds have; its value is text."""
 
     meaning: str
     required: bool = False
+    pattern: str = r".+"
+    form: str = "text on one line"
+    """What `pattern` asks for, in words."""
+    header: str = ""
+    """Sent with every request under this name."""
+    query: str = ""
+    """Sent at the end of every URL under this name."""
+    needs: str = ""
+    """Another option that has to be there with it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,8 +204,20 @@ class Kind:
     takes: frozenset[str] = frozenset()  # of REACH
     one_of: tuple[str, ...] = ()  # exactly one of these keys has to be there
     base_url: str | None = None  # when none is written
+    addresses: tuple[str, ...] = ()  # made of options, when no base_url is written: the first that all are there for
+    example: str = ""  # of a base URL
     variable: str | None = None  # that holds the key, when neither base_url nor key is written
+    carriage: Carriage = BEARER
+    model: str = ""  # the option that is the model, when none is written
     options: Mapping[str, Option] = field(default_factory=dict)
+
+    def url(self, options: Mapping[str, str]) -> str | None:
+        """The base URL where none is written."""
+        for address in self.addresses:
+            needed = re.findall(r"\{(\w+)\}", address)
+            if all(options.get(each) for each in needed):
+                return address.format_map({each: quote(options[each], safe="") for each in needed})
+        return self.base_url
 
 
 REACH = ("base_url", "key", "launch")  # keys that lead to a server: a kind says which of them it takes
@@ -201,9 +245,98 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
             meaning="a running SGLang server (base_url)",
             takes=frozenset({"base_url", "key"}),
             one_of=("base_url",),
+            example="http://127.0.0.1:30000/v1",
+        ),
+        "litellm": Kind(
+            meaning="a running LiteLLM proxy (base_url)",
+            takes=frozenset({"base_url", "key"}),
+            one_of=("base_url",),
+            example="http://127.0.0.1:4000/v1",
+        ),
+        "portkey": Kind(
+            meaning="Portkey, or with base_url a gateway of one's own",
+            takes=frozenset({"base_url", "key"}),
+            base_url="https://api.portkey.ai/v1",
+            variable="PORTKEY_API_KEY",
+            carriage=Carriage("x-portkey-api-key", ""),
+            options={
+                "provider": Option(meaning="which provider answers, such as openai", header="x-portkey-provider"),
+                "config": Option(meaning="the id of a stored configuration", header="x-portkey-config"),
+                "custom_host": Option(
+                    meaning="the base URL of the provider, where it is not the usual one",
+                    header="x-portkey-custom-host",
+                ),
+                "strict": Option(
+                    meaning="true to leave out what OpenAI's answers have not, false to keep it",
+                    pattern="true|false",
+                    form="true or false",
+                    header="x-portkey-strict-open-ai-compliance",
+                ),
+            },
+        ),
+        "openrouter": Kind(
+            meaning="OpenRouter",
+            takes=frozenset({"base_url", "key"}),
+            base_url="https://openrouter.ai/api/v1",
+            variable="OPENROUTER_API_KEY",
+        ),
+        "azure": Kind(
+            meaning="Azure OpenAI: the v1 route of a resource, or a deployment in the path",
+            takes=frozenset({"base_url", "key"}),
+            one_of=("base_url", "resource"),
+            addresses=(
+                "https://{resource}.openai.azure.com/openai/deployments/{deployment}",
+                "https://{resource}.openai.azure.com/openai/v1",
+            ),
+            example="https://my-resource.openai.azure.com/openai/v1",
+            variable="AZURE_OPENAI_API_KEY",
+            carriage=Carriage("api-key", ""),
+            model="deployment",
+            options={
+                "resource": Option(
+                    meaning="the name of the resource, the first part of its host",
+                    pattern=r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,62}[A-Za-z0-9])?",
+                    form="letters, digits and dashes, 64 at most",
+                ),
+                "deployment": Option(
+                    meaning="the deployment in the path; leave it out for the v1 route, where model names it",
+                    pattern=r"[A-Za-z0-9._-]{1,64}",
+                    form="letters, digits, dots, dashes and underscores, 64 at most",
+                    needs="api_version",
+                ),
+                "api_version": Option(
+                    meaning="the version of the API, such as 2024-10-21; the v1 route needs none",
+                    pattern=r"\d{4}-\d{2}-\d{2}(?:-preview)?|preview|latest|v1",
+                    form="a day such as 2024-10-21, with or without -preview, or preview",
+                    query="api-version",
+                ),
+            },
+        ),
+        "anthropic": Kind(
+            meaning="Anthropic's compatibility layer for the OpenAI SDK",
+            takes=frozenset({"base_url", "key"}),
+            base_url="https://api.anthropic.com/v1",
+            variable="ANTHROPIC_API_KEY",
+        ),
+        "vercel-gateway": Kind(
+            meaning="Vercel's AI Gateway; key may also be an OIDC token",
+            takes=frozenset({"base_url", "key"}),
+            base_url="https://ai-gateway.vercel.sh/v1",
+            variable="AI_GATEWAY_API_KEY",
+        ),
+        "bifrost": Kind(
+            meaning="a running Bifrost gateway (base_url)",
+            takes=frozenset({"base_url", "key"}),
+            one_of=("base_url",),
+            example="http://127.0.0.1:8080/v1",
         ),
     }
 )
+
+
+def carriage_of(kind: str) -> Carriage:
+    """How the key of a target of this kind travels; as OpenAI's where nobody knows the kind any more."""
+    return KINDS[kind].carriage if kind in KINDS else BEARER
 
 
 def place(source: str, line: int) -> str:

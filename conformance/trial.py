@@ -87,11 +87,18 @@ class Trial:
     """Of a replay: the keys of the exchanges that each check was judged by on the day."""
     recorded: Path | None = None
     """Of a replay: the run that is judged again."""
+    recorded_kind: str = ""
+    """Of a replay: the kind of the target that was asked on the day."""
 
     @property
     def name(self) -> str:
         """The target's name."""
         return self.target.name
+
+    @property
+    def kind(self) -> str:
+        """The kind of the target whose answers are judged."""
+        return self.recorded_kind or self.target.kind
 
     def begin(self, selected: int, strict: bool, versions: Mapping[str, str]) -> None:
         """Write the header of the run."""
@@ -99,8 +106,9 @@ class Trial:
             {
                 **versions,
                 "target": self.name,
-                "kind": self.target.kind,
+                "kind": self.kind,
                 "base_url": self.address.base_url,
+                **({"query": self.address.query} if self.address.query else {}),
                 "model": self.address.model,
                 "started": now(),
                 "claims": None if self.target.claims is None else sorted(self.target.claims),
@@ -217,8 +225,9 @@ def _replay(target: Target, reports: Path, stack: ExitStack) -> Trial:
     directory = new_directory(reports, target.name)
     transport: Transport = Replay(target.name, recording)
     collector = stack.enter_context(Collector(transport, recording, target.limits, Guard(), record=False))
-    address = Address(header.get("base_url", ""), header.get("model", ""))
-    return Trial(target, directory, address, recording, collector, RunLog(directory), Guard(), cases, source)
+    address = Address(header.get("base_url", ""), header.get("model", ""), query=header.get("query", ""))
+    log, kind = RunLog(directory), header.get("kind", "")
+    return Trial(target, directory, address, recording, collector, log, Guard(), cases, source, kind)
 
 
 def _waiver(value: Mapping[str, Any]) -> Waiver:
@@ -268,7 +277,8 @@ def _address(target: Target, directory: Path, say: Say) -> Iterator[Address]:
         except LaunchFailed as problem:
             raise CouldNotTest(f"{target.name}: {problem}") from None
     else:
-        yield Address((target.base_url or "").rstrip("/"), target.model or "", credential, headers)
+        base_url, model = (target.base_url or "").rstrip("/"), target.model or ""
+        yield Address(base_url, model, credential, headers, target.carriage, target.query)
 
 
 def _revealed(secret: Secret) -> Callable[[], str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import pickle
+import re
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -263,10 +264,12 @@ def test_waivers_of_unknown_checks_are_mistakes() -> None:
 
 
 def test_the_table_of_kinds_is_sound() -> None:
-    """A kind only needs keys that it takes, and its own keys are nobody else's."""
+    """A kind only needs keys that it takes or has for itself, and its addresses are made of its own."""
     for kind in KINDS.values():
         assert kind.takes <= set(REACH)
-        assert set(kind.one_of) <= kind.takes
+        assert set(kind.one_of) <= kind.takes | set(kind.options)
+        assert {each.needs for each in kind.options.values() if each.needs} | {kind.model} <= {"", *kind.options}
+        assert all(set(re.findall(r"\{(\w+)\}", address)) <= set(kind.options) for address in kind.addresses)
         assert kind.meaning
 
 

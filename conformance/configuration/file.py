@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 from conformance.configuration import marked
 from conformance.configuration.marked import Document, Problem, Unreadable
@@ -14,7 +15,7 @@ from conformance.configuration.stanza import NAME, Stanza, Unshown, judged
 from conformance.mistake import Mistake, nearest, together
 from conformance.quantity import url_problem
 from conformance.secret import Secret, shape, shown
-from conformance.target import KINDS, Target, Waiver, place
+from conformance.target import KINDS, Kind, Target, Waiver, place
 
 FILE_NAME = "targets.yaml"
 MOST_BYTES = 2**20  # a longer file is something else under the same name
@@ -154,6 +155,16 @@ def _mistake(problem: Problem, source: str) -> Mistake:
     return Mistake(f"{path} {problem.message}", where=place(source, problem.line))
 
 
+def _carried(kind: Kind, options: Mapping[str, str], written: Iterable[str]) -> dict[str, str]:
+    """The options of a kind that travel as headers, but for those that are written as such."""
+    names = {each.casefold() for each in written}
+    return {
+        each.header: options[name]
+        for name, each in kind.options.items()
+        if each.header and name in options and each.header not in names
+    }
+
+
 def _target(document: Document, name: str, stanza: Stanza, data: Any, path: Path, source: str) -> Target:
     here: marked.Path = ("targets", name)
     kind = KINDS[stanza.kind]
@@ -167,7 +178,8 @@ def _target(document: Document, name: str, stanza: Stanza, data: Any, path: Path
             for each, value in values.items()
         }
 
-    base_url, key = stanza.base_url or kind.base_url, stanza.key
+    options = {option: str(data[option]) for option in kind.options if data.get(option) is not None}
+    base_url, key = stanza.base_url or kind.url(options), stanza.key
     if stanza.base_url is None and key is None and kind.variable:
         key = Secret(kind.variable)
     launch = stanza.launch
@@ -177,9 +189,9 @@ def _target(document: Document, name: str, stanza: Stanza, data: Any, path: Path
         name,
         stanza.kind,
         base_url=base_url,
-        model=stanza.model,
+        model=options.get(kind.model) if stanza.model is None else stanza.model,
         key=key.at(place(source, line("key"))) if key else None,
-        headers=placed(stanza.headers, "headers"),
+        headers={**_carried(kind, options, stanza.headers), **placed(stanza.headers, "headers")},
         claims=None if stanza.claims is None else frozenset(stanza.claims),
         disclaims=frozenset(stanza.disclaims),
         limits=stanza.limits,
@@ -191,7 +203,10 @@ def _target(document: Document, name: str, stanza: Stanza, data: Any, path: Path
         directory=path.absolute().parent,
         price=stanza.price,
         profile=None if stanza.profile is None else document.typed((*here, "profile")),
-        options={option: data[option] for option in kind.options if data.get(option) is not None},
+        query=urlencode(
+            {each.query: options[name] for name, each in kind.options.items() if each.query and name in options}
+        ),
+        options=options,
         source=source,
         line=line(),
     )

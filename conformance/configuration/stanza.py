@@ -16,7 +16,7 @@ from conformance.configuration.marked import Path
 from conformance.mistake import nearest
 from conformance.quantity import Day, HeaderName, Named, Open, PlainOrEmpty, Text, Url
 from conformance.secret import VARIABLE, is_secret_name, shape, shown
-from conformance.target import CAPABILITIES, KINDS, REACH, Kind, Launch, Limits, Price, Timeout, Written
+from conformance.target import CAPABILITIES, KINDS, REACH, Kind, Launch, Limits, Price, Timeout, Written, carriage_of
 
 CHECK_ID = re.compile(r"[a-z][a-z0-9_]*(?:-[a-z0-9]+)*(?:\.[a-z0-9]+(?:-[a-z0-9]+)*)+")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")  # it becomes the name of a folder and a part of node ids
@@ -144,9 +144,11 @@ def _kind_faults(data: Mapping[str, Any]) -> Iterator[Fault]:
         if key in written and key not in kind.takes:
             yield (key,), f"means nothing for the kind {name} ({kind.meaning}): leave it out"
     if kind.one_of and not written.intersection(kind.one_of):
-        yield (), f"needs {' or '.join(kind.one_of)}, as its kind is {name}"
+        such = f", such as base_url: {kind.example}" if kind.example else ""
+        yield (), f"needs {' or '.join(kind.one_of)}, as its kind is {name}{such}"
     if len(both := [key for key in kind.one_of if key in written]) > 1:
-        yield (both[-1],), f"contradicts {both[0]}: a server is either running or started here"
+        why = "a server is either running or started here" if "launch" in both else "keep one of them"
+        yield (both[-1],), f"contradicts {both[0]}: {why}"
     yield from _option_faults(kind, data)
 
 
@@ -159,6 +161,10 @@ def _option_faults(kind: Kind, data: Mapping[str, Any]) -> Iterator[Fault]:
             yield (key,), f"must be text, not {_what(data[key])}"
         elif VARIABLE.search(data[key]):
             yield (key,), "takes no ${VARIABLE}: those are filled in under key, headers and launch.env only"
+        elif not re.fullmatch(option.pattern, data[key]):
+            yield (key,), f"must be {option.form}, not {shown(data[key])}"
+        elif option.needs and data.get(option.needs) is None:
+            yield (), f"needs {option.needs} with {key}: {kind.options[option.needs].meaning}"
 
 
 def _unknown_kind(name: Any) -> str:
@@ -187,9 +193,10 @@ def _contradictions(stanza: Stanza) -> Iterator[Fault]:
     for index, each in enumerate(stanza.disclaims):
         if each in (stanza.claims or ()):
             yield ("disclaims", index), f"contradicts claims: `{each}` is in both"
-    authorization = next((name for name in stanza.headers if name.casefold() == "authorization"), None)
-    if authorization and stanza.key:
-        yield ("headers", authorization), "contradicts key, which is sent as this header: keep one of them"
+    carrier = carriage_of(stanza.kind).header
+    same = next((name for name in stanza.headers if name.casefold() == carrier), None)
+    if same and stanza.key:
+        yield ("headers", same), "contradicts key, which is sent as this header: keep one of them"
 
 
 def _shape_faults(error: ValidationError, data: Any) -> Iterator[Fault]:
@@ -237,7 +244,7 @@ def _unknown_key(path: Path, data: Any) -> str:
         place = ".".join(map(str, elsewhere[0]))
         hint = f"it belongs under {place}" if place else "it belongs to the target itself"
     elif foreign and not around:
-        hint = f"only the kind {foreign[0]} has it"
+        hint = f"only the kind{'s' if len(foreign) > 1 else ''} {' and '.join(foreign)} {'have' if len(foreign) > 1 else 'has'} it"
     elif (other := _OTHER_WORDS.get(key.casefold())) in fields:
         hint = f"did you mean `{other}`?"
     else:

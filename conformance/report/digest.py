@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from conformance import curl
 from conformance.exchange import Exchange
 from conformance.finding import Finding, Kind
 from conformance.report.legible import legible, number_of
@@ -63,6 +64,12 @@ def exchanges_of(run: Run, result: Result, lookup: Lookup, most: int = 0) -> lis
     """The exchanges that show what a result says, as far as they are on disk."""
     keys = result.keys[:most] if most else result.keys
     return [x for x in (lookup(run.target, key) for key in keys) if x is not None]
+
+
+def resend(run: Run, x: Exchange) -> str:
+    """What sends the request of an exchange again, for somebody's shell."""
+    header = run.header
+    return curl.command(x.probe, header.base_url, x.model or header.model, header.kind, header.query)
 
 
 def unfinished(run: Run) -> str:

@@ -113,7 +113,8 @@ class Shelf:
             elif self.left <= 0:
                 elsewhere.append(("", f"exchange {key[:8]}: see exchanges.jsonl, this file is large enough"))
             else:
-                made = panel(x, run.header.base_url, run.header.model, result.findings)
+                told = run.header
+                made = panel(x, told.base_url, told.model, result.findings, kind=told.kind, query=told.query)
                 self.left -= made.weight
                 self.shown.add(anchor)
                 panels.append(made)

@@ -12,12 +12,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from html import escape
 
-from conformance import curl
-from conformance.exchange import Exchange
 from conformance.finding import Finding
 from conformance.reading.json import ABSENT
 from conformance.report.diff import Row, Sides, side_by_side
-from conformance.report.digest import Lookup, by_message, by_reason, exchanges_of, in_words, losses, standing
+from conformance.report.digest import Lookup, by_message, by_reason, exchanges_of, in_words, losses, resend, standing
 from conformance.report.legible import legible, legible_lines, listed, number_of, value_text, where
 from conformance.report.run import RULINGS, Result, Run
 
@@ -229,16 +227,12 @@ def _result(sides: Sides, place: int, result: Result, lookup: Lookup, detail: De
     parts.append("\n".join(lines))
     for x in exchanges_of(run, result, lookup, most=1) if result.findings else ():
         if detail.commands:
-            parts.append(fenced(legible_lines(_command(run, x)), "sh"))
+            parts.append(fenced(legible_lines(resend(run, x)), "sh"))
         if detail.answers and x.raw:
             answered = f"HTTP {x.status}" if x.status is not None else "no answer"
             parts.append(f"{answered}, {number_of(len(x.raw), 'byte')}:")
             parts.append(fenced(legible_lines(x.text, detail.answers)))
     return [part for part in parts if part]
-
-
-def _command(run: Run, x: Exchange) -> str:
-    return curl.command(x.probe, run.header.base_url, x.model or run.header.model)
 
 
 def _place(finding: Finding, detail: Detail) -> str:

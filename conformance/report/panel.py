@@ -87,8 +87,13 @@ class Panel:
         return len(self.request_body) + len(self.body) + len(self.command) + len(self.ticks) + events + 3000
 
 
-def panel(x: Exchange, base_url: str, model: str, findings: Sequence[Finding] = ()) -> Panel:
-    """The panel of an exchange; the findings mark the events that they are about."""
+def panel(
+    x: Exchange, base_url: str, model: str, findings: Sequence[Finding] = (), *, kind: str = "", query: str = ""
+) -> Panel:
+    """The panel of an exchange; the findings mark the events that they are about.
+
+    Kind and query of its target say how to send it again.
+    """
     name = x.model or model
     path, sent = curl.filled(x.probe, name)
     streamed = x.streamed and bool(x.events)
@@ -96,12 +101,12 @@ def panel(x: Exchange, base_url: str, model: str, findings: Sequence[Finding] = 
     shown = _events(x, _guilty(x, findings)) if streamed else ()
     return Panel(
         key=x.key,
-        request=legible(f"{x.probe.method} {curl.url(base_url, path)}", 500),
+        request=legible(f"{x.probe.method} {curl.url(base_url, path, query)}", 500),
         request_headers=_headers(x.probe.headers),
         request_body="" if sent is None else _readable(sent)[0],
         credentials={"key": "with credentials", "none": "without credentials"}.get(x.probe.auth, "with a wrong key"),
         leaves=_leaves(x),
-        command=legible(curl.command(x.probe, base_url, name)),
+        command=legible(curl.command(x.probe, base_url, name, kind, query)),
         status="no answer" if x.status is None else f"{legible(x.http, 20)} {x.status}",
         answer_headers=_headers(x.headers),
         body=body,

@@ -38,6 +38,8 @@ class Header:
     target: str
     kind: str = ""
     base_url: str = ""
+    query: str = ""
+    """At the end of every URL."""
     model: str = ""
     started: str = ""
     """ISO 8601, UTC."""
@@ -227,6 +229,7 @@ def _header(value: Mapping[str, Any], where: str) -> Header:
         target=_text(value["target"]),
         kind=_text(value.get("kind")),
         base_url=_text(value.get("base_url")),
+        query=_text(value.get("query")),
         model=_text(value.get("model")),
         started=_text(value.get("started")),
         suite=_text(value.get("suite")),

@@ -19,7 +19,6 @@ from rich.rule import Rule as Line
 from rich.table import Table
 from rich.text import Text
 
-from conformance import curl
 from conformance.exchange import Exchange
 from conformance.finding import Finding
 from conformance.reading.json import ABSENT
@@ -31,6 +30,7 @@ from conformance.report.digest import (
     exchanges_of,
     in_words,
     losses,
+    resend,
     standing,
     unfinished,
 )
@@ -70,7 +70,7 @@ class Page:
 
     def command(self, run: Run, x: Exchange) -> None:
         """What sends the request of an exchange again."""
-        self.line(curl.command(x.probe, run.header.base_url, x.model or run.header.model), "cyan")
+        self.line(resend(run, x), "cyan")
 
     def head(self, title: str, style: str) -> None:
         """The beginning of a section."""

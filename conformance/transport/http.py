@@ -17,11 +17,11 @@ from urllib.parse import urlsplit
 import anyio
 import httpx2
 
-from conformance.curl import WRONG
+from conformance.curl import WRONG, with_query
 from conformance.exchange import LARGEST, Chunk, Ending, Exchange, How, swollen
 from conformance.probe import Probe
 from conformance.reading.sse import Progress
-from conformance.target import Limits
+from conformance.target import BEARER, Carriage, Limits
 
 AGENT = "openai-conformance/0.1"
 USUAL = (
@@ -52,6 +52,10 @@ class Address:
     """Gives the bearer token, fresh for each request; None where the target wants none."""
     headers: Callable[[], Mapping[str, str]] | None = field(default=None, repr=False)
     """Further headers of every request, which may hold secrets too."""
+    carriage: Carriage = BEARER
+    """How the credential travels."""
+    query: str = ""
+    """At the end of every URL."""
 
 
 def _why(problem: BaseException) -> str:
@@ -113,12 +117,17 @@ class Http:
         headers = [header for header in USUAL if header[0] not in named] + list(probe.headers)
         if self.address.headers is not None:
             headers += [(name, value) for name, value in self.address.headers().items() if name.lower() not in named]
+        carriage = self.address.carriage
         if probe.auth == "wrong":
-            headers.append(("authorization", f"Bearer {WRONG}"))
-        elif probe.auth == "key" and self.address.credential is not None and "authorization" not in named:
-            headers.append(("authorization", f"Bearer {self.address.credential()}"))
+            headers.append((carriage.header, carriage.value(WRONG)))
+        elif (
+            probe.auth == "key"
+            and self.address.credential is not None
+            and named.isdisjoint(("authorization", carriage.header))
+        ):
+            headers.append((carriage.header, carriage.value(self.address.credential())))
         path, body = probe.filled(self.address.model)
-        url = f"{self.address.base_url}/{path}"
+        url = with_query(f"{self.address.base_url}/{path}", self.address.query)
         if url not in self._urls:  # few, and slow to read
             self._urls[url] = httpx2.URL(url)
         phases = {"connect": self.limits.timeout.connect, "read": None, "write": None, "pool": None}
