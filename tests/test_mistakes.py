@@ -75,7 +75,7 @@ WHOLE_FILES = {
 STANZAS = {
     "no kind": ("model: m", 2, "one of reference, openai, vllm, llama.cpp, sglang"),
     "an unknown kind": ("kind: vlm", 3, "not `vlm`: did you mean `vllm`?"),
-    "a kind nobody knows": ("kind: zzz", 3, "must be one of reference, openai, vllm, llama.cpp, sglang, not `zzz`"),
+    "a kind nobody knows": ("kind: zzz", 3, "must be one of reference, openai, vllm, llama.cpp, sglang, litellm"),
     "a kind that is a list": ("kind: [openai]", 3, "not a list"),
     "a recorded run": ("kind: replay", 3, "--target replay:DIR"),
     "an unknown key": (OPENAI + "modle: m", 4, "did you mean `model`?"),
