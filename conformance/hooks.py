@@ -8,12 +8,15 @@ from typing import Any
 
 import pytest
 
+from conformance.baseline import beside
 from conformance.check import Check
 from conformance.items import CHECKS, GOLDEN, HOUSE, CheckDirectory, CheckFile, CheckItem, session_key, session_of
 from conformance.mistake import Mistake
-from conformance.prepare import prepare, quieten
+from conformance.prepare import BASELINE, prepare, quieten
+from conformance.report.diff import Comparison
+from conformance.report.run import read
 from conformance.session import QUICK, exit_code
-from conformance.terminal import CATEGORIES, Waiting, summarise
+from conformance.terminal import BESIDE, CATEGORIES, Waiting, summarise
 
 FACTS = "conformance"
 """The attribute of a report that carries what became of a check; it travels from xdist's workers, too."""
@@ -26,6 +29,8 @@ class Tally:
         self.rulings: dict[tuple[str, str], str] = {}
         self.runs: dict[str, str] = {}
         self.dead: dict[str, str] = {}
+        self.comparisons: list[Comparison] = []
+        """Each candidate beside the baseline that was asked for."""
         self.said: list[str] = []
         """What else is to be told in the end."""
 
@@ -154,7 +159,7 @@ def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, Any] 
     facts = getattr(report, FACTS, None)
     if facts is None or report.when != "call":
         return None
-    return CATEGORIES.get(facts["ruling"])
+    return BESIDE if facts["beside"] else CATEGORIES.get(facts["ruling"])
 
 
 @pytest.hookimpl(trylast=True)
@@ -168,7 +173,8 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         pytest.ExitCode.USAGE_ERROR,
     )
     if not broken_off and not config.option.collectonly and (tally.rulings or tally.dead):
-        session.exitstatus = exit_code(tally.rulings.values(), len(tally.dead))
+        own = (ruling for (target, _), ruling in tally.rulings.items() if target != session_of(config).baseline)
+        session.exitstatus = exit_code(own, len(tally.dead))
         try:
             tally.said = session_of(config).record()
         except Mistake as mistake:
@@ -176,12 +182,32 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     elif not config.option.collectonly and session_of(config).recorder is not None:
         tally.said = ["no golden set was recorded: the run was broken off, or nothing was asked"]
     session_of(config).close(finished=not broken_off)
+    if not broken_off and not is_worker(config) and not config.option.collectonly:
+        tally.comparisons = compared(config)
+
+
+def compared(config: pytest.Config) -> list[Comparison]:
+    """Each candidate of this run beside the baseline, read back from where both were written."""
+    baseline = config.stash.get(BASELINE, None)
+    if baseline is None:
+        return []
+    runs = {target: Path(run) for target, run in config.stash[TALLY].runs.items()}
+    found = []
+    for target, directory in runs.items():
+        if target == session_of(config).baseline:
+            continue
+        if (one := beside(baseline, read(directory), runs)) is not None:
+            found.append(one)
+        else:
+            config.stash[TALLY].said.append(f"{target}: not compared with {baseline.name}, which could not be tested")
+    return found
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     """What was found, and what to do about it."""
     if not config.option.collectonly:
         tally = config.stash[TALLY]
-        summarise(terminalreporter, [Path(run) for run in tally.runs.values()], tally.dead)
+        runs = [Path(run) for run in tally.runs.values()]
+        summarise(terminalreporter, runs, tally.dead, tally.comparisons)
         for line in tally.said:
             terminalreporter.write_line(line)

@@ -88,8 +88,13 @@ class CheckItem(pytest.Item):
         self.outcome = session.outcome(self.check, self.target)
         self.verdict = session.verdict(self.check, self.target, self.outcome)
         self._tell()
-        if self.verdict.ruling is Ruling.ERRORED:
+        if self.verdict.ruling is Ruling.ERRORED and not self.beside:
             raise NoEvidence(self.outcome.reason)
+
+    @property
+    def beside(self) -> bool:
+        """Whether it is asked only for comparison: then its verdict is recorded, and nobody's failure."""
+        return self.target.name == session_of(self.config).baseline
 
     def _tell(self) -> None:
         """Put the facts where JUnit and the other reports find them."""
@@ -117,6 +122,8 @@ class CheckItem(pytest.Item):
         """Pass the verdict."""
         assert self.outcome
         assert self.verdict
+        if self.beside:
+            pytest.skip(f"baseline: {self.verdict.ruling.value}")
         match self.verdict.ruling:
             case Ruling.FAILED:
                 raise Violated(self.verdict.because or self.outcome.reason)
@@ -159,6 +166,7 @@ class CheckItem(pytest.Item):
             "ruling": self.verdict.ruling.value if self.verdict else Ruling.ERRORED.value,
             "run": str(trial.directory) if trial else "",
             "dead": session.dead.get(self.target.name, ""),
+            "beside": "baseline" if self.beside else "",
         }
 
     def reportinfo(self) -> tuple[Path, int | None, str]:

@@ -20,6 +20,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="NAME",
         help="judge this target: a name or glob of targets.yaml, a URL, or replay:DIR; may be repeated",
     )
+    group.addoption(
+        "--baseline",
+        metavar="NAME",
+        help="say what differs from this: another target (asked in the same run), the directory of a run, `last`"
+        " (the newest complete run of each target), or golden:SET",
+    )
     group.addoption("--targets", metavar="FILE", help="the file of targets (default: targets.yaml here or above)")
     group.addoption(
         "--profile",
@@ -58,5 +64,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
         hooks.begin(config)
         config.pluginmanager.register(hooks, "conformance-hooks")
+    elif config.option.baseline:
+        raise pytest.UsageError("--baseline is what a target is compared with: add --target NAME")
     elif config.option.golden or config.option.record_golden:
         raise pytest.UsageError("--golden and --record-golden compare and record a target's answers: add --target NAME")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from conformance.baseline import Asked, Baseline, Golden, check_common, resolve
 from conformance.check import catalogue, load, shipped
 from conformance.configuration import find, select
 from conformance.golden.checks import checks_of
@@ -21,6 +22,10 @@ from conformance.mistake import Mistake, nearest
 from conformance.requirement import Level
 from conformance.session import REPORTS, Session
 from conformance.target import Target, check_waivers
+from conformance.trial import versions
+
+BASELINE = pytest.StashKey[Baseline]()
+"""What the run is compared with, where something was asked for."""
 
 
 def prepare(config: pytest.Config) -> Session:
@@ -33,15 +38,26 @@ def prepare(config: pytest.Config) -> Session:
     targets = select(config.option.target, file=file, environ=os.environ)
     base = file.parent if file else here
     own = sorted(file.parent.glob("check_*.py")) if file else []
-    golden = _golden(config, targets, base)
+    reports = here / config.option.reports if config.option.reports else base / REPORTS
+    baseline = None
+    if config.option.baseline:
+        folders = (base, here, reports)
+        baseline = resolve(
+            config.option.baseline, targets, config.option.target, file=file, folders=folders, environ=os.environ
+        )
+        config.stash[BASELINE] = baseline
+        if isinstance(baseline, Asked) and baseline.target not in targets:
+            targets.append(baseline.target)
+    golden = _golden(config, targets, base, [baseline.golden] if isinstance(baseline, Golden) else [])
     checks = [*catalogue().values(), *(check for path in own for check in load(path))]
     checks += [check for one in golden.values() for check in checks_of(one)]
     for target in targets:
         check_waivers(target, {check.id for check in checks} | _golden_ids(target, base))
     for mark in sorted({level.value.lower() for level in Level} | {check.area for check in checks}):
         config.addinivalue_line("markers", f"{mark}: checks of this level or area")
+    if baseline is not None:
+        check_common(baseline, targets, {check.id for check in checks}, versions()["suite"])
     _collect(config, own, golden)
-    reports = here / config.option.reports if config.option.reports else base / REPORTS
     if not any(arg.startswith("-r") for arg in config.invocation_params.args):
         config.option.reportchars = "N"  # the summary lists what was skipped, and why
     wanted = config.option.record_golden
@@ -53,15 +69,17 @@ def prepare(config: pytest.Config) -> Session:
         profile=config.option.profile,
         golden=golden,
         recorder=asked,
+        baseline=baseline.name if isinstance(baseline, Asked) else "",
     )
 
 
-def _golden(config: pytest.Config, targets: list[Target], base: Path) -> dict[Path, GoldenSet]:
+def _golden(config: pytest.Config, targets: list[Target], base: Path, also: list[GoldenSet]) -> dict[Path, GoldenSet]:
     """The golden sets that are asked for, by their files."""
     if config.option.record_golden and (len(targets) > 1 or getattr(config.option, "dist", "no") != "no"):
         raise Mistake("a golden set is recorded from one target, without -n", where=RECORD)
     here = config.invocation_params.dir
-    found = {golden.path: golden for golden in (find_golden(name, base, here) for name in config.option.golden)}
+    sets = [*(find_golden(name, base, here) for name in config.option.golden), *also]
+    found = {golden.path: golden for golden in sets}
     by_name = {golden.name: golden for golden in found.values()}
     for golden in found.values():
         if (other := by_name[golden.name]) is not golden:

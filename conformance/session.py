@@ -57,6 +57,8 @@ class Session:
     golden: Mapping[Path, GoldenSet] = field(default_factory=dict)
     """Sets that answers are compared with, by their files."""
     recorder: Recorder | None = None
+    baseline: str = ""
+    """The target that is asked only so that the others can be compared with it: its verdicts are not this run's."""
     trials: dict[str, Trial] = field(default_factory=dict)
     dead: dict[str, str] = field(default_factory=dict)
     """Targets that could not be tested, and why."""

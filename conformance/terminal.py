@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from conformance.report import change
+from conformance.report.diff import Comparison
 from conformance.reporting import Book
 from conformance.verdict import Ruling
 
@@ -31,6 +33,8 @@ CATEGORIES: Mapping[str, tuple[str, str, Any]] = {
     Ruling.UNWITNESSED: ("unwitnessed", "w", ("UNWITNESSED", {"cyan": True})),
 }
 """Rulings that pytest has no category for."""
+BESIDE = ("baseline", "b", ("BASELINE", {"cyan": True}))
+"""A check of the target that others are compared with."""
 
 
 class Waiting:
@@ -84,10 +88,16 @@ class Waiting:
             reporter._tw._file.flush()
 
 
-def summarise(reporter: Any, directories: Iterable[Path], dead: Mapping[str, str]) -> None:
-    """Write what the runs found, and which targets could not be tested."""
+def summarise(
+    reporter: Any, directories: Iterable[Path], dead: Mapping[str, str], comparisons: Sequence[Comparison] = ()
+) -> None:
+    """Write what changed, what the runs found, and which targets could not be tested."""
     console = Console(file=reporter._tw._file, width=max(60, min(reporter._tw.fullwidth, 120)), highlight=False)
     for message in dead.values():
         console.print(f"could not test {message}", style="bold red", markup=False)
+    for one in comparisons:
+        change.told(console, one)
     if runs := list(directories):
         Book.of(runs).text(console)
+    for one in comparisons:
+        console.print(change.in_words(one), style=change.style(one), markup=False, soft_wrap=True)

@@ -173,6 +173,7 @@ def described(check: Check) -> dict[str, Any]:
         "remedy": check.remedy,
         "since": check.since,
         "requires": list(check.requires),
+        "drawn": check.drawn,
     }
 
 

@@ -19,7 +19,7 @@ FLOORS: dict[int, str] = {
     6: "har plan report.* search transport.*",
     7: "collector estimate reference.*",
     8: "golden.* matrix trial coverage",
-    9: "session allure parameters",
+    9: "session allure parameters baseline",
     10: "reporting items spread overview",
     11: "prepare terminal",
     12: "hooks commands.*",

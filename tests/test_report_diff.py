@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from conformance.finding import Finding, Kind, Outcome
-from conformance.probes.chat import HELLO
+from conformance.probes.chat import HELLO, STREAMED
 from conformance.report.diff import Difference, Relation, compare, settled, side_by_side
 from conformance.report.run import read
 from tests.report_runs import Told, clean, described, hostile, lost, refused, ruled, violated, vllm, write
@@ -133,3 +133,33 @@ def test_volatile_values_are_masked_and_others_kept() -> None:
     """Ids, digests and times become stars; numbers, words and true stay."""
     value = {"id": "call_a1B2", "created": 1_795_000_000, "n": 12, "ok": True, "list": ["req-77 failed", "word"]}
     assert settled(value) == {"id": "*", "created": "*", "n": 12, "ok": True, "list": ["* failed", "word"]}
+
+
+def test_the_same_fault_in_another_answer_is_a_new_one(tmp_path: Path) -> None:
+    """A request that the baseline answered well is not excused by another that it did not; drawn requests say nothing."""
+    asked = ((HELLO.key,), (STREAMED.key,))
+    old = Outcome(Kind.VIOLATED, (Finding("it is open", "/a", on=HELLO.key),), evidence=asked)
+    both = (Finding("it is open", "/a", on=HELLO.key), Finding("it is open", "/a", on=STREAMED.key))
+    new = Outcome(Kind.VIOLATED, both, evidence=asked)
+    found = {}
+    for drawn in (False, True):
+        runs = [
+            read(write(tmp_path / f"{name}{drawn}", name, [(described("a.b", drawn=drawn), outcome)]))
+            for name, outcome in (("old", old), ("new", new))
+        ]
+        found[drawn] = [(one.relation, one.on) for one in compare(*runs)]
+    assert found[False] == [(Relation.ALIKE, HELLO.key), (Relation.BREAKS, STREAMED.key)]
+    assert found[True] == [(Relation.ALIKE, HELLO.key)]
+
+
+def test_a_note_breaks_nothing(tmp_path: Path) -> None:
+    """What is only noted differs, and is neither broken nor improved; noted by both, it is no difference."""
+    noted = violated(HELLO, OPEN)
+    for number, (old, new, expected) in enumerate(
+        [(held(HELLO), noted, [Relation.DIFFERS]), (noted, held(HELLO), [Relation.DIFFERS]), (noted, noted, [])]
+    ):
+        runs = [
+            read(write(tmp_path / f"{name}{number}", name, [(described("a.b", level="NOTE"), outcome)]))
+            for name, outcome in (("old", old), ("new", new))
+        ]
+        assert [one.relation for one in compare(*runs)] == expected

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
 from typing import Any
@@ -18,6 +18,7 @@ from conformance.finding import Finding, Kind
 from conformance.reading.json import ABSENT
 from conformance.report.legible import anywhere
 from conformance.report.run import WORST_FIRST, Result, Run
+from conformance.requirement import Level
 
 
 @dataclass(frozen=True)
@@ -121,9 +122,28 @@ class Difference:
     baseline: Any = None
     candidate: Any = None
     reason: str = ""
+    level: Level = Level.MUST
+    """How binding the requirement is."""
+    title: str = ""
+    """The requirement in a sentence."""
+
+    @property
+    def key(self) -> tuple[str, str, str, str]:
+        """What makes it the same difference in another comparison."""
+        return self.check, self.relation.value, self.message, self.place
+
+    @property
+    def on(self) -> str:
+        """The key of the exchange that shows it; "" where no single one does."""
+        shown = next((one for one in (self.candidate, self.baseline) if isinstance(one, Finding)), None)
+        return shown.on if shown else ""
 
 
+NOT_ASKED = "the {} was not asked"
+"""Why nothing can be said where one side has no outcome."""
 JUDGED = (Kind.HOLDS, Kind.VIOLATED)
+TOLD = 20
+"""Findings that an outcome has at most: of more, only the first are on record."""
 
 _VOLATILE = re.compile(
     r"\b(?:chatcmpl|call|req|fc|msg|cmpl|toolu|run)[-_][A-Za-z0-9_-]+"
@@ -154,55 +174,159 @@ def compare(baseline: Run, candidate: Run) -> tuple[Difference, ...]:
     """Every difference, and every fault that both have, by check."""
     checks = {**baseline.by_check, **candidate.by_check}
     return tuple(
-        difference
+        replace(difference, level=checks[check].level, title=checks[check].title)
         for check in sorted(checks, key=lambda check: (checks[check].area, check))
         for difference in _differences(check, baseline.by_check.get(check), candidate.by_check.get(check))
     )
 
 
+@dataclass(frozen=True)
+class Comparison:
+    """A candidate beside its baseline."""
+
+    baseline: Run
+    candidate: Run
+    differences: tuple[Difference, ...]
+    caveats: tuple[str, ...] = ()
+    """What a reader has to know about the two runs before drawing conclusions."""
+
+    def of(self, *relations: Relation) -> tuple[Difference, ...]:
+        """The differences of these relations: the most binding requirements first."""
+        levels = list(Level)
+        found = [one for one in self.differences if one.relation in relations]
+        return tuple(sorted(found, key=lambda one: levels.index(one.level)))
+
+    @cached_property
+    def counts(self) -> Counter[Relation]:
+        """How many differences there are of each relation."""
+        return Counter(one.relation for one in self.differences)
+
+    @cached_property
+    def common(self) -> int:
+        """How many requirements both were judged by."""
+        was = {result.check for result in self.baseline.results if result.outcome.kind in JUDGED}
+        return sum(result.check in was for result in self.candidate.results if result.outcome.kind in JUDGED)
+
+    @cached_property
+    def names(self) -> tuple[str, str]:
+        """What to call baseline and candidate: their targets, and the times where they are the same target."""
+        pair = (self.baseline, self.candidate)
+        if self.baseline.target != self.candidate.target:
+            return self.baseline.target, self.candidate.target
+        first, second = (f"{run.target} {run.directory.name}" for run in pair)
+        return first, second
+
+
+def comparison(baseline: Run, candidate: Run) -> Comparison:
+    """A candidate beside its baseline, and what limits the comparison."""
+    return Comparison(baseline, candidate, compare(baseline, candidate), tuple(_caveats(baseline, candidate)))
+
+
+def _caveats(baseline: Run, candidate: Run) -> Iterator[str]:
+    for who, run in (("baseline", baseline), ("candidate", candidate)):
+        if run.damage:
+            yield f"the run of the {who} is damaged: {run.damage}"
+        elif not run.complete:
+            yield f"the run of the {who} is incomplete: {len(run.results)} of {run.header.selected} requirements were judged"
+    was, now = (run.header.suite for run in (baseline, candidate))
+    if was and now and was != now:
+        yield f"the baseline was made by version {was} of the suite, the candidate by {now}"
+    missing = [
+        (who, len(set(other.by_check) - set(run.by_check)))
+        for who, run, other in (("baseline", baseline, candidate), ("candidate", candidate, baseline))
+    ]
+    for who, count in missing:
+        if count:
+            yield f"{count} of the requirements were not asked of the {who}"
+
+
 def _differences(check: str, old: Result | None, new: Result | None) -> Iterator[Difference]:
     if old is None or new is None:
         who = "baseline" if old is None else "candidate"
-        yield Difference(check, Relation.INCOMPARABLE, reason=f"the {who} was not asked")
+        yield Difference(check, Relation.INCOMPARABLE, reason=NOT_ASKED.format(who))
         return
     kinds = (old.outcome.kind, new.outcome.kind)
     if all(kind in JUDGED for kind in kinds):
-        if kinds == (Kind.HOLDS, Kind.HOLDS):
-            yield from _observed(check, old, new)
-        else:
+        if kinds != (Kind.HOLDS, Kind.HOLDS):
             yield from _faults(check, old, new)
+        yield from _observed(check, old, new)
     elif kinds == (Kind.HOLDS, Kind.UNSUPPORTED):
         # Nobody broke a rule, but an application that used it breaks all the same.
         yield Difference(
-            check, Relation.BREAKS, candidate=new.outcome.reason, reason="the candidate does not support it"
+            check,
+            _binding(Relation.BREAKS, new),
+            candidate=new.outcome.reason,
+            reason="the candidate does not support it",
         )
     elif kinds == (Kind.UNSUPPORTED, Kind.HOLDS):
-        yield Difference(check, Relation.IMPROVES, baseline=old.outcome.reason, reason="only the candidate supports it")
+        yield Difference(
+            check,
+            _binding(Relation.IMPROVES, new),
+            baseline=old.outcome.reason,
+            reason="only the candidate supports it",
+        )
     elif kinds not in ((Kind.UNSUPPORTED, Kind.UNSUPPORTED), (Kind.UNWITNESSED, Kind.UNWITNESSED)):
         who, one = ("baseline", old) if old.outcome.kind not in JUDGED else ("candidate", new)
         reason = f"the {who} is {one.outcome.kind}: {one.outcome.reason}"
         yield Difference(check, Relation.INCOMPARABLE, reason=reason)
 
 
+def _binding(relation: Relation, result: Result) -> Relation:
+    """The relation where a rule is at stake; a NOTE is none, so nothing is broken or improved by it."""
+    return Relation.DIFFERS if result.level is Level.NOTE else relation
+
+
+Spot = tuple[str, str]
+"""The sentence of a finding, and its place."""
+
+
 def _faults(check: str, old: Result, new: Result) -> Iterator[Difference]:
     before, after = _by_place(old), _by_place(new)
-    for message, place in {**before, **after}:
-        was, now = before.get((message, place)), after.get((message, place))
-        if was is None:
-            relation = Relation.BREAKS
-        elif now is None:
-            relation = Relation.IMPROVES
+    for spot in {**before, **after}:
+        was, now = before.get(spot, {}), after.get(spot, {})
+        first_was, first_now = next(iter(was.values()), None), next(iter(now.values()), None)
+        if first_was is None:
+            yield Difference(check, _binding(Relation.BREAKS, new), *spot, None, first_now)
+        elif first_now is None:
+            yield Difference(check, _binding(Relation.IMPROVES, new), *spot, first_was, None)
         else:
-            same = settled(_plain(was.found)) == settled(_plain(now.found))
-            relation = Relation.ALIKE if same else Relation.DIFFERENTLY
-        yield Difference(check, relation, message, place, was, now)
+            pairs = [(was[on], now[on]) for on in now if on in was] or [(first_was, first_now)]
+            unlike = [pair for pair in pairs if not _alike(*pair)]
+            if unlike or new.level is not Level.NOTE:
+                relation = _binding(Relation.DIFFERENTLY, new) if unlike else Relation.ALIKE
+                yield Difference(check, relation, *spot, *(unlike or pairs)[0])
+            yield from _elsewhere(check, old, new, spot, (was, now))
 
 
-def _by_place(result: Result) -> dict[tuple[str, str], Finding]:
-    """The first finding of each message and place."""
-    found: dict[tuple[str, str], Finding] = {}
+def _elsewhere(
+    check: str, old: Result, new: Result, spot: Spot, found: tuple[Mapping[str, Finding], Mapping[str, Finding]]
+) -> Iterator[Difference]:
+    """The same fault in the answer to another request, which the other side was asked too and answered well.
+
+    Of drawn requests only the first that fails is told, and of very many faults only the first: there, nothing follows
+    from what is not told.
+    """
+    for relation, side, other, told in ((Relation.BREAKS, 1, 0, old), (Relation.IMPROVES, 0, 1, new)):
+        if old.drawn or new.drawn or len(told.findings) >= TOLD:
+            continue
+        asked = {key for case in told.outcome.evidence for key in case}
+        only = next((one for on, one in found[side].items() if on not in found[other] and on in asked), None)
+        if only is not None:
+            pair = (None, only) if side else (only, None)
+            yield Difference(
+                check, _binding(relation, new), *spot, pair[0], pair[1], reason="in the answer to another request"
+            )
+
+
+def _alike(one: Finding, other: Finding) -> bool:
+    return bool(settled(_plain(one.found)) == settled(_plain(other.found)))
+
+
+def _by_place(result: Result) -> dict[Spot, dict[str, Finding]]:
+    """By sentence and place: the first finding in each exchange."""
+    found: dict[Spot, dict[str, Finding]] = {}
     for finding in result.findings:
-        found.setdefault((finding.message, anywhere(finding.at)), finding)
+        found.setdefault((finding.message, anywhere(finding.at)), {}).setdefault(finding.on, finding)
     return found
 
 

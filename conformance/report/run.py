@@ -81,6 +81,8 @@ class Result:
     remedy: str = ""
     since: str = ""
     requires: tuple[str, ...] = ()
+    drawn: bool = True
+    """Whether its requests were drawn. Older runs do not say, and nothing is concluded from them."""
     ended: float = 0.0
     """Seconds after the start of the run."""
     waiver: Waiver | None = None
@@ -201,12 +203,14 @@ def read(directory: Path, *, forgiving: bool = False) -> Run:
     return Run(directory, header, tuple(ordered), footer, damage, tuple(notes))
 
 
-def latest(reports: Path, target: str, *, complete: bool = False) -> Path | None:
+def latest(reports: Path, target: str, *, complete: bool = False, but: Path | None = None) -> Path | None:
     """The directory of a target's newest run below `reports`; None where there is none. Each is named for its time.
 
-    `complete` passes over those that were killed or are damaged.
+    `complete` passes over those that were killed or are damaged; `but` is one to pass over.
     """
     for directory in sorted((path.parent for path in (reports / target).glob(f"*/{RUN}")), reverse=True):
+        if but is not None and directory.resolve() == but.resolve():
+            continue
         if not complete:
             return directory
         try:
@@ -269,6 +273,7 @@ def _result(value: Mapping[str, Any]) -> Result:
         remedy=_text(value.get("remedy")),
         since=_text(value.get("since")),
         requires=tuple(value.get("requires") or ()),
+        drawn=bool(value.get("drawn", True)),
         ended=float(value.get("ended") or 0.0),
     )
 
