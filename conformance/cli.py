@@ -11,11 +11,11 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from conformance.commands import checks, coverage, har, matrix, report, serve, servers, targets
+from conformance.commands import checks, coverage, har, matrix, report, serve, servers, show, targets
 from conformance.commands.common import CLEAN, COULD_NOT, USAGE, Run
 from conformance.mistake import Mistake
 
-COMMANDS = (checks, targets, coverage, serve, matrix, har, report, servers)
+COMMANDS = (checks, targets, coverage, serve, matrix, har, report, show, servers)
 """In the order in which `--help` lists them."""
 
 

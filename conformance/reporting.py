@@ -13,7 +13,9 @@ from conformance.exchange import Exchange
 from conformance.finding import Kind
 from conformance.parameters import Standing, table
 from conformance.recording import EXCHANGES, Recording
-from conformance.report import text
+from conformance.report import data, text
+from conformance.report.diff import Difference, compare
+from conformance.report.latency import Latency, latency
 from conformance.report.run import Run, read
 from conformance.requirement import Level
 from conformance.target import Waiver
@@ -25,7 +27,7 @@ class Book:
     """Several runs side by side."""
 
     runs: Sequence[Run]
-    _recordings: dict[str, Recording] = field(default_factory=dict)
+    _recordings: dict[Path, Recording] = field(default_factory=dict)
 
     @classmethod
     def of(cls, directories: Iterable[Path], today: date | None = None) -> Book:
@@ -37,12 +39,7 @@ class Book:
         run = next((run for run in self.runs if run.target == target), None)
         if run is None:
             return None
-        recording = self._recordings.get(target)
-        if recording is None:
-            source = (
-                run.directory if (run.directory / EXCHANGES).exists() else Path(run.header.replay_of or run.directory)
-            )
-            recording = self._recordings[target] = Recording(source)
+        recording = self.recording(run)
         return recording[key] if key in recording else None  # noqa: SIM401  - a Recording has no get
 
     def parameters(self) -> list[tuple[str, list[str]]]:
@@ -51,6 +48,31 @@ class Book:
         if all(standing is Standing.UNKNOWN for one in tables for standing in one.values()):
             return []
         return [(name, [one[name].value for one in tables]) for name in (tables[0] if tables else ())]
+
+    def recording(self, run: Run) -> Recording:
+        """The exchanges of a run: its own, or those of the run that it judged again."""
+        found = self._recordings.get(run.directory)
+        if found is None:
+            own = (run.directory / EXCHANGES).exists() or not run.header.replay_of
+            found = Recording(run.directory if own else Path(run.header.replay_of))
+            self._recordings[run.directory] = found
+        return found
+
+    def latencies(self) -> list[Latency]:
+        """How fast each target answered."""
+        made = []
+        for run in self.runs:
+            recording = self.recording(run)
+            made.append(latency(recording[key] for key in recording))
+        return made
+
+    def differences(self) -> tuple[Difference, ...]:
+        """What differs between the first run and the second; nothing where there are not two."""
+        return compare(*self.runs) if len(self.runs) == 2 else ()
+
+    def json(self) -> str:
+        """The report for programs."""
+        return data.render(self.runs, self.exchange, self.latencies(), self.parameters(), self.differences())
 
     def text(self, console: Console) -> None:
         """The summary for a terminal."""

@@ -26,7 +26,7 @@ from conformance.probes.chat import HELLO, get
 from conformance.recording import RUN, Recording, RunLog, lines_of
 from conformance.report.legible import legible
 from conformance.secret import Secret
-from conformance.target import OPENAI, Target, Waiver
+from conformance.target import OPENAI, Price, Target, Waiver
 from conformance.transport.launch import COMMANDS, LaunchFailed, free_port, launched
 from conformance.transport.replay import Replay
 from conformance.transport.servers import NotInstalled, executable
@@ -124,6 +124,7 @@ class Trial:
                 ],
                 "strict": strict,
                 "selected": selected,
+                **({"price": self.target.price.model_dump(exclude_none=True)} if self.target.price else {}),
                 **({"replay_of": str(self.recorded)} if self.recorded else {}),
             }
         )
@@ -222,6 +223,7 @@ def _replay(target: Target, reports: Path, stack: ExitStack) -> Trial:
         target,
         claims=None if claims is None else frozenset(claims),
         waives=tuple(_waiver(one) for one in header.get("waives", ())),
+        price=Price(**header["price"]) if header.get("price") else None,
     )
     directory = new_directory(reports, target.name)
     transport: Transport = Replay(target.name, recording)

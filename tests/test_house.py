@@ -11,7 +11,7 @@ import pytest
 HOUSE = Path(__file__).parent.parent / "conformance"
 
 FLOORS: dict[int, str] = {
-    1: "data mistake requirement reading.sse reading.json secret",
+    1: "data mistake requirement reading.sse reading.json reading.place secret",
     2: "probe quantity reading.message",
     3: "reading.calls exchange finding target reference.answer",
     4: "probes.* check guard curl refusal verdict configuration.*",
@@ -20,7 +20,7 @@ FLOORS: dict[int, str] = {
     7: "collector estimate reference.*",
     8: "golden.* matrix trial coverage",
     9: "session allure parameters baseline",
-    10: "reporting items spread overview",
+    10: "reporting runs items spread overview",
     11: "prepare terminal",
     12: "hooks commands.*",
     13: "plugin cli",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Protocol
 
 from rich.console import Console
@@ -33,3 +34,25 @@ def known(wanted: Sequence[str], there: Mapping[str, object]) -> None:
         if one not in there:
             hint = nearest(one, there) or "`conformance faults` lists them"
             raise Mistake(f"there is no fault called `{one}`; {hint}")
+
+
+def reports_option(parser: argparse.ArgumentParser) -> None:
+    """`--reports`, of a command that looks for a run by its name."""
+    parser.add_argument(
+        "--reports", type=Path, metavar="DIR", help="where the runs are (default: reports/, beside targets.yaml)"
+    )
+
+
+def run_of(word: str, shelf: Path | None) -> Path:
+    """The directory of the run that a word on the command line means. Raises Mistake."""
+    from conformance.runs import located, reports
+
+    return located(word, shelf or reports(Path.cwd()))
+
+
+def write(file: Path, text: str) -> None:
+    """Write what a command makes. Raises Mistake where that cannot be."""
+    try:
+        file.write_text(text, encoding="utf-8", errors="backslashreplace")
+    except OSError as problem:
+        raise Mistake(f"it cannot be written: {problem.strerror}", where=str(file)) from None

@@ -16,7 +16,8 @@ def add(command: Command) -> None:
     one.add_argument("--targets", metavar="FILE", help="the file of targets")
     one.add_argument("--offline", action="store_true", help="do not ask whether they are reachable")
     one.add_argument("--json", action="store_true")
-    command("schema", _schema, "print the JSON Schema of targets.yaml, for editors")
+    two = command("schema", _schema, "print a JSON Schema: of targets.yaml, for editors, or of JSON reports")
+    two.add_argument("of", nargs="?", choices=("targets", "report"), default="targets", help="(default: targets)")
 
 
 def _targets(options: argparse.Namespace) -> int:
@@ -34,6 +35,7 @@ def _targets(options: argparse.Namespace) -> int:
 
 def _schema(options: argparse.Namespace) -> int:
     from conformance.configuration import json_schema
+    from conformance.report.data import schema
 
-    print(json.dumps(json_schema(), indent=2))
+    print(json.dumps(schema() if options.of == "report" else json_schema(), indent=2))
     return CLEAN

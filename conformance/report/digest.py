@@ -11,6 +11,7 @@ from conformance.exchange import Exchange
 from conformance.finding import Finding, Kind
 from conformance.report.legible import legible, number_of
 from conformance.report.run import Result, Run
+from conformance.requirement import Level
 
 Lookup = Callable[[str, str], Exchange | None]
 """(target, key) -> the exchange, or None where it is not on disk any more."""
@@ -91,6 +92,31 @@ def standing(runs: Sequence[Run]) -> str:
     if counts["failed"]:
         return "violations"
     return "could not test" if counts["errored"] or not all(run.complete for run in runs) else "clean"
+
+
+@dataclass(frozen=True)
+class Score:
+    """How the requirements of one level stand. Those without evidence are counted apart: they are neither."""
+
+    held: int
+    broken: int
+    """Violated, waived or not."""
+    untested: int
+
+    @property
+    def judged(self) -> int:
+        """Those that something is known about."""
+        return self.held + self.broken
+
+    def __str__(self) -> str:
+        return f"{self.held:,} of {self.judged:,}"
+
+
+def score(run: Run, level: Level) -> Score:
+    """How the requirements of a level stand in a run: by outcome, so that no waiver makes it look better."""
+    kinds = Counter(result.outcome.kind for result in run.results if result.level is level)
+    held, broken = kinds[Kind.HOLDS], kinds[Kind.VIOLATED]
+    return Score(held, broken, kinds.total() - held - broken)
 
 
 def in_words(run: Run) -> str:

@@ -53,6 +53,8 @@ class Header:
     note: str = ""
     replay_of: str = ""
     """The directory of the run that was judged again, whose exchanges these are."""
+    price: Mapping[str, float] = field(default_factory=dict)
+    """`input` and `output`, for a million tokens, and `hour`, in any one currency; what is not known is left out."""
 
 
 @dataclass(frozen=True)
@@ -144,6 +146,14 @@ class Run:
         if any(not result.ruling for result in self.results):
             raise ValueError(f"the run of {self.target} has not been ruled")
         return Counter(result.ruling for result in self.results)
+
+    @property
+    def spent(self) -> float | None:
+        """What the tokens of the run cost at the prices of its header; None where one of them is not known."""
+        price, tokens = self.header.price, self.footer.tokens if self.footer else {}
+        if not tokens or "input" not in price or "output" not in price:
+            return None
+        return (tokens.get("prompt", 0) * price["input"] + tokens.get("completion", 0) * price["output"]) / 1e6
 
     def of(self, *rulings: str) -> tuple[Result, ...]:
         """The results of these rulings."""
@@ -243,6 +253,7 @@ def _header(value: Mapping[str, Any], where: str) -> Header:
         selected=int(value.get("selected") or 0),
         note=_text(value.get("note")),
         replay_of=_text(value.get("replay_of")),
+        price={str(name): float(amount) for name, amount in (value.get("price") or {}).items()},
     )
 
 

@@ -117,21 +117,20 @@ def _broken(page: Page, sides: Sides) -> None:
     told = rows if page.verbose else rows[:MOST]
     for row in told:
         page.console.print()
-        _requirement(page, row, STYLES["failed"])
+        requirement(page, row.told, STYLES["failed"])
         for place, result in enumerate(row.results):
             if result is not None and result.ruling == "failed":
                 _failure(page, sides, place, result)
         if row.told.remedy:
-            _labelled(page, [("remedy", Text(page.writable(legible(row.told.remedy)), "green"))])
+            labelled(page, [("remedy", Text(page.writable(legible(row.told.remedy)), "green"))])
     if len(rows) > len(told):
         page.head(f"failed too: {number_of(len(rows) - len(told), 'requirement')}, in brief", STYLES["failed"])
     for row in rows[len(told) :]:
         _brief(page, sides, row, "failed")
 
 
-def _requirement(page: Page, row: Row, style: str) -> None:
+def requirement(page: Page, told: Result, style: str) -> None:
     """Id, level, title, and the source in its own words."""
-    told = row.told
     page.show(Text.assemble((page.writable(legible(told.check)), style), "  ", (str(told.level), "bold")))
     page.say(legible(told.title), indent=2)
     if told.source is None:
@@ -141,10 +140,11 @@ def _requirement(page: Page, row: Row, style: str) -> None:
     lines = [("source" if told.source.oracle == "contract" else "client", source)]
     if told.source.url:
         lines.append(("", Text(page.writable(legible(told.source.url)), "dim")))
-    _labelled(page, lines)
+    labelled(page, lines)
 
 
-def _labelled(page: Page, lines: Iterable[tuple[str, Text]], indent: int = 2) -> None:
+def labelled(page: Page, lines: Iterable[tuple[str, Text]], indent: int = 2) -> None:
+    """Lines of text with a word before each."""
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="dim", no_wrap=True, min_width=8)
     grid.add_column(overflow="fold")
@@ -160,17 +160,18 @@ def _failure(page: Page, sides: Sides, place: int, result: Result) -> None:
         alone = " (only here)" if result.check in sides.unique[place] else ""
         page.say(f"at {legible(sides.names[place])}{alone}", "bold", 2)
     if result.because:
-        _labelled(page, [("because", Text(page.writable(legible(result.because))))])
+        labelled(page, [("because", Text(page.writable(legible(result.because))))])
     for message, findings in by_message(result.findings):
         times = f" ({len(findings)} times)" if len(findings) > 1 else ""
-        _labelled(page, [("finding", Text(page.writable(legible(message) + times), "bold"))])
-        _places(page, findings)
+        labelled(page, [("finding", Text(page.writable(legible(message) + times), "bold"))])
+        places(page, findings)
     exchanges = exchanges_of(run, result, page.lookup, most=0 if page.verbose else 1)
     for x in exchanges if result.findings else ():
         page.command(run, x)
 
 
-def _places(page: Page, findings: Sequence[Finding]) -> None:
+def places(page: Page, findings: Sequence[Finding]) -> None:
+    """Where findings of one sentence are, and what was expected and found there."""
     kept = findings if page.verbose else findings[:FEW]
     rows = [_place(page, finding) for finding in kept]
     columns = [name for name in ("at", "expected", "found") if any(row[name] for row in rows)]
@@ -186,7 +187,7 @@ def _places(page: Page, findings: Sequence[Finding]) -> None:
         page.show(grid, 12)
     else:
         for row in rows:
-            _labelled(page, [(name, Text(row[name])) for name in columns if row[name]], indent=12)
+            labelled(page, [(name, Text(row[name])) for name in columns if row[name]], indent=12)
     if len(findings) > len(kept):
         page.say(f"and {len(findings) - len(kept)} more", "dim", 12)
 
@@ -266,10 +267,11 @@ def _rest(page: Page, run: Run, name: str, *, several: bool) -> None:
     if run.counts["waived"]:
         page.head(f"waived{at}: {run.counts['waived']}", STYLES["waived"])
         for result in run.of("waived"):
-            page.say(f"{legible(result.check)}: {_waiver(result)}", STYLES["waived"])
+            page.say(f"{legible(result.check)}: {waived_by(result)}", STYLES["waived"])
 
 
-def _waiver(result: Result) -> str:
+def waived_by(result: Result) -> str:
+    """Why a violation is waived, by whom, and until when."""
     waiver = result.waiver
     if waiver is None:
         return legible(result.because)
@@ -287,14 +289,14 @@ def _result(page: Page, sides: Sides) -> None:
         ending = f" (exit {code}: {word})" if code is not None and alone else f" ({word})" if alone else ""
         sound = not unfinished(run) and not any(one.fails for one in run.results)
         own = style if alone else STYLES["passed" if sound else "failed"]
-        page.line(f"{legible(name)}: {legible(in_words(run))}; run: {_path(run.directory)}{ending}", own)
+        page.line(f"{legible(name)}: {legible(in_words(run))}; run: {short(run.directory)}{ending}", own)
     if len(sides.runs) > 1:
         codes = {run.footer.exit for run in sides.runs if run.footer}
         ending = f" (exit {codes.pop()})" if len(codes) == 1 and None not in codes else ""
-        page.line(f"{len(sides.runs)} targets: {word}{ending}; runs: {_path(_common(sides.runs))}", style)
+        page.line(f"{len(sides.runs)} targets: {word}{ending}; runs: {short(_common(sides.runs))}", style)
 
 
-def _path(directory: Path) -> str:
+def short(directory: Path) -> str:
     """The path as short as it can be copied from here."""
     try:
         return legible(str(directory.relative_to(Path.cwd())))
