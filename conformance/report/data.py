@@ -18,7 +18,7 @@ from conformance.exchange import Exchange
 from conformance.finding import Finding
 from conformance.reading.json import ABSENT
 from conformance.report.diff import Difference, Sides, side_by_side
-from conformance.report.digest import Lookup, in_words, score, standing, unfinished
+from conformance.report.digest import Lookup, command, in_words, score, standing, unfinished
 from conformance.report.latency import Latency
 from conformance.report.run import RULINGS, Result, Run
 from conformance.requirement import Level
@@ -166,14 +166,14 @@ def _exchange(run: Run, key: str, x: Exchange) -> dict[str, Any]:
     return {
         "key": key,
         "method": x.probe.method,
-        "url": curl.url(run.header.base_url, curl.filled(x.probe, model)[0]),
+        "url": curl.url(run.header.base_url, curl.filled(x.probe, model)[0], run.header.query),
         "status": x.status,
         "ending": str(x.ending),
         "bytes": len(x.raw),
         "answered": x.answered,
         "first_byte": x.chunks[0].at if x.chunks else None,
         "ended": x.ended,
-        "curl": curl.command(x.probe, run.header.base_url, model),
+        "curl": command(run, x),
     }
 
 

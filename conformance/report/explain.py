@@ -13,7 +13,6 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from conformance import curl
 from conformance.exchange import Exchange
 from conformance.finding import Finding, Kind
 from conformance.reading.place import span_of
@@ -133,7 +132,7 @@ def _exchange(page: Page, run: Run, x: Exchange, result: Result, name: str, whol
     findings = [one for one in result.findings if one.on in ("", x.key)]
     marks = [mark_of(x, one) for one in findings]
     page.head(f"{name}: {legible(x.key[:8])}{'' if findings else ', for comparison'}", "bold")
-    page.line(curl.command(x.probe, run.header.base_url, x.model or run.header.model), "cyan")
+    page.command(run, x)
     page.console.print()
     _answer_head(page, x, {mark.header for mark in marks if mark.header})
     _timing(page, x)
