@@ -18,7 +18,7 @@ from conformance.exchange import Exchange
 from conformance.finding import Finding
 from conformance.reading.json import ABSENT
 from conformance.report.diff import Difference, Sides, side_by_side
-from conformance.report.digest import Lookup, command, in_words, score, standing, unfinished
+from conformance.report.digest import Lookup, in_words, resend, score, standing, unfinished
 from conformance.report.latency import Latency
 from conformance.report.run import RULINGS, Result, Run
 from conformance.requirement import Level
@@ -173,7 +173,7 @@ def _exchange(run: Run, key: str, x: Exchange) -> dict[str, Any]:
         "answered": x.answered,
         "first_byte": x.chunks[0].at if x.chunks else None,
         "ended": x.ended,
-        "curl": command(run, x),
+        "curl": resend(run, x),
     }
 
 
