@@ -17,6 +17,7 @@ from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from conformance import amazon
 from conformance.mistake import Mistake, nearest, together
 from conformance.quantity import Count, Duration, Money, Open, Patience, Plain, PlainOrEmpty, Size, VariableName
 from conformance.secret import Secret
@@ -156,6 +157,7 @@ class Target:
     profile: Mapping[str, Any] | None = field(default=None, hash=False)
     query: str = ""  # at the end of every URL, without the question mark
     options: Mapping[str, str] = field(default_factory=dict, hash=False)  # the keys of its kind alone
+    container: Target | None = None  # behind an emulated front door
     source: str = ""  # the file as messages name it, or --target
     line: int = 0
 
@@ -172,7 +174,9 @@ class Target:
     def secrets(self) -> Iterator[Secret]:
         """Every secret of the target: what no artefact may contain."""
         values = [self.key, *self.headers.values(), *(self.launch.env.values() if self.launch else ())]
-        return (each for each in values if isinstance(each, Secret))
+        yield from (each for each in values if isinstance(each, Secret))
+        if self.container is not None:
+            yield from self.container.secrets()
 
     def path(self, written: str) -> Path:
         """A path of the stanza as one that can be opened: relative ones start from the folder of the file."""
@@ -210,6 +214,7 @@ class Kind:
     carriage: Carriage = BEARER
     model: str = ""  # the option that is the model, when none is written
     options: Mapping[str, Option] = field(default_factory=dict)
+    exclusive: tuple[str, ...] = ()  # at most one of these keys may be there
 
     def url(self, options: Mapping[str, str]) -> str | None:
         """The base URL where none is written."""
@@ -219,6 +224,54 @@ class Kind:
                 return address.format_map({each: quote(options[each], safe="") for each in needed})
         return self.base_url
 
+
+SAGEMAKER = "sagemaker"
+AWS_OPTIONS: Mapping[str, Option] = MappingProxyType(
+    {
+        "region": Option(
+            meaning="the region; unless written, that of the AWS configuration",
+            pattern=amazon.REGION,
+            form="a region, such as eu-west-1",
+        ),
+        "aws_profile": Option(
+            meaning="the profile of the AWS configuration with the credentials",
+            pattern=amazon.PROFILE,
+            form="the name of a profile in ~/.aws/config",
+        ),
+        "role": Option(
+            meaning="the ARN of a role to assume with those credentials",
+            pattern=amazon.ROLE,
+            form="the ARN of a role, such as arn:aws:iam::123456789012:role/NAME",
+        ),
+        "token_lifetime": Option(
+            meaning="how long a bearer token is valid, from 1s to 12h; 15m unless written",
+            pattern=amazon.LIFETIME,
+            form="a whole number of seconds, minutes or hours from 1s to 12h, such as 15m",
+        ),
+    }
+)
+"""Keys of every kind whose bearer tokens are made from AWS credentials."""
+SAGEMAKER_OPTIONS: Mapping[str, Option] = MappingProxyType(
+    {
+        "endpoint": Option(
+            meaning="the name of the endpoint", required=True, pattern=amazon.ENDPOINT, form=f"a name: {amazon.NAME}"
+        ),
+        "inference_component": Option(
+            meaning="the inference component, where the endpoint has several",
+            pattern=amazon.COMPONENT,
+            form=f"a name: {amazon.NAME}",
+        ),
+        **AWS_OPTIONS,
+        "host": Option(
+            meaning="another host of the route, such as that of a VPC endpoint",
+            pattern=amazon.HOST,
+            form="a host, such as vpce-1234.runtime.sagemaker.eu-west-1.vpce.amazonaws.com",
+        ),
+        "container": Option(
+            meaning="a target of this file that stands behind an emulated front door, in place of Amazon's"
+        ),
+    }
+)
 
 REACH = ("base_url", "key", "launch")  # keys that lead to a server: a kind says which of them it takes
 
@@ -329,6 +382,12 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
             takes=frozenset({"base_url", "key"}),
             one_of=("base_url",),
             example="http://127.0.0.1:8080/v1",
+        ),
+        SAGEMAKER: Kind(
+            meaning="an Amazon SageMaker endpoint, at its OpenAI-compatible route",
+            takes=frozenset({"base_url"}),
+            options=SAGEMAKER_OPTIONS,
+            exclusive=("container", "base_url", "host"),
         ),
     }
 )

@@ -192,20 +192,20 @@ def test_aliases_and_merges_are_followed(here: Path) -> None:
 
 def test_a_new_kind_is_one_entry(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A kind in the table brings its own keys, which are read, required and refused elsewhere without more code."""
-    options = {"endpoint": Option(meaning="its name", required=True), "region": Option(meaning="where")}
+    options = {"orbit": Option(meaning="its name", required=True), "height": Option(meaning="where")}
     kinds = {**KINDS, "cloudy": Kind(meaning="somebody's cloud", options=options)}
     for module in (stanza, file, schema):
         monkeypatch.setattr(module, "KINDS", kinds)
-    target = read(written(here, "targets: {a: {kind: cloudy, endpoint: e, region: null}}")).by_name["a"]
-    assert target.options == {"endpoint": "e"}
-    assert "needs endpoint: its name" in str(mistake_in(here, "targets: {a: {kind: cloudy}}"))
-    assert "did you mean `endpoint`?" in str(mistake_in(here, "targets: {a: {kind: cloudy, endpoint: e, endpont: e}}"))
-    assert "only the kind cloudy has it" in str(mistake_in(here, "targets: {a: {kind: openai, endpoint: e}}"))
-    assert "must be text" in str(mistake_in(here, "targets: {a: {kind: cloudy, endpoint: [e]}}"))
-    assert "takes no ${VARIABLE}" in str(mistake_in(here, "targets: {a: {kind: cloudy, endpoint: '${E}'}}"))
+    target = read(written(here, "targets: {a: {kind: cloudy, orbit: e, height: null}}")).by_name["a"]
+    assert target.options == {"orbit": "e"}
+    assert "needs orbit: its name" in str(mistake_in(here, "targets: {a: {kind: cloudy}}"))
+    assert "did you mean `orbit`?" in str(mistake_in(here, "targets: {a: {kind: cloudy, orbit: e, orbt: e}}"))
+    assert "only the kind cloudy has it" in str(mistake_in(here, "targets: {a: {kind: openai, orbit: e}}"))
+    assert "must be text" in str(mistake_in(here, "targets: {a: {kind: cloudy, orbit: [e]}}"))
+    assert "takes no ${VARIABLE}" in str(mistake_in(here, "targets: {a: {kind: cloudy, orbit: '${E}'}}"))
     then = json_schema()["$defs"]["Stanza"]
-    assert "endpoint" in then["properties"]
-    assert then["allOf"][-1]["then"]["allOf"][0]["required"] == ["endpoint"]
+    assert "orbit" in then["properties"]
+    assert then["allOf"][-1]["then"]["allOf"][0]["required"] == ["orbit"]
 
 
 def test_the_file_is_found_up_to_the_root_of_the_repository(here: Path) -> None:

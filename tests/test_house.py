@@ -11,7 +11,7 @@ import pytest
 HOUSE = Path(__file__).parent.parent / "conformance"
 
 FLOORS: dict[int, str] = {
-    1: "data mistake requirement reading.sse reading.json reading.place secret",
+    1: "amazon bearer data mistake requirement reading.sse reading.json reading.place secret",
     2: "probe quantity reading.message",
     3: "reading.calls exchange finding target reference.answer",
     4: "probes.* check guard curl refusal verdict configuration.*",

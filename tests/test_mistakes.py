@@ -44,6 +44,7 @@ def stanza_of(body: str) -> str:
 
 
 OPENAI = "kind: openai\n"
+SAGEMAKER = "kind: sagemaker\nendpoint: llm\n"
 WHOLE_FILES = {
     "empty": ("", 1, "is empty"),
     "only comments": ("# nothing\n\n", 1, "is empty"),
@@ -97,6 +98,28 @@ STANZAS = {
     "neither URL nor launch": ("kind: vllm", 2, "needs base_url or launch"),
     "both URL and launch": ("kind: vllm\nbase_url: http://h\nlaunch: {model: m}", 5, "contradicts base_url"),
     "no URL": ("kind: sglang", 2, "needs base_url"),
+    "no endpoint": (SAGEMAKER[:-1].partition("\n")[0], 2, "needs endpoint: the name of the endpoint"),
+    "an endpoint with an underscore": ("kind: sagemaker\nendpoint: my_llm", 4, "letters, digits and hyphens"),
+    "an endpoint that ends with a hyphen": ("kind: sagemaker\nendpoint: llm-", 4, "a letter or digit at both ends"),
+    "an endpoint that is too long": (
+        "kind: sagemaker\nendpoint: " + "x" * 64,
+        4,
+        "at most 63 letters",
+    ),
+    "an endpoint by its ARN": (
+        "kind: sagemaker\nendpoint: arn:aws:sagemaker:eu-west-1:1:endpoint/x",
+        4,
+        "what follows its last `/`",
+    ),
+    "a component with a space": (SAGEMAKER + "inference_component: a b", 5, "must be a name: at most 63"),
+    "a region in words": (SAGEMAKER + "region: Ireland", 5, "must be a region, such as eu-west-1"),
+    "a zone": (SAGEMAKER + "region: eu-west-1a", 5, "must be a region"),
+    "a role by its name": (SAGEMAKER + "role: my-role", 5, "the ARN of a role, such as arn:aws:iam::"),
+    "a token for ever": (SAGEMAKER + "token_lifetime: forever", 5, "from 1s to 12h, such as 15m, not `forever`"),
+    "a host with a path": (SAGEMAKER + "host: h/endpoints/llm", 5, "a host, such as vpce-"),
+    "two places": (SAGEMAKER + "host: h\nbase_url: http://h", 5, "contradicts base_url"),
+    "an AWS profile under another name": (SAGEMAKER + "profile: dev", 5, "did you mean `aws_profile`?"),
+    "a key where tokens are minted": (SAGEMAKER + "key: ${K}", 5, "leave it out"),
     "a launch without a model": ("kind: vllm\nlaunch: {args: []}", 4, "has no model: a folder"),
     "a URL without http": (OPENAI + "base_url: localhost:8000", 4, "starts with http:// or https://"),
     "a URL with a query": (OPENAI + "base_url: http://h/v1?a=b", 4, "no ? and no #"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -18,6 +18,7 @@ from conformance.secret import Secret, shape, shown
 from conformance.target import KINDS, Kind, Target, Waiver, place
 
 FILE_NAME = "targets.yaml"
+CONTAINER = "container"  # of a target whose front door is emulated: the target behind it
 MOST_BYTES = 2**20  # a longer file is something else under the same name
 EXAMPLE = "targets: {my-server: {kind: openai, base_url: 'http://127.0.0.1:8000/v1'}}"
 
@@ -112,7 +113,32 @@ def _targets(document: Document, path: Path, source: str) -> tuple[dict[str, Tar
         ]
         if stanza and not faults:
             targets[name] = _target(document, name, stanza, data, path, source)
+    problems += _linked(targets, top, document)
     return targets, problems
+
+
+def _linked(targets: dict[str, Target], top: Mapping[str, Any], document: Document) -> Iterator[Problem]:
+    """Give targets that name another one (`container:`) that target; the problems are of names that lead nowhere."""
+    for name, target in targets.items():
+        wanted = target.options.get(CONTAINER)
+        if wanted is None:
+            continue
+        here = ("targets", name, CONTAINER)
+        other = targets.get(wanted) or (REFERENCE if wanted == REFERENCE.name else None)
+        if other is None and wanted in top:
+            continue  # its own stanza is wrong, and that has been said
+        if other is None:
+            hint = nearest(wanted, [*targets, REFERENCE.name]) or f"there are: {', '.join({REFERENCE.name, *targets})}"
+            yield Problem(
+                here, document.line_of_key(here), f"must be a target of this file, not {shown(wanted)} ({hint})"
+            )
+        elif other.kind == target.kind:
+            message = (
+                "must be a server behind the front door, such as a reference or vllm target: this one is a door itself"
+            )
+            yield Problem(here, document.line_of_key(here), message)
+        else:
+            targets[name] = replace(target, container=other)
 
 
 def _top(document: Document) -> tuple[dict[str, Any], list[Problem]]:

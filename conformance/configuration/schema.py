@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import combinations
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
@@ -32,7 +33,8 @@ def json_schema() -> dict[str, Any]:
     stanza = schema["$defs"][Stanza.__name__]
     for kind in KINDS.values():
         for name, option in kind.options.items():
-            stanza["properties"][name] = {"type": ["string", "null"], "description": option.meaning}
+            written = {"type": "string", "pattern": f"^({option.pattern})$"}
+            stanza["properties"][name] = {"anyOf": [written, {"type": "null"}], "description": option.meaning}
     stanza["allOf"] = [_of_kind(name, kind) for name, kind in KINDS.items()]
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
@@ -56,6 +58,9 @@ def _of_kind(name: str, kind: Kind) -> dict[str, Any]:
     then: dict[str, Any] = {"properties": {key: {"type": "null"} for key in absent}}
     if kind.one_of:
         then["oneOf"] = [_with_value(key) for key in kind.one_of]
+    if len(kind.exclusive) > 1:
+        pairs = [{"allOf": [_with_value(one), _with_value(other)]} for one, other in combinations(kind.exclusive, 2)]
+        then["not"] = {"anyOf": pairs}
     if required := [key for key, option in kind.options.items() if option.required]:
         then["allOf"] = [_with_value(key) for key in required]
     return {"if": {"properties": {"kind": {"const": name}}, "required": ["kind"]}, "then": then}

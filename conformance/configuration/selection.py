@@ -146,14 +146,16 @@ def _with_secrets(targets: Iterable[Target], environ: Mapping[str, str]) -> list
             for name, value in values.items()
         }
 
-    complete = []
-    for target in targets:
+    def filled(target: Target) -> Target:
         key = known(target.key, target, "key") if target.key else None
         headers = all_known(target.headers, target, "headers")
         launch = target.launch
         if launch:
             launch = launch.model_copy(update={"env": all_known(launch.env, target, "launch.env")})
-        complete.append(replace(target, key=key, headers=headers, launch=launch))
+        container = filled(target.container) if target.container else None
+        return replace(target, key=key, headers=headers, launch=launch, container=container)
+
+    complete = [filled(target) for target in targets]
     if missing:
         raise together(list(missing.values()), where=OPTION)
     return complete

@@ -16,7 +16,19 @@ from conformance.configuration.marked import Path
 from conformance.mistake import nearest
 from conformance.quantity import Day, HeaderName, Named, Open, PlainOrEmpty, Text, Url
 from conformance.secret import VARIABLE, is_secret_name, shape, shown
-from conformance.target import CAPABILITIES, KINDS, REACH, Kind, Launch, Limits, Price, Timeout, Written, carriage_of
+from conformance.target import (
+    CAPABILITIES,
+    KINDS,
+    REACH,
+    Kind,
+    Launch,
+    Limits,
+    Option,
+    Price,
+    Timeout,
+    Written,
+    carriage_of,
+)
 
 CHECK_ID = re.compile(r"[a-z][a-z0-9_]*(?:-[a-z0-9]+)*(?:\.[a-z0-9]+(?:-[a-z0-9]+)*)+")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")  # it becomes the name of a folder and a part of node ids
@@ -119,14 +131,18 @@ def judged(data: Any) -> tuple[Stanza | None, list[Fault]]:
     if not isinstance(data, dict):
         return None, [((), f"must be a mapping, such as {{kind: openai, base_url: ...}}, not {_what(data)}")]
     faults = [*_literal_secrets(data), *_kind_faults(data)]
-    own_keys = KINDS[kind].options if (kind := str(data.get("kind"))) in KINDS else {}
     try:
-        stanza = Stanza.model_validate({k: v for k, v in data.items() if k not in own_keys})
+        stanza = Stanza.model_validate({k: v for k, v in data.items() if k not in _own_keys(data)})
     except ValidationError as error:
         told = {path for path, _ in faults}
         faults += [fault for fault in _shape_faults(error, data) if fault[0] not in told]
         return None, faults
     return stanza, faults + list(_contradictions(stanza))
+
+
+def _own_keys(data: Mapping[str, Any]) -> Mapping[str, Option]:
+    """The keys that only the stanza's kind has."""
+    return KINDS[kind].options if (kind := str(data.get("kind"))) in KINDS else {}
 
 
 def _kind_faults(data: Mapping[str, Any]) -> Iterator[Fault]:
@@ -149,6 +165,8 @@ def _kind_faults(data: Mapping[str, Any]) -> Iterator[Fault]:
     if len(both := [key for key in kind.one_of if key in written]) > 1:
         why = "a server is either running or started here" if "launch" in both else "keep one of them"
         yield (both[-1],), f"contradicts {both[0]}: {why}"
+    if len(several := [key for key in kind.exclusive if key in written]) > 1:
+        yield (several[-1],), f"contradicts {several[0]}: each says where the target is, so keep one of them"
     yield from _option_faults(kind, data)
 
 
@@ -215,6 +233,8 @@ def _shape_faults(error: ValidationError, data: Any) -> Iterator[Fault]:
                 yield path, _unknown_key(path, data)
             case "value_error":
                 yield path, str(each["ctx"]["error"])
+            case "dict_type" | "mapping_type" if path == ("profile",) and "aws_profile" in _own_keys(data):
+                yield path, "must be a mapping of answers where servers differ; did you mean `aws_profile`?"
             case "model_type" | "dict_type" | "mapping_type" | "model_attributes_type":
                 yield path, f"must be a mapping (key: value), not {_what(each['input'])}"
             case "list_type" | "tuple_type":
