@@ -15,7 +15,6 @@ from collections.abc import Awaitable, Iterable
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
-from email.utils import parsedate_to_datetime
 from typing import Protocol
 
 import anyio
@@ -25,6 +24,7 @@ from conformance.check import Case, Check
 from conformance.exchange import Ending, Exchange, How, Wait
 from conformance.guard import Guard, Leak
 from conformance.judgement import Evidence
+from conformance.patience import ATTEMPTS, patience
 from conformance.plan import plan
 from conformance.probe import Chain, Probe
 from conformance.reading.json import ABSENT, NotJSON, Value, parse
@@ -33,10 +33,6 @@ from conformance.target import Limits
 
 USAGE = re.compile(rb'"usage"\s*:\s*(\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\})')
 """A member `usage` with an object, in which there may be others."""
-ATTEMPTS = 3
-"""Times that a request answered by 429 or 503 is sent, waiting in between as the server asks."""
-PAUSE = 1.0
-"""Seconds waited where such an answer does not say how long."""
 
 
 class Transport(Protocol):
@@ -107,26 +103,6 @@ class Lanes:
                 go.set_result(None)
                 return
         self._free += 1
-
-
-def patience(x: Exchange, longest: float) -> float | None:
-    """Seconds to wait before the request is sent again; None where it should not be, or the server asks for too long."""
-    if x.status not in (429, 503):
-        return None
-    said = (x.header("retry-after") or "").strip()
-    try:
-        seconds = float(said or PAUSE)
-    except ValueError:
-        seconds = _until(said, x.at)
-    return seconds if 0 <= seconds <= longest else None
-
-
-def _until(date: str, now: float) -> float:
-    """Seconds from now to a date as HTTP writes it; the usual pause where it is none."""
-    try:
-        return max(0.0, parsedate_to_datetime(date).timestamp() - now)
-    except (ValueError, OverflowError):
-        return PAUSE
 
 
 def spent(x: Exchange) -> Value:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from conformance.mistake import Mistake
 from conformance.prepare import BASELINE, prepare, quieten
 from conformance.report.diff import Comparison
 from conformance.report.run import read
-from conformance.session import QUICK, exit_code
+from conformance.session import WAITS, exit_code
 from conformance.terminal import BESIDE, CATEGORIES, Waiting, summarise
 
 FACTS = "conformance"
@@ -96,10 +97,11 @@ def pytest_collect_directory(path: Path, parent: pytest.Collector) -> pytest.Col
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """The quick profile leaves out what waits on purpose."""
-    if session_of(config).profile != QUICK:
+    """The quick profile leaves out what waits on purpose, and all but the full one what takes minutes."""
+    patience = WAITS.get(session_of(config).profile, math.inf)
+    slow = [item for item in items if isinstance(item, CheckItem) and item.check.waits > patience]
+    if not slow:
         return
-    slow = [item for item in items if isinstance(item, CheckItem) and item.check.waits]
     config.hook.pytest_deselected(items=slow)
     items[:] = [item for item in items if item not in slow]
 

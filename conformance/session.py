@@ -39,7 +39,9 @@ REPORTS = "reports"
 
 QUICK, STANDARD = "quick", "standard"
 PROFILES = {QUICK: 0.25, STANDARD: 1.0, "full": 4.0}
-"""How many of the examples that a check asks for are drawn. `quick` also leaves out what waits on purpose."""
+"""How many of the examples that a check asks for are drawn."""
+WAITS = {QUICK: 0.0, STANDARD: 30.0}
+"""Seconds that a check may wait on purpose, where there is a bound: `quick` has no time, and only `full` has minutes."""
 
 Progress = Callable[[str], None]
 """Told what is being waited for, a few times a second; "" when there is nothing more to wait for."""

@@ -23,6 +23,8 @@ LEGAL = {name: one for name, one in faults().items() if one.legal}
 DIVERGENCES = {one["id"]: one for one in yaml.safe_load((fixtures() / "divergences.yaml").read_text(encoding="utf-8"))}
 NOT_AT_HOME = {
     "errors.busy-says-when": Kind.UNWITNESSED,  # it is never overloaded
+    "errors.timeouts-are-told": Kind.UNWITNESSED,  # nor too slow
+    "timing.answers-of-minutes-arrive": Kind.UNWITNESSED,
     "usage.thoughts-are-counted-streamed": Kind.UNWITNESSED,  # it does not think
     "stream.thoughts-come-first": Kind.UNWITNESSED,
     "models.slashes-in-ids-do-no-harm": Kind.UNWITNESSED,  # its model has a plain name

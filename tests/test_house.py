@@ -15,7 +15,7 @@ FLOORS: dict[int, str] = {
     2: "probe quantity reading.message",
     3: "reading.calls exchange finding target reference.answer",
     4: "probes.* check guard curl refusal verdict configuration.*",
-    5: "recording judgement checks.*",
+    5: "patience recording judgement checks.*",
     6: "har plan report.* search transport.*",
     7: "collector estimate reference.*",
     8: "golden.* matrix trial coverage",

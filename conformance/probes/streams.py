@@ -32,6 +32,12 @@ LONG = chat("Say hello. " + "a b c d e f g h i j k l m n o p q r s t u v w x y z
 """A prompt of at least 1,170 tokens for any tokenizer: OpenAI caches prompts from 1,024 on."""
 LONG_USAGE = streamed(LONG, include_usage=True)
 
+MINUTES = chat("Count to two thousand in words, one number a line, and leave none out", max_completion_tokens=4000)
+"""An answer that takes more than a minute where fewer than sixty tokens a second are made."""
+MINUTES_STREAMED = streamed(MINUTES)
+ABANDONED = MINUTES_STREAMED.asking(max_completion_tokens=1500)
+"""An answer that is long enough to be felt where it is made although the client hung up."""
+
 LOGPROBS = chat(temperature=0, logprobs=True)
 LOGPROBS_STREAMED = streamed(LOGPROBS)
 TWO = chat(temperature=1, n=2)

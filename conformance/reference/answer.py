@@ -70,8 +70,9 @@ class Answer:
     events: list[Event] | None = None
     after: float = 0.0
     """Seconds before the status line."""
-    ending: Literal["close", "drop", "hang"] = "close"
-    """After the last byte: end the body, break the connection, or neither end it nor send more."""
+    ending: Literal["close", "drop", "hang", "repeat"] = "close"
+    """After the last byte: end the body, break the connection, neither end it nor send more, or send the last piece again and
+    again."""
 
     @property
     def chunks(self) -> list[dict[str, Any]]:

@@ -24,6 +24,8 @@ Send = Callable[[Message], Awaitable[None]]
 
 _BREATH = 32
 """After so many events without a pause, other requests get a turn."""
+_AGAIN = 0.002
+"""Seconds between the pieces of a stream that never ends: it is to be endless, not to keep a processor busy."""
 _DRAINED = 4
 """A body over the limit is still read, and thrown away, up to so many times the limit: a client that is cut off while
 it sends cannot read why."""
@@ -112,7 +114,7 @@ class App:
     async def _send(self, answer: Answer, head: bool, receive: Receive, send: Send) -> None:
         """Send an answer as it asks to be sent."""
         pieces = list(answer.pieces())
-        waits = answer.after > 0 or answer.ending == "hang" or any(after > 0 for after, _ in pieces)
+        waits = answer.after > 0 or answer.ending in ("hang", "repeat") or any(after > 0 for after, _ in pieces)
         gone = asyncio.create_task(self._gone(receive)) if waits else None
         try:
             if gone is not None and await _over(gone, answer.after):
@@ -130,6 +132,8 @@ class App:
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
             if answer.ending == "hang" and gone is not None:
                 await gone
+            while answer.ending == "repeat" and gone is not None and pieces and not await _over(gone, _AGAIN):
+                await send({"type": "http.response.body", "body": pieces[-1][1], "more_body": True})
         finally:
             if gone is not None:
                 gone.cancel()

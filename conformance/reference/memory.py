@@ -6,21 +6,26 @@ For tests and for the kill matrix, where hundreds of faulty servers are asked hu
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from urllib.parse import unquote
 
 from conformance.check import Check
-from conformance.exchange import Chunk, Ending, Exchange, How
+from conformance.exchange import Chunk, Ending, Exchange, How, Wait
 from conformance.finding import Outcome
 from conformance.judgement import Evidence, judge
+from conformance.patience import ATTEMPTS, patience
 from conformance.plan import plan
 from conformance.probe import Probe
 from conformance.reference.answer import Answer, Request, Respond
 from conformance.search import draw
+from conformance.target import Limits
 
 Ask = Callable[[Probe], Exchange]
 
 PATIENCE = 120.0
 """Seconds after which this client gives up on a server that neither answers nor closes."""
+REPEATS = 2000
+"""Times that this client reads the last piece of a stream that never ends, before it gives up."""
 
 
 def request_of(probe: Probe, key: str, model: str) -> Request:
@@ -62,6 +67,10 @@ def exchange_of(probe: Probe, answer: Answer, at: float = 0.0, model: str = "") 
             phase = "linger" if done else "idle"
             ending = Ending(How.TIMED_OUT, phase, "the server neither sent more nor closed")
             clock += PATIENCE
+        elif answer.ending == "repeat" and chunks:
+            chunks.append(Chunk(PATIENCE, chunks[-1].data * REPEATS))
+            ending = Ending(How.TIMED_OUT, "total", f"not complete in {PATIENCE:g} s")
+            clock = PATIENCE
     if probe.method == "HEAD":
         chunks = []
     return Exchange(probe, "memory", at, answer.status, headers, tuple(chunks), ending, answered, clock, model=model)
@@ -74,10 +83,19 @@ def asking(respond: Respond, key: str, model: str, now: float = 0.0) -> Ask:
 
     def ask(probe: Probe) -> Exchange:
         if probe.key not in exchanges:
-            sent = request_of(probe, key, model)
-            answer = respond(Request(sent.method, sent.path, sent.headers, sent.body, memory))
-            exchanges[probe.key] = exchange_of(probe, answer, now, model)
+            exchanges[probe.key] = carried(probe)
         return exchanges[probe.key]
+
+    def carried(probe: Probe) -> Exchange:
+        """Sent as often as the collector would; its waits take no time here."""
+        sent, waits = request_of(probe, key, model), list[Wait]()
+        while True:
+            answer = respond(Request(sent.method, sent.path, sent.headers, sent.body, memory))
+            x = exchange_of(probe, answer, now, model)
+            seconds = patience(x, Limits().retry_after)
+            if seconds is None or len(waits) == ATTEMPTS - 1:
+                return replace(x, waits=tuple(waits)) if waits else x
+            waits.append(Wait(x.status or 0, seconds))
 
     return ask
 
