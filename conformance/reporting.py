@@ -9,6 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from conformance.deviations import marked
 from conformance.exchange import Exchange
 from conformance.finding import Kind
 from conformance.parameters import Standing, table
@@ -92,7 +93,7 @@ class Book:
 
 
 def ruled(run: Run, today: date | None = None) -> Run:
-    """A run with the verdicts of its own waivers and strictness."""
+    """A run with the verdicts of its own waivers and strictness, and with what is documented of its kind of target."""
     day = today or datetime.now(UTC).date()
 
     def one(kind: Kind, level: Level, waiver: Waiver | None) -> tuple[str, str]:
@@ -102,4 +103,4 @@ def ruled(run: Run, today: date | None = None) -> Run:
         verdict = rule(kind, level, waived, strict=run.header.strict, today=day)
         return verdict.ruling.value, verdict.because
 
-    return run.ruled(one)
+    return marked(run.ruled(one))

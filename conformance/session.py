@@ -17,6 +17,7 @@ from pathlib import Path
 
 from conformance.check import Case, Check
 from conformance.collector import Gathered
+from conformance.deviations import claims, deviations
 from conformance.estimate import estimate, scaled
 from conformance.exchange import How
 from conformance.finding import Kind, Outcome
@@ -24,6 +25,7 @@ from conformance.golden.recorder import Recorder
 from conformance.golden.sets import GoldenSet
 from conformance.judgement import Evidence, judge
 from conformance.report.legible import legible
+from conformance.report.run import read
 from conformance.search import draw, shrink
 from conformance.target import Target
 from conformance.trial import CouldNotTest, Trial, now, opened, versions
@@ -205,6 +207,7 @@ class Session:
         seconds = time.perf_counter() - self._begun if self._begun else 0.0
         for name, trial in self.trials.items():
             if finished:
+                trial.note_claims(claims(read(trial.directory)) if trial.kind in deviations() else ())
                 trial.end(self._counts[name], exit_code(self._counts[name], 0), seconds)
         self._stack.close()
 

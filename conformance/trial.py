@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
@@ -24,6 +24,7 @@ from conformance.guard import Guard, guard_of
 from conformance.mistake import Mistake
 from conformance.probes.chat import HELLO, get
 from conformance.recording import RUN, Recording, RunLog, lines_of
+from conformance.report.claims import Claim
 from conformance.report.legible import legible
 from conformance.secret import Secret
 from conformance.target import OPENAI, Price, Target, Waiver
@@ -132,6 +133,11 @@ class Trial:
     def note(self, check: Check, outcome: Outcome) -> None:
         """Write an outcome down."""
         self.log.outcome({"target": self.name, **described(check)}, outcome)
+
+    def note_claims(self, claims: Iterable[Claim]) -> None:
+        """Write down what the run says of the documented deviations of its kind of target."""
+        for claim in claims:
+            self.log.note("deviation", {"target": self.name, **claim.to_json()})
 
     def end(self, counts: Mapping[str, int], exit_code: int, seconds: float) -> None:
         """Write the footer of the run."""

@@ -20,6 +20,7 @@ from markupsafe import Markup, escape
 
 from conformance.finding import Finding, Kind
 from conformance.reading.json import ABSENT
+from conformance.report.claims import Claim, tally
 from conformance.report.diff import Row, Sides, side_by_side
 from conformance.report.digest import Lookup, by_message, in_words, losses, standing
 from conformance.report.legible import legible, legible_lines, listed, number_of, value_text, where
@@ -71,6 +72,8 @@ class Side:
     elsewhere: tuple[tuple[str, str], ...]
     """(anchor, words) of exchanges that are shown somewhere else on the page, or not at all (no anchor)."""
     only: bool
+    documented: tuple[Claim, ...] = ()
+    """What the vendor documents that this bears out."""
 
 
 @dataclass(frozen=True)
@@ -152,6 +155,7 @@ def render(runs: Sequence[Run], exchange: Lookup, parameters: Parameters = ()) -
             targets=[_target(run, legible(name, 60)) for run, name in zip(runs, sides.names, strict=True)],
             sections=sections,
             parameters=parameters,
+            claims=[(name, run.claims, tally(run.claims)) for run, name in zip(runs, sides.names, strict=True)],
             first=_first(sections),
             rulings=[one for one in RULINGS if any(run.counts[one] for run in runs)],
             lost=[(name, losses(run, exchange)) for run, name in zip(runs, sides.names, strict=True)],
@@ -267,6 +271,7 @@ def _side(sides: Sides, place: int, result: Result, shelf: Shelf) -> Side:
         panels=panels,
         elsewhere=elsewhere,
         only=result.check in sides.unique[place],
+        documented=result.documented,
     )
 
 

@@ -14,6 +14,7 @@ from html import escape
 
 from conformance.finding import Finding
 from conformance.reading.json import ABSENT
+from conformance.report.claims import BY_THE_VENDOR, Seen, tally
 from conformance.report.diff import Row, Sides, side_by_side
 from conformance.report.digest import Lookup, by_message, by_reason, exchanges_of, in_words, losses, resend, standing
 from conformance.report.legible import legible, legible_lines, listed, number_of, value_text, where
@@ -81,6 +82,7 @@ def _page(sides: Sides, lookup: Lookup, detail: Detail) -> str:
     for place in range(len(sides.runs)):
         parts += _lost(sides, place, lookup, detail)
         parts += _rest(sides, place, detail)
+        parts += _claims(sides, place, detail)
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -202,7 +204,7 @@ def _failure(sides: Sides, row: Row, lookup: Lookup, detail: Detail) -> str:
     body = []
     if told.source and detail.places:
         name = ", ".join(part for part in (told.source.source, told.source.section) if part)
-        link = f" <{told.source.url}>" if re.fullmatch(r"https://[\w./#?=&%~+-]+", told.source.url) else ""
+        link = f" {_link(told.source.url)}".rstrip()
         body.append(f"> {plain(told.source.quote, 600)}\n>\n> {plain(name, 200)}{link}")
     for place in places:
         result = row.results[place]
@@ -224,6 +226,7 @@ def _result(sides: Sides, place: int, result: Result, lookup: Lookup, detail: De
         times = f" ({len(findings)} times)" if len(findings) > 1 else ""
         lines.append(f"- {code(message, 300)}{times}")
         lines += [f"  - {_place(finding, detail)}" for finding in findings[: detail.places]]
+    lines += [f"- {BY_THE_VENDOR}: {code(claim.quote, 300)} {_link(claim.url)}" for claim in result.documented]
     parts.append("\n".join(lines))
     for x in exchanges_of(run, result, lookup, most=1) if result.findings else ():
         if detail.commands:
@@ -257,7 +260,8 @@ def _minor(sides: Sides, detail: Detail) -> list[str]:
             result = row.results[guilty[0]]
             finding = result.findings[0] if result and result.findings else None
             said = f": {code(finding.message, 200)}, {_place(finding, detail)}" if finding and detail.places else ""
-            lines.append(f"- **{plain(row.check)}**{at} {plain(row.told.title, 200)}{said}")
+            vendor = f", {BY_THE_VENDOR}" if result and result.documented else ""
+            lines.append(f"- **{plain(row.check)}**{at} {plain(row.told.title, 200)}{said}{vendor}")
         title = f"{ruling.capitalize()}: {number_of(len(rows), 'requirement')} ({what})"
         parts.append(folded(title, "\n".join(lines + _more(len(rows), detail))))
     return parts
@@ -272,6 +276,26 @@ def _lost(sides: Sides, place: int, lookup: Lookup, detail: Detail) -> list[str]
         ids = listed((code(result.check) for result in loss.results), min(detail.rows, 30))
         lines.append(f"- {number_of(len(loss.results), 'check')} had no evidence: {code(loss.what, 300)}: {ids}")
     return [f"### Could not be tested at {plain(sides.names[place], 60)}", "\n".join(lines + _more(len(found), detail))]
+
+
+def _link(url: str) -> str:
+    """The address as a link, where it is one that may be followed."""
+    return f"<{url}>" if re.fullmatch(r"https://[\w./#?=&%~+-]+", url) else ""
+
+
+def _claims(sides: Sides, place: int, detail: Detail) -> list[str]:
+    """What the vendor documents of such a target, and whether it was seen so."""
+    told = sorted(sides.runs[place].claims, key=lambda claim: list(Seen).index(claim.seen))
+    if not told:
+        return []
+    of = f" of {html(sides.names[place], 60)}" if len(sides.runs) > 1 else ""
+    lines = [
+        f"- **{claim.seen}**: {code(claim.about, 80)}, {code(claim.quote, detail.width)} {_link(claim.url)}"
+        + (f"; {plain(claim.found, 200)}" if claim.found else "")
+        for claim in told[: detail.rows]
+    ]
+    title = f"Documented deviations{of}: {tally(told)} (no verdict)"
+    return [folded(title, "\n".join(lines + _more(len(told), detail)))]
 
 
 def _rest(sides: Sides, place: int, detail: Detail) -> list[str]:

@@ -18,6 +18,7 @@ from typing import Any
 from conformance.finding import Finding, Kind, Outcome
 from conformance.mistake import Mistake
 from conformance.recording import RUN, VERSION, lines_of, outcome_from_json
+from conformance.report.claims import Claim
 from conformance.requirement import Level, Reference
 from conformance.target import Waiver
 
@@ -91,6 +92,8 @@ class Result:
     ruling: str = ""
     """One of RULINGS; "" before `Run.ruled`."""
     because: str = ""
+    documented: tuple[Claim, ...] = ()
+    """What the vendor documents that this violation bears out."""
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -124,6 +127,8 @@ class Run:
     """What could not be read, where somebody chose to go on without it."""
     notes: tuple[Mapping[str, Any], ...] = ()
     """Lines of other types, as they are."""
+    claims: tuple[Claim, ...] = ()
+    """What the vendor documents of such a target, and whether it was seen."""
 
     @property
     def target(self) -> str:

@@ -22,6 +22,7 @@ from rich.text import Text
 from conformance.exchange import Exchange
 from conformance.finding import Finding
 from conformance.reading.json import ABSENT
+from conformance.report.claims import BY_THE_VENDOR, Seen, tally
 from conformance.report.diff import Row, Sides, side_by_side
 from conformance.report.digest import (
     Lookup,
@@ -106,6 +107,8 @@ def summary(console: Console, runs: Sequence[Run], *, exchange: Lookup, verbose:
         _lost(page, run, sides.names[place])
     for place, run in enumerate(runs):
         _rest(page, run, sides.names[place], several=len(runs) > 1)
+    for place, run in enumerate(runs):
+        _claims(page, run, sides.names[place], several=len(runs) > 1)
     _result(page, sides)
 
 
@@ -165,6 +168,7 @@ def _failure(page: Page, sides: Sides, place: int, result: Result) -> None:
         times = f" ({len(findings)} times)" if len(findings) > 1 else ""
         labelled(page, [("finding", Text(page.writable(legible(message) + times), "bold"))])
         places(page, findings)
+    labelled(page, [("vendor", Text(page.writable(legible(claim.sentence)))) for claim in result.documented])
     exchanges = exchanges_of(run, result, page.lookup, most=0 if page.verbose else 1)
     for x in exchanges if result.findings else ():
         page.command(run, x)
@@ -231,6 +235,8 @@ def _brief(page: Page, sides: Sides, row: Row, ruling: str) -> None:
         before = f"{first['at']}: " if first["at"] else ""
         times = f" ({len(findings)} times)" if len(findings) > 1 else ""
         page.say(before + "; ".join([legible(message) + times, *facts]), indent=4)
+    for claim in dict.fromkeys(claim for _, result in guilty for claim in result.documented):
+        page.say(legible(claim.sentence if brief or page.verbose else BY_THE_VENDOR), indent=4)
     if told.remedy and (brief or page.verbose):
         page.say(f"remedy: {legible(told.remedy)}", "green", 4)
     for place, result in guilty if page.verbose else ():
@@ -268,6 +274,23 @@ def _rest(page: Page, run: Run, name: str, *, several: bool) -> None:
         page.head(f"waived{at}: {run.counts['waived']}", STYLES["waived"])
         for result in run.of("waived"):
             page.say(f"{legible(result.check)}: {waived_by(result)}", STYLES["waived"])
+
+
+def _claims(page: Page, run: Run, name: str, *, several: bool) -> None:
+    """What the vendor documents of such a target, and whether it was seen so. No verdict follows."""
+    if not run.claims:
+        return
+    at = f" of {legible(name)}" if several else ""
+    page.head(f"documented deviations{at}: {tally(run.claims)} (no verdict)", "dim bold")
+    for seen in Seen:
+        told = [claim for claim in run.claims if claim.seen is seen]
+        if told and not page.verbose and seen is not Seen.NOT_SEEN:
+            page.say(f"{seen}: {legible(listed((claim.about for claim in told), 12))}", "dim")
+            continue
+        for claim in told:
+            instead = f"; {claim.found}" if claim.found else ""
+            page.say(legible(f'{seen}: {claim.about} ("{claim.quote}"){instead}'))
+            page.say(legible(claim.url), "dim", 4)
 
 
 def waived_by(result: Result) -> str:
