@@ -11,7 +11,7 @@ import pytest
 
 from conformance.baseline import beside
 from conformance.check import Check
-from conformance.items import CHECKS, GOLDEN, HOUSE, CheckDirectory, CheckFile, CheckItem, session_key, session_of
+from conformance.items import CHECKS, HOUSE, CheckDirectory, CheckFile, CheckItem, session_key, session_of
 from conformance.mistake import Mistake
 from conformance.prepare import BASELINE, prepare, quieten
 from conformance.report.diff import Comparison
@@ -75,10 +75,10 @@ def begin(config: pytest.Config) -> None:
 def pytest_collect_file(
     file_path: Path, parent: pytest.Collector
 ) -> Generator[None, list[pytest.Collector], list[pytest.Collector]]:
-    """Shipped checks, `check_*.py` of somebody's own, and golden sets are files of checks and not Python tests."""
+    """Shipped checks, `check_*.py` of somebody's own, golden sets and traffic are files of checks and not Python tests."""
     others = yield
-    if file_path in session_of(parent.config).golden:
-        return [CheckFile.from_parent(parent, path=file_path, nodeid=f"{HOUSE}/{GOLDEN}")]
+    if (made := session_of(parent.config).made.get(file_path)) is not None:
+        return [CheckFile.from_parent(parent, path=file_path, nodeid=f"{HOUSE}/{made.room}")]
     if file_path.suffix != ".py":
         return others
     if file_path.parent == CHECKS:

@@ -13,7 +13,6 @@ import pytest
 
 from conformance.check import Check, load, shipped
 from conformance.finding import Kind, Outcome, shown
-from conformance.golden.checks import checks_of
 from conformance.session import Session
 from conformance.target import Target
 from conformance.verdict import Ruling, Verdict
@@ -21,8 +20,8 @@ from conformance.verdict import Ruling, Verdict
 CHECKS = Path(__file__).parent / "checks"
 HOUSE = "conformance"
 """What the node ids of shipped checks begin with, wherever the package is installed."""
-GOLDEN = "golden"
-"""What follows in the node ids of golden checks, whichever file they come from."""
+GOLDEN, TRAFFIC = "golden", "traffic"
+"""What follows in the node ids of checks that are made from a file of data, whichever file it is."""
 
 
 session_key = pytest.StashKey[Session]()
@@ -62,9 +61,9 @@ class CheckFile(pytest.File):
                 )
 
     def checks(self) -> Iterable[Check]:
-        """Shipped ones, or somebody's own, or those that a golden set makes."""
-        if (golden := session_of(self.config).golden.get(self.path)) is not None:
-            return checks_of(golden)
+        """Shipped ones, or somebody's own, or those that are made from a file of data."""
+        if (made := session_of(self.config).made.get(self.path)) is not None:
+            return made.checks
         return shipped()[self.path.stem] if self.path.parent == CHECKS else load(self.path)
 
 

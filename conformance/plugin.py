@@ -44,6 +44,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="NAME",
         help="compare answers with this golden set as well: `openai`, one of golden/ beside targets.yaml, or a file",
     )
+    group.addoption(
+        "--traffic",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="send an application's own requests as well: a HAR, or a line of JSON for each request",
+    )
     group.addoption("--record-golden", metavar="NAME", help="write what the target answers as golden/NAME.yaml")
 
 
@@ -66,5 +73,7 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(hooks, "conformance-hooks")
     elif config.option.baseline:
         raise pytest.UsageError("--baseline is what a target is compared with: add --target NAME")
-    elif config.option.golden or config.option.record_golden:
-        raise pytest.UsageError("--golden and --record-golden compare and record a target's answers: add --target NAME")
+    elif config.option.golden or config.option.record_golden or config.option.traffic:
+        raise pytest.UsageError(
+            "--golden, --record-golden and --traffic are about a target's answers: add --target NAME"
+        )

@@ -17,11 +17,13 @@ from conformance.golden.reading import find as find_golden
 from conformance.golden.recorder import OPTION as RECORD
 from conformance.golden.recorder import recorder
 from conformance.golden.sets import GoldenSet
-from conformance.items import CHECKS, GOLDEN, HOUSE
+from conformance.items import CHECKS, GOLDEN, HOUSE, TRAFFIC
 from conformance.mistake import Mistake, nearest
 from conformance.requirement import Level
-from conformance.session import REPORTS, Session
+from conformance.session import REPORTS, Made, Session
 from conformance.target import Target, check_waivers
+from conformance.traffic.checks import checks_of as checks_of_traffic
+from conformance.traffic.reading import read as read_traffic
 from conformance.trial import versions
 
 BASELINE = pytest.StashKey[Baseline]()
@@ -48,16 +50,17 @@ def prepare(config: pytest.Config) -> Session:
         config.stash[BASELINE] = baseline
         if isinstance(baseline, Asked) and baseline.target not in targets:
             targets.append(baseline.target)
-    golden = _golden(config, targets, base, [baseline.golden] if isinstance(baseline, Golden) else [])
+    also = [baseline.golden] if isinstance(baseline, Golden) else []
+    made = _golden(config, targets, base, also) | _traffic(config)
     checks = [*catalogue().values(), *(check for path in own for check in load(path))]
-    checks += [check for one in golden.values() for check in checks_of(one)]
+    checks += [check for one in made.values() for check in one.checks]
     for target in targets:
         check_waivers(target, {check.id for check in checks} | _golden_ids(target, base))
     for mark in sorted({level.value.lower() for level in Level} | {check.area for check in checks}):
         config.addinivalue_line("markers", f"{mark}: checks of this level or area")
     if baseline is not None:
         check_common(baseline, targets, {check.id for check in checks}, versions()["suite"])
-    _collect(config, own, golden)
+    _collect(config, own, made)
     if not any(arg.startswith("-r") for arg in config.invocation_params.args):
         config.option.reportchars = "N"  # the summary lists what was skipped, and why
     wanted = config.option.record_golden
@@ -67,14 +70,14 @@ def prepare(config: pytest.Config) -> Session:
         reports,
         strict=bool(config.option.strict),
         profile=config.option.profile,
-        golden=golden,
+        made=made,
         recorder=asked,
         baseline=baseline.name if isinstance(baseline, Asked) else "",
     )
 
 
-def _golden(config: pytest.Config, targets: list[Target], base: Path, also: list[GoldenSet]) -> dict[Path, GoldenSet]:
-    """The golden sets that are asked for, by their files."""
+def _golden(config: pytest.Config, targets: list[Target], base: Path, also: list[GoldenSet]) -> dict[Path, Made]:
+    """The checks of the golden sets that are asked for, by their files."""
     if config.option.record_golden and (len(targets) > 1 or getattr(config.option, "dist", "no") != "no"):
         raise Mistake("a golden set is recorded from one target, without -n", where=RECORD)
     here = config.invocation_params.dir
@@ -84,6 +87,17 @@ def _golden(config: pytest.Config, targets: list[Target], base: Path, also: list
     for golden in found.values():
         if (other := by_name[golden.name]) is not golden:
             raise Mistake(f"there is another golden set of this name: {other.path}", where=str(golden.path))
+    return {path: Made(GOLDEN, checks_of(golden)) for path, golden in found.items()}
+
+
+def _traffic(config: pytest.Config) -> dict[Path, Made]:
+    """The checks of the requests that an application sent, by their files."""
+    found: dict[Path, Made] = {}
+    for name in config.option.traffic:
+        path = (config.invocation_params.dir / name).resolve()
+        found[path] = Made(TRAFFIC, checks_of_traffic(read_traffic(path)))
+    if len(found) > 1:
+        raise Mistake("one file of traffic at a time", where="--traffic", fix="put the lines of both into one file")
     return found
 
 
@@ -94,21 +108,31 @@ def _golden_ids(target: Target, base: Path) -> set[str]:
     return {check.id for golden in available(base) for check in checks_of(golden)}
 
 
-def _collect(config: pytest.Config, own: list[Path], golden: Mapping[Path, GoldenSet]) -> None:
+def _collect(config: pytest.Config, own: list[Path], made: Mapping[Path, Made]) -> None:
     """The shipped checks where no path was given; their node ids understood where one was."""
     if config.args_source is not pytest.Config.ArgsSource.ARGS:
-        config.args = [str(CHECKS), *map(str, own), *map(str, golden)]
+        config.args = [str(CHECKS), *map(str, own), *map(str, made)]
         return
-    chosen = [arg for arg in config.args if arg.split("::")[0].rstrip("/") == f"{HOUSE}/{GOLDEN}"]
+    rooms = {f"{HOUSE}/{room}": room for room in (GOLDEN, TRAFFIC)}
+    chosen = [arg for arg in config.args if arg.split("::")[0].rstrip("/") in rooms]
     config.args = [_located(config, arg) for arg in config.args if arg not in chosen]
     if not chosen:
-        config.args += map(str, golden)
+        config.args += map(str, made)
     for arg in chosen:
-        _, colons, rest = arg.partition("::")
-        sets = [one for one in golden.values() if not rest or rest.startswith(f"{GOLDEN}.{one.name}.")]
-        if not sets:
-            raise Mistake(f"`{arg}` is of no golden set in this run; add --golden NAME")
-        config.args += [f"{one.path}{colons}{rest}" for one in sets]
+        place, colons, rest = arg.partition("::")
+        room = rooms[place.rstrip("/")]
+        files = [path for path, one in made.items() if one.room == room and _has(one, rest)]
+        if not files:
+            what = {GOLDEN: "of no golden set in this run; add --golden NAME"}.get(
+                room, "not in this run; add --traffic FILE"
+            )
+            raise Mistake(f"`{arg}` is {what}")
+        config.args += [f"{path}{colons}{rest}" for path in files]
+
+
+def _has(made: Made, item: str) -> bool:
+    """Whether one of the checks is the one that a node id names; any is where it names none."""
+    return not item or any(item.split("[")[0] == check.id for check in made.checks)
 
 
 def _located(config: pytest.Config, arg: str) -> str:

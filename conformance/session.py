@@ -22,7 +22,6 @@ from conformance.estimate import estimate, scaled
 from conformance.exchange import How
 from conformance.finding import Kind, Outcome
 from conformance.golden.recorder import Recorder
-from conformance.golden.sets import GoldenSet
 from conformance.judgement import Evidence, judge
 from conformance.report.legible import legible
 from conformance.report.run import read
@@ -45,6 +44,15 @@ PROFILES = {QUICK: 0.25, STANDARD: 1.0, "full": 4.0}
 WAITS = {QUICK: 0.0, STANDARD: 30.0}
 """Seconds that a check may wait on purpose, where there is a bound: `quick` has no time, and only `full` has minutes."""
 
+
+@dataclass(frozen=True)
+class Made:
+    """Checks made from a file of data, and the room of node ids that they live in."""
+
+    room: str
+    checks: tuple[Check, ...]
+
+
 Progress = Callable[[str], None]
 """Told what is being waited for, a few times a second; "" when there is nothing more to wait for."""
 
@@ -58,8 +66,8 @@ class Session:
     strict: bool = False
     profile: str = STANDARD
     progress: Progress = lambda line: None
-    golden: Mapping[Path, GoldenSet] = field(default_factory=dict)
-    """Sets that answers are compared with, by their files."""
+    made: Mapping[Path, Made] = field(default_factory=dict)
+    """Checks made from golden sets and from traffic, by their files."""
     recorder: Recorder | None = None
     baseline: str = ""
     """The target that is asked only so that the others can be compared with it: its verdicts are not this run's."""
