@@ -6,17 +6,28 @@ Exit codes: 0 done, 1 something is not as it should be, 4 the command or a file 
 from __future__ import annotations
 
 import argparse
+import importlib
 import os
 import sys
 from collections.abc import Sequence
 from typing import Any
 
-from conformance.commands import checks, coverage, har, matrix, report, serve, servers, show, targets
 from conformance.commands.common import CLEAN, COULD_NOT, USAGE, Run
 from conformance.mistake import Mistake
 
-COMMANDS = (checks, targets, coverage, serve, matrix, har, report, show, servers)
-"""In the order in which `--help` lists them."""
+COMMANDS = (
+    "checks",
+    "targets",
+    "coverage",
+    "serve",
+    "matrix",
+    "har",
+    "report",
+    "show",
+    "migration",
+    "servers",
+)
+"""Modules of `conformance.commands`, in the order in which `--help` lists them."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -59,8 +70,8 @@ def parser() -> argparse.ArgumentParser:
         one.set_defaults(run=run)
         return one
 
-    for module in COMMANDS:
-        module.add(command)
+    for name in COMMANDS:
+        importlib.import_module(f"conformance.commands.{name}").add(command)
     return whole
 
 

@@ -23,6 +23,9 @@ ANY = "any"
 BY_PARAMETER = ("parameters", "sampling")
 """Areas whose checks are each about some request parameters."""
 
+SPOKEN_FOR = frozenset({"messages", "model", "response_format"})
+"""Request parameters that are no needs of their own: every request has them, or what is in them shows the need."""
+
 
 @dataclass(frozen=True)
 class Feature:
@@ -31,6 +34,7 @@ class Feature:
     name: str
     says: str
     areas: tuple[str, ...] = ()
+    checks: tuple[str, ...] = ()
     capability: str = ""
     members: Mapping[str, Any] = field(default_factory=dict)
     parts: tuple[str, ...] = ()
@@ -47,6 +51,7 @@ def features() -> dict[str, Feature]:
             name,
             one["says"],
             tuple(one.get("areas", ())),
+            tuple(one.get("checks", ())),
             one.get("capability", ""),
             one.get("members", {}),
             tuple(one.get("parts", ())),
@@ -55,7 +60,8 @@ def features() -> dict[str, Feature]:
         )
         for name, one in data.items()
     }
-    for parameter in coverage().signs:
+    spoken_for = {member for one in found.values() for member in one.members} | SPOKEN_FOR
+    for parameter in (entry.id for entry in coverage().parameters if entry.id not in spoken_for):
         found.setdefault(
             parameter, Feature(parameter, f"The request parameter `{parameter}`", members={parameter: ANY})
         )
@@ -106,6 +112,9 @@ def _further(body: Mapping[str, Any]) -> Iterator[str]:
     wanted = body.get("response_format")
     if isinstance(wanted, dict):
         yield from {"json_schema": ("structured",), "json_object": ("json-mode",)}.get(str(wanted.get("type")), ())
+    choice = body.get("tool_choice")
+    if isinstance(choice, dict) and choice.get("type") == "allowed_tools":
+        yield "allowed-tools"
     tools = [one for one in body.get("tools") or () if isinstance(one, dict)]
     if any(one.get("type") == "custom" for one in tools):
         yield "custom-tools"
@@ -118,9 +127,18 @@ def _further(body: Mapping[str, Any]) -> Iterator[str]:
 def about(result: Result) -> frozenset[str]:
     """The features that a check is about, by its area and by what it requires of a target."""
     known = features()
-    by_area = {one.name for one in known.values() if result.area in one.areas}
+    by_area = {one.name for one in known.values() if result.area in one.areas or result.check in one.checks}
     by_capability = {one.name for one in known.values() if one.capability and one.capability in result.requires}
     return frozenset(by_area | by_capability)
+
+
+def mainly(result: Result, needs: frozenset[str]) -> tuple[str, ...]:
+    """The needed features that a check says most about: narrow ones before whole areas, any before what everybody needs."""
+    known = features()
+    wanted = [known[name] for name in known if name in about(result) & needs]
+    narrow = [one.name for one in wanted if not one.areas]
+    special = [one.name for one in wanted if not one.always]
+    return tuple(narrow or special or [one.name for one in wanted])
 
 
 def matters(result: Result, needs: frozenset[str]) -> bool:

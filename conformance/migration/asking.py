@@ -31,7 +31,11 @@ def checked(paths: Iterable[Path], where: str = "--report") -> list[Path]:
     found = list(paths)
     for path in found:
         if path.suffix not in FORMS:
-            raise Mistake(f"a report cannot be `{path.suffix or path.name}`", where=where, fix=f"end the name in {', '.join(FORMS)}")
+            raise Mistake(
+                f"a report cannot be `{path.suffix or path.name}`",
+                where=where,
+                fix=f"end the name in {', '.join(FORMS)}",
+            )
         if not path.parent.is_dir():
             raise Mistake(f"there is no folder {path.parent}", where=where, fix="make it, or choose another")
     return found

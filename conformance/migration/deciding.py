@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from conformance.finding import Kind
 from conformance.impact import ORDER, Impact, impact
-from conformance.needs import about, features, matters
+from conformance.needs import features, mainly, matters
 from conformance.report.diff import JUDGED, Relation, compare
 from conformance.report.digest import unfinished
 from conformance.report.run import Result, Run
@@ -38,6 +38,10 @@ class Weight(StrEnum):
     """Wrong in the same way where the application runs today: it lives with it."""
     COSMETIC = "cosmetic"
     """Nobody breaks."""
+
+
+BREAKING = (Impact.RAISES, Impact.STOPS_AGENTS, Impact.LOSES_DATA)
+"""Impacts that an application does not survive. A server that takes what it should refuse misleads, and breaks nobody."""
 
 
 @dataclass(frozen=True)
@@ -114,10 +118,10 @@ def decide(candidate: Run, baseline: Run | None, needs: frozenset[str], *, asked
         before = baseline.by_check.get(result.check) if baseline else None
         if (weight := _weight(result, before, relations.get(result.check, frozenset()), asked_for)) is not None:
             relation = _worst(relations.get(result.check, frozenset())) if baseline else ""
-            limits.append(Limit(result, before, weight, _impact(result), _for(result, needs), relation))
+            limits.append(Limit(result, before, weight, impact(result), mainly(result, needs), relation))
     limits.sort(key=lambda one: (list(Weight).index(one.weight), ORDER.index(one.impact), one.result.check))
     untested = tuple(_untested(candidate, relevant, baseline, needs))
-    tallies = tuple(_tally(name, relevant, limits) for name in features() if name in needs)
+    tallies = tuple(_tally(name, relevant, limits, needs) for name in features() if name in needs)
     tallies = tuple(one for one in tallies if one.held or one.broken or one.untested or asked_for)
     answer, because = _answer(candidate, limits, untested, tallies, asked_for)
     return Decision(
@@ -138,33 +142,23 @@ def _worst(relations: frozenset[Relation]) -> str:
     return next((one.value for one in order if one in relations), "")
 
 
-def _impact(result: Result) -> Impact:
-    return Impact.RAISES if result.outcome.kind is Kind.UNSUPPORTED else impact(result)
-
-
 def _weight(result: Result, before: Result | None, relations: frozenset[Relation], asked_for: bool) -> Weight | None:
     """What a result does to the answer; None for nothing."""
     kind, was = result.outcome.kind, before.outcome.kind if before else None
+    if kind in (Kind.VIOLATED, Kind.UNSUPPORTED) and (result.level is Level.NOTE or impact(result) is Impact.COSMETIC):
+        return Weight.COSMETIC
     if kind is Kind.UNSUPPORTED:
         if was is Kind.UNSUPPORTED:
             return Weight.BEFORE
         return Weight.BLOCKS if asked_for and result.level is Level.MUST else Weight.LIMITS
     if kind is not Kind.VIOLATED:
         return None
-    if result.level is Level.NOTE or impact(result) is Impact.COSMETIC:
-        return Weight.COSMETIC
     if result.ruling == "waived":
         return Weight.LIMITS
     if was is Kind.VIOLATED and Relation.BREAKS not in relations:
         return Weight.BEFORE if Relation.DIFFERENTLY not in relations else Weight.LIMITS
-    return Weight.BLOCKS if result.level is Level.MUST else Weight.LIMITS
-
-
-def _for(result: Result, needs: frozenset[str]) -> tuple[str, ...]:
-    """The needed features that a check is about; those that every application needs only where there is no other."""
-    every = [name for name in features() if name in about(result) & needs]
-    special = [name for name in every if not features()[name].always]
-    return tuple(special or every)
+    breaks = result.level is Level.MUST and impact(result) in BREAKING
+    return Weight.BLOCKS if breaks else Weight.LIMITS
 
 
 def _untested(
@@ -177,20 +171,20 @@ def _untested(
             groups.setdefault((result.outcome.reason or "no reason was given", errored), []).append(result)
     for (why, errored), results in sorted(groups.items(), key=lambda group: -len(group[1])):
         ids = tuple(one.check for one in results)
-        wanted = tuple(dict.fromkeys(name for one in results for name in _for(one, needs)))
+        wanted = tuple(dict.fromkeys(name for one in results for name in mainly(one, needs)))
         yield Untested(ids, why, wanted, errored and any(one.level is Level.MUST for one in results))
     if baseline is not None:
         missing = [one for check, one in baseline.by_check.items() if check not in candidate.by_check]
         missing = [one for one in missing if matters(one, needs)]
         if missing:
-            wanted = tuple(dict.fromkeys(name for one in missing for name in _for(one, needs)))
+            wanted = tuple(dict.fromkeys(name for one in missing for name in mainly(one, needs)))
             binding = any(one.level is Level.MUST for one in missing)
             yield Untested(tuple(one.check for one in missing), "the candidate was not asked", wanted, binding)
 
 
-def _tally(feature: str, relevant: Iterable[Result], limits: Iterable[Limit]) -> Tally:
-    mine = [result for result in relevant if feature in about(result)]
-    weights = [one.weight for one in limits if feature in about(one.result)]
+def _tally(feature: str, relevant: Iterable[Result], limits: Iterable[Limit], needs: frozenset[str]) -> Tally:
+    mine = [result for result in relevant if feature in mainly(result, needs)]
+    weights = [one.weight for one in limits if feature in one.needed_for]
     held = sum(1 for result in mine if result.outcome.kind is Kind.HOLDS)
     broken = sum(1 for weight in weights if weight in (Weight.BLOCKS, Weight.LIMITS))
     untested = sum(1 for result in mine if result.outcome.kind not in (*JUDGED, Kind.UNSUPPORTED))
@@ -214,10 +208,12 @@ def _answer(
         return Answer.NOT_READY, "nothing could be tested, so nothing is known"
     unknown = [one.feature for one in tallies if one.answer == UNKNOWN and (one.untested or one.broken == 0)]
     if blocks:
-        return Answer.NOT_READY, f"{_many(blocks, 'requirement')} that the application needs and the candidate breaks"
-    if unknown and asked_for:
-        return Answer.NOT_READY, f"of {', '.join(unknown)} nothing is known: no check found evidence"
+        return Answer.NOT_READY, f"the candidate breaks {_many(blocks, 'requirement')} of what the application needs"
+    if asked_for and (wanted := [name for name in unknown if not features()[name].always]):
+        return Answer.NOT_READY, f"of {', '.join(wanted)} nothing is known: no check found evidence"
     reasons = []
+    if unknown and asked_for:
+        reasons.append(f"of {', '.join(unknown)} nothing is known")
     if limiting:
         reasons.append(f"{_many(limiting, 'limit')} to know of")
     if any(one.binding for one in untested):

@@ -144,9 +144,8 @@ def render(runs: Sequence[Run], exchange: Lookup, parameters: Parameters = ()) -
             items = [_item(sides, number, row, shelf) for number, row in rows]
             sections.append({"ruling": ruling, "heading": HEADINGS[ruling], "items": items})
     style, script = (TEMPLATES / "report.css").read_text("utf-8"), (TEMPLATES / "report.js").read_text("utf-8")
-    allowed = f"style-src {_hash(style)}; script-src {_hash(script)}"
     return (
-        _environment()
+        environment()
         .get_template("report.html.j2")
         .render(
             sides=sides,
@@ -159,25 +158,32 @@ def render(runs: Sequence[Run], exchange: Lookup, parameters: Parameters = ()) -
             first=_first(sections),
             rulings=[one for one in RULINGS if any(run.counts[one] for run in runs)],
             lost=[(name, losses(run, exchange)) for run, name in zip(runs, sides.names, strict=True)],
-            policy=f"default-src 'none'; {allowed}; base-uri 'none'; form-action 'none'",
+            policy=policy(style, script),
             style=Markup(style),  # noqa: S704  (our own file, whose hash the policy names)
             script=Markup(script),  # noqa: S704
         )
     )
 
 
+def policy(style: str, script: str = "") -> str:
+    """What a browser may load and run: our own style and script, by their hashes, and nothing else."""
+    scripts = _hash(script) if script else "'none'"
+    return f"default-src 'none'; style-src {_hash(style)}; script-src {scripts}; base-uri 'none'; form-action 'none'"
+
+
 @cache
-def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
+def environment(*folders: Path) -> Environment:
+    """What renders the templates of these folders and of the reports: it escapes everything."""
+    made = Environment(
+        loader=FileSystemLoader([*folders, TEMPLATES]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"legible": legible, "lines": legible_lines, "listed": listed, "web": web, "ticked": ticked}
-    environment.globals |= {"anchor_of": anchor_of}
-    return environment
+    made.filters |= {"legible": legible, "lines": legible_lines, "listed": listed, "web": web, "ticked": ticked}
+    made.globals |= {"anchor_of": anchor_of}
+    return made
 
 
 def _hash(text: str) -> str:

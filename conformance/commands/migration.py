@@ -1,0 +1,54 @@
+"""Decide from stored runs whether an application may move."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from conformance.commands.common import CLEAN, WRONG, Command, console
+from conformance.mistake import Mistake
+
+
+def add(command: Command) -> None:
+    """Declare the command."""
+    one = command("migration", _migration, "may an application move to this endpoint? READY, WITH LIMITS, or NOT READY")
+    one.add_argument("candidate", type=Path, metavar="RUN", help="the directory of the candidate's run")
+    one.add_argument("--baseline", type=Path, metavar="RUN", help="the run of the endpoint that is used today")
+    one.add_argument(
+        "--needs", action="append", default=[], metavar="FEATURE[,FEATURE]", help="what the application needs"
+    )
+    one.add_argument("--traffic", type=Path, metavar="FILE", help="its requests: a HAR, or a line of JSON for each")
+    one.add_argument(
+        "-o", "--output", type=Path, action="append", default=[], metavar="FILE", help=".html, .md or .json"
+    )
+    one.add_argument("--list-needs", action="store_true", help="list what can be needed, for --needs")
+
+
+def _migration(options: argparse.Namespace) -> int:
+    from rich.markdown import Markdown
+
+    from conformance.migration import markdown
+    from conformance.migration.asking import asked, checked, write
+    from conformance.migration.deciding import Answer
+    from conformance.migration.proving import Evidence
+    from conformance.reporting import Book
+    from conformance.traffic.reading import described, read
+
+    paths = checked(options.output, "-o")
+    traffic = read(options.traffic) if options.traffic else None
+    directories = [options.candidate, *([options.baseline] if options.baseline else [])]
+    candidate, *rest = Book.of(directories).runs
+    if rest and not candidate.by_check.keys() & rest[0].by_check.keys():
+        raise Mistake("the two runs have no check in common", where=str(options.baseline))
+    decision = asked(candidate, rest[0] if rest else None, options.needs, traffic)
+    screen = console()
+    for line in described(traffic) if traffic else ():
+        screen.print(line, markup=False)
+    if paths:
+        write(decision, paths)
+        screen.print(f"{decision.answer}: {decision.because}", markup=False)
+        for path in paths:
+            screen.print(f"written to {path}", markup=False)
+    else:
+        screen.print(Markdown(markdown.render(decision, Evidence())))
+    return WRONG if decision.answer is Answer.NOT_READY else CLEAN
