@@ -324,7 +324,7 @@ SPENT = ("insufficient_quota", "credit_balance_exhausted", "billing_hard_limit_r
     sends=HELLO,
     needs=ANYTHING,
     spec=SPEC.at("TooManyRequests.headers.Retry-After", "The minimum number of seconds to wait before retrying."),
-    remedy="Retry with a growing delay; the official clients do.",
+    remedy="Retry with a growing delay: the official client does, twice within two seconds, and then raises RateLimitError.",
 )
 def busy_says_when(x: Exchange) -> Findings:
     """An answer of 429 has `Retry-After`."""

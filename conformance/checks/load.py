@@ -147,7 +147,7 @@ def a_connection_outlives_an_error(refused: Exchange, following: Exchange) -> Fi
     spec=OPENAI_PYTHON.at(
         "timeouts", "the read timeout starts anew with every byte: an endless stream never times out"
     ),
-    remedy="bound the whole stream in the client, by its time and by its size",
+    remedy="bound the whole stream in the client, by its time and by its size: the official client raises nothing",
 )
 def capped_streams_end(x: Exchange) -> Findings:
     """A stream that may have five tokens does not go on and on."""

@@ -50,7 +50,15 @@ def _merged(event: Event) -> bool:
         return False
 
 
-@check("stream.ends-with-done", MUST, sends=SHORT_AND_LONG, needs=OK, requires="chat.stream", spec=TERMINATED)
+@check(
+    "stream.ends-with-done",
+    MUST,
+    sends=SHORT_AND_LONG,
+    needs=OK,
+    requires="chat.stream",
+    spec=TERMINATED,
+    remedy="the official client raises nothing where a stream just ends, also within an event: look for the finish_reason",
+)
 def ends_with_done(x: Exchange) -> Findings:
     """A stream ends with a `[DONE]` event."""
     events = carriers(x)

@@ -46,6 +46,7 @@ def said(choice: Value) -> Value | None:
     sends=each(STREAMED, COUNT_STREAMED),
     requires="chat.stream",
     spec=AI_SDK.at("doStream", "a stream without a finish reason is an error: it ended without a finish reason"),
+    remedy="the official client raises nothing: take a stream without a finish_reason for one that lost its end",
 )
 def every_choice_ends(x: Exchange) -> Findings:
     """A stream says why it ended: one chunk has a `finish_reason`."""

@@ -50,7 +50,8 @@ def unwell(x: Exchange) -> str:
         "a stream stopped half-way with the connection open, and agents waited for ever",
         "https://github.com/deepseek-ai/DeepSeek-V3/issues/1608",
     ),
-    remedy="set a time-out for the gap between two events, not only for the first",
+    remedy="set a read time-out: the official client then raises APITimeoutError in the loop, and asks no second time "
+    "(its own is ten minutes)",
 )
 def streams_do_not_stall(x: Exchange) -> Findings:
     """A stream that began goes on, and ends."""
@@ -70,6 +71,7 @@ def streams_do_not_stall(x: Exchange) -> Findings:
         "incomplete.",
         "https://www.rfc-editor.org/rfc/rfc9112#section-8",
     ),
+    remedy="the official client raises APIConnectionError; within a stream it asks no second time: ask again, or go on from there",
 )
 def answers_are_whole(x: Exchange) -> Findings:
     """An answer that began arrives to its end: the connection is not closed within the body."""

@@ -96,6 +96,14 @@ def _half(answer: Answer) -> None:
         answer.events = [Event(data) for data in [*sent[:middle], sent[middle][: len(sent[middle]) // 2]]]
 
 
+@fault("answer-cut")
+def breaks_within_a_body(answer: Answer, request: Request) -> None:
+    """The connection breaks half-way through every whole answer."""
+    if answer.is_chat and answer.events is None:
+        body = b"".join(data for _, data in answer.pieces())
+        answer.body, answer.ending = body[: len(body) // 2], "drop"
+
+
 @fault("stream-never-ends")
 def never_ends(answer: Answer, request: Request) -> None:
     """The middle of a long stream comes again and again, for ever."""
