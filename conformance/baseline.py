@@ -19,7 +19,7 @@ from conformance.golden.reading import find as find_golden
 from conformance.golden.sets import GoldenSet
 from conformance.mistake import Mistake, nearest
 from conformance.recording import RUN
-from conformance.report.diff import Comparison, comparison
+from conformance.report.comparing import Comparison, comparison
 from conformance.report.run import Footer, Header, Result, Run, latest, read
 from conformance.target import Target
 from conformance.trial import slug

@@ -14,7 +14,7 @@ from conformance.check import Check
 from conformance.items import CHECKS, HOUSE, CheckDirectory, CheckFile, CheckItem, session_key, session_of
 from conformance.mistake import Mistake
 from conformance.prepare import BASELINE, prepare, quieten
-from conformance.report.diff import Comparison
+from conformance.report.comparing import Comparison
 from conformance.report.run import read
 from conformance.session import WAITS, exit_code
 from conformance.terminal import BESIDE, CATEGORIES, Waiting, summarise

@@ -13,7 +13,7 @@ import pytest
 from rich.console import Console
 
 from conformance.report import change
-from conformance.report.diff import Comparison
+from conformance.report.comparing import Comparison
 from conformance.reporting import Book
 from conformance.verdict import Ruling
 

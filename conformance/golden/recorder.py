@@ -18,6 +18,7 @@ from conformance.golden.order import order_of, pieces
 from conformance.golden.reading import DIRECTORY, NAME, SUFFIX, is_path, known, read, shipped_directory
 from conformance.golden.sets import MEDIA_TYPE, PRESENT, Entry, GoldenSet, Stream
 from conformance.golden.shape import Pointers, merged, shape_of
+from conformance.golden.volatile import OTHERS
 from conformance.golden.writing import text_of
 from conformance.guard import Guard
 from conformance.judgement import lacking
@@ -28,20 +29,6 @@ OPTION = "--record-golden"
 TEMPLATE = "openai"
 """The shipped set whose probes are asked."""
 
-MASKS = {
-    "/**/reasoning*": "prose",
-    "/**/token_ids": "what the model said, in numbers",
-    "/**/prompt_token_ids": "what the model read, in numbers",
-    "/**/prompt_logprobs": "what the model read, in numbers",
-    "/**/root": "a name on the server's disk",
-    "/**/parent": "a name on the server's disk",
-    "/**/permission": "made anew for each answer",
-    "/**/timings": "measured",
-    "/**/max_model_len": "belongs to the model",
-    "/detail": "prose",
-    "/message": "prose",
-}
-"""What other servers than OpenAI's say besides, and differently each time."""
 HEADERS = {
     MEDIA_TYPE: "decides how a client reads the body",
     "x-request-id": "what one gives to support",
@@ -137,7 +124,7 @@ def recorder(wanted: str, base: Path, here: Path) -> Recorder:
     if not is_path(wanted) and wanted in known(base) and known(base)[wanted].resolve() != path:
         raise Mistake(f"`{wanted}` is a set of the suite itself: choose another name", where=OPTION)
     template = read(shipped_directory() / f"{TEMPLATE}{SUFFIX}")
-    masks = {**template.masks.reasons, **MASKS}
+    masks = {**template.masks.reasons, **OTHERS}
     counted = template.counted
     if path.exists():
         try:

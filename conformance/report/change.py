@@ -13,7 +13,8 @@ from rich.console import Console
 
 from conformance.finding import Finding
 from conformance.reading.json import ABSENT
-from conformance.report.diff import NOT_ASKED, Comparison, Difference, Relation
+from conformance.report.comparing import Comparison
+from conformance.report.diff import NOT_ASKED, Difference, Relation
 from conformance.report.legible import legible, listed, number_of, value_text
 from conformance.report.markdown import code, folded, plain
 from conformance.report.text import Page
