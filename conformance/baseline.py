@@ -20,6 +20,7 @@ from conformance.golden.sets import GoldenSet
 from conformance.mistake import Mistake, nearest
 from conformance.recording import RUN
 from conformance.report.comparing import Comparison, comparison
+from conformance.report.comparing import beside as side_by_side
 from conformance.report.run import Footer, Header, Result, Run, latest, read
 from conformance.target import Target
 from conformance.trial import slug
@@ -91,8 +92,9 @@ def beside(baseline: Baseline, candidate: Run, runs: Mapping[str, Path]) -> Comp
     if other is None:
         return None
     if isinstance(baseline, Golden):
-        candidate = replace(candidate, results=tuple(one for one in candidate.results if one.check in other.by_check))
-    return comparison(other, candidate)
+        own = tuple(one for one in candidate.results if one.check in other.by_check)
+        return comparison(other, replace(candidate, results=own))
+    return side_by_side(other, candidate)
 
 
 def resolve(
@@ -117,6 +119,8 @@ def resolve(
     directory = here / Path(written).expanduser()
     if (directory / RUN).is_file():
         return Stored(written, {one.name: directory for one in candidates})
+    if directory.is_dir() and (newest := latest(directory.parent, directory.name, complete=True)):
+        return Stored(written, {one.name: newest for one in candidates})
     if os.sep in written and "://" not in written and not written.startswith(REPLAY):
         raise Mistake(_no_run(written, directory), where=OPTION)
     return _asked(written, candidates, wanted, file, environ)
@@ -128,9 +132,7 @@ def _no_run(written: str, directory: Path) -> str:
         there = [one.name for one in directory.parent.iterdir()] if directory.parent.is_dir() else []
         hint = nearest(directory.name, there)
         return f"there is no run in `{written}`{f'; {hint}' if hint else ''}"
-    newest = max((one.parent for one in directory.glob(f"*/{RUN}")), default=None)
-    hint = f"; the newest in it is {Path(written) / newest.name}" if newest else ""
-    return f"`{written}` is not the directory of a run: it has no {RUN}{hint}"
+    return f"`{written}` is not the directory of a run: it has no {RUN}"
 
 
 def _last(target: Target, reports: Path) -> Path:

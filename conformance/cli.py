@@ -24,6 +24,7 @@ COMMANDS = (
     "har",
     "report",
     "show",
+    "diff",
     "migration",
     "servers",
 )

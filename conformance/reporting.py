@@ -13,7 +13,7 @@ from conformance.deviations import marked
 from conformance.exchange import Exchange
 from conformance.finding import Kind
 from conformance.parameters import Standing, table
-from conformance.recording import EXCHANGES, Recording
+from conformance.recording import Recording
 from conformance.report import data, text
 from conformance.report.diff import Difference, compare
 from conformance.report.latency import Latency, latency
@@ -54,9 +54,7 @@ class Book:
         """The exchanges of a run: its own, or those of the run that it judged again."""
         found = self._recordings.get(run.directory)
         if found is None:
-            own = (run.directory / EXCHANGES).exists() or not run.header.replay_of
-            found = Recording(run.directory if own else Path(run.header.replay_of))
-            self._recordings[run.directory] = found
+            found = self._recordings[run.directory] = Recording(run.evidence)
         return found
 
     def latencies(self) -> list[Latency]:

@@ -12,12 +12,17 @@ from typing import Any
 from rich.console import Console
 
 from conformance.finding import Finding
+from conformance.mistake import Mistake, nearest
 from conformance.reading.json import ABSENT
+from conformance.recording import Recording
 from conformance.report.comparing import Comparison
 from conformance.report.diff import NOT_ASKED, Difference, Relation
 from conformance.report.legible import legible, listed, number_of, value_text
 from conformance.report.markdown import code, folded, plain
+from conformance.report.pair import change_line, pair
+from conformance.report.pair import told as pair_told
 from conformance.report.text import Page
+from conformance.report.wire import Change
 
 TOLD = (Relation.BREAKS, Relation.DIFFERENTLY, Relation.IMPROVES, Relation.DIFFERS)
 """The relations whose differences are told one by one, in this order."""
@@ -33,6 +38,8 @@ STYLES = {
 }
 MOST = 40
 """Requirements of one relation that are told; of more, the rest is listed."""
+FIELDS = 20
+"""Ways in which answers differ that are told."""
 FEW = 3
 """Differences told of one requirement."""
 UNASKED = tuple(NOT_ASKED.format(who) for who in ("baseline", "candidate"))
@@ -71,6 +78,23 @@ def told(console: Console, one: Comparison, *, verbose: bool = False) -> None:
                 continue  # a caveat has said how many
             ids = legible(listed(checks, 0 if verbose else 6))
             page.say(f"{relation.value}: {legible(reason, 200)}{': ' if reason else ''}{ids}", STYLES[relation])
+    _changes(page, one)
+
+
+def _changes(page: Page, one: Comparison) -> None:
+    """How the answers differ, whatever any requirement says of it."""
+    if not one.pairs:
+        return
+    if not one.changes:
+        page.say(f"the answers to {number_of(one.pairs, 'request')} differ in nothing that matters", "dim")
+        return
+    touched = len({key for change in one.changes for key in change.keys})
+    page.say(f"answers that differ, field by field: {touched} of {one.pairs}", "bold")
+    shown = one.changes if page.verbose else one.changes[:FIELDS]
+    for change in shown:
+        page.say(change_line(change, one.names, one.pairs), indent=2)
+    if len(one.changes) > len(shown):
+        page.say(f"and {len(one.changes) - len(shown)} more ways", "dim", 2)
 
 
 def _told(page: Page, one: Comparison, relation: Relation) -> None:
@@ -89,6 +113,34 @@ def _told(page: Page, one: Comparison, relation: Relation) -> None:
             page.say(f"and {len(group) - len(few)} more", "dim", 6)
     if len(groups) > len(shown):
         page.say("and " + legible(listed(group[0].check for group in groups[len(shown) :])), "dim", 2)
+
+
+def pairs_told(console: Console, one: Comparison, check: str, *, verbose: bool = False) -> None:
+    """Write what differs in one requirement, and the answers that both were judged by. Raises Mistake for an unknown one."""
+    results = [run.by_check.get(check) for run in (one.baseline, one.candidate)]
+    told_of = next((result for result in reversed(results) if result), None)
+    if told_of is None:
+        hint = (
+            nearest(check, {**one.baseline.by_check, **one.candidate.by_check})
+            or "`conformance diff A B` lists what differs"
+        )
+        raise Mistake(f"neither run judged `{check}`; {hint}")
+    page = Page(console, lambda target, key: None, verbose)
+    page.say(f"{legible(told_of.check)}  {told_of.level}  {legible(told_of.title)}", "bold")
+    for difference in one.differences:
+        if difference.check == check:
+            page.say(f"{difference.relation.value}: {sentence(difference, *one.names)}", STYLES[difference.relation], 2)
+    old, new = Recording(one.baseline.evidence), Recording(one.candidate.evidence)
+    wanted = dict.fromkeys(key for result in reversed(results) if result for key in result.keys)
+    keys = [key for key in wanted if key in old and key in new]
+    findings = [finding for result in results if result for finding in result.findings]
+    for number, key in enumerate(keys[: None if verbose else FEW], 1):
+        page.head(f"answer {number} of {len(keys)}: {key[:8]}", "bold")
+        pair_told(page, pair((one.baseline, one.candidate), (old[key], new[key]), findings, one.names))
+    if not keys:
+        page.say("no request that it was judged by was answered by both", "dim")
+    old.close()
+    new.close()
 
 
 def by_check(differences: Sequence[Difference]) -> list[tuple[Difference, ...]]:
@@ -148,6 +200,11 @@ def markdown(one: Comparison) -> str:
         if groups_of := by_reason(one.of(relation)):
             body = "\n".join(f"- {plain(reason, 200)} {code(listed(checks, 40))}" for reason, checks in groups_of)
             parts.append(folded(f"{relation.value}: {one.counts[relation]}", body))
+    if one.changes:
+        lines = [f"- {plain(change_line(change, one.names, one.pairs), 400)}" for change in one.changes[:FIELDS]]
+        if len(one.changes) > FIELDS:
+            lines.append(f"- and {len(one.changes) - FIELDS} more")
+        parts.append(folded("answers that differ, field by field", "\n".join(lines)))
     return "\n\n".join(parts) + "\n"
 
 
@@ -160,6 +217,7 @@ def to_json(one: Comparison) -> dict[str, Any]:
         "common": one.common,
         "counts": {relation.value: one.counts[relation] for relation in Relation},
         "differences": list(_differences(one)),
+        "answers": {"compared": one.pairs, "changes": [_change(change) for change in one.changes]},
     }
 
 
@@ -191,6 +249,12 @@ def _differences(one: Comparison) -> Iterator[dict[str, Any]]:
             "reason": difference.reason,
             "on": difference.on,
         }
+
+
+def _change(change: Change) -> dict[str, Any]:
+    one = change.departure
+    sides = {"baseline": one.baseline, "candidate": one.candidate}
+    return {"sort": one.sort, "place": one.place, **sides, "on": list(change.keys)}
 
 
 def _side(side: Any) -> Any:

@@ -1,6 +1,6 @@
 """A candidate beside its baseline: what became of the requirements, how the answers differ, and what limits the comparison.
 
-Pure data, as everything that reports are rendered from.
+`comparison` is pure; `beside` reads the exchanges.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from conformance.exchange import Exchange
+from conformance.recording import Recording
 from conformance.report.diff import JUDGED, Difference, Relation, compare
 from conformance.report.run import Run
 from conformance.report.wire import Change, changes
@@ -60,9 +61,32 @@ class Comparison:
 
 def comparison(baseline: Run, candidate: Run, pairs: Iterable[tuple[Exchange, Exchange]] = ()) -> Comparison:
     """A candidate beside its baseline. `pairs` are the answers of both to the same probes."""
-    both = list(pairs)
+    count = 0
+
+    def counted() -> Iterator[tuple[Exchange, Exchange]]:
+        nonlocal count
+        for both in pairs:
+            count += 1
+            yield both
+
+    found = changes(counted())
     caveats = tuple(_caveats(baseline, candidate))
-    return Comparison(baseline, candidate, compare(baseline, candidate), caveats, changes(both), len(both))
+    return Comparison(baseline, candidate, compare(baseline, candidate), caveats, found, count)
+
+
+def beside(baseline: Run, candidate: Run) -> Comparison:
+    """A candidate beside its baseline, with the exchanges of both read from disk, one pair after the other."""
+    return comparison(baseline, candidate, _pairs(Recording(baseline.evidence), Recording(candidate.evidence)))
+
+
+def _pairs(old: Recording, new: Recording) -> Iterator[tuple[Exchange, Exchange]]:
+    try:
+        for key in new:
+            if key in old:
+                yield old[key], new[key]
+    finally:
+        old.close()
+        new.close()
 
 
 def _caveats(baseline: Run, candidate: Run) -> Iterator[str]:

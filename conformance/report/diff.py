@@ -155,12 +155,15 @@ _VOLATILE = re.compile(
 
 
 def settled(value: Any) -> Any:
-    """A value without what differs between any two answers: ids and times become `*`."""
+    """A value without what differs between any two answers: ids, times and measurements (a number with a fraction is one)
+    become `*`."""
     match value:
         case str():
             return _VOLATILE.sub("*", value)
         case bool():
             return value
+        case float():
+            return "*"
         case int() if 1_500_000_000 <= value < 2_000_000_000:
             return "*"
         case list():

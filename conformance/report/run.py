@@ -17,7 +17,7 @@ from typing import Any
 
 from conformance.finding import Finding, Kind, Outcome
 from conformance.mistake import Mistake
-from conformance.recording import RUN, VERSION, lines_of, outcome_from_json
+from conformance.recording import EXCHANGES, RUN, VERSION, lines_of, outcome_from_json
 from conformance.report.claims import Claim
 from conformance.requirement import Level, Reference
 from conformance.target import Waiver
@@ -159,6 +159,12 @@ class Run:
         if not tokens or "input" not in price or "output" not in price:
             return None
         return (tokens.get("prompt", 0) * price["input"] + tokens.get("completion", 0) * price["output"]) / 1e6
+
+    @property
+    def evidence(self) -> Path:
+        """The directory with its exchanges: its own, or that of the run that it judged again."""
+        own = (self.directory / EXCHANGES).exists() or not self.header.replay_of
+        return self.directory if own else Path(self.header.replay_of)
 
     def of(self, *rulings: str) -> tuple[Result, ...]:
         """The results of these rulings."""

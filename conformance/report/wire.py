@@ -63,6 +63,8 @@ def departures(baseline: Exchange, candidate: Exchange, masks: Pointers = ANSWER
 
 
 def _all(old: Exchange, new: Exchange, masks: Pointers) -> Iterator[Departure]:
+    if new.probe.leave is not None and new.probe.leave.seconds is not None:
+        return  # the client hung up after so many seconds: how far the answer had come by then is chance
     endings = [(x.ending.how, x.ending.phase) for x in (old, new)]
     if endings[0] != endings[1]:
         yield Departure("ending", "", *(" ".join(part for part in one if part) for one in endings))
@@ -133,10 +135,14 @@ def _streams(old: Exchange, new: Exchange, masks: Pointers) -> Iterator[Departur
                 yield Departure(one.sort, f"{kind}: {one.place}", one.baseline, one.candidate)
 
 
+MANY = ("content", "blank", "call", "arguments", "mixed")
+"""Kinds of events of which there may be any number in a row: a text may come in any pieces, and a model makes any calls."""
+
+
 def grammar(kinds: list[str]) -> tuple[str, ...]:
-    """The order of events without how many there are: a text may come in any number of pieces, and blank ones between them."""
+    """The order of events without the number of those that may be many; blank ones are as those with text."""
     words = ["content" if kind == "blank" else kind for kind in kinds]
-    return tuple(kind for kind, _ in groupby(words))
+    return tuple(kind for kind, run in groupby(words) for _ in (range(1) if kind in MANY else run))
 
 
 def _bodies(old: Exchange, new: Exchange, masks: Pointers) -> Iterator[Departure]:
