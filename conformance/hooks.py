@@ -12,6 +12,7 @@ import pytest
 from conformance.baseline import beside
 from conformance.check import Check
 from conformance.items import CHECKS, HOUSE, CheckDirectory, CheckFile, CheckItem, session_key, session_of
+from conformance.migrating import reported
 from conformance.mistake import Mistake
 from conformance.prepare import BASELINE, prepare, quieten
 from conformance.report.comparing import Comparison
@@ -186,6 +187,11 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     session_of(config).close(finished=not broken_off)
     if not broken_off and not is_worker(config) and not config.option.collectonly:
         tally.comparisons = compared(config)
+        runs = {target: Path(run) for target, run in tally.runs.items()}
+        try:
+            tally.said += reported(config, config.stash.get(BASELINE, None), runs)
+        except Mistake as mistake:
+            tally.said, session.exitstatus = [*tally.said, str(mistake)], pytest.ExitCode.USAGE_ERROR
 
 
 def compared(config: pytest.Config) -> list[Comparison]:

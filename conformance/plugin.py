@@ -51,6 +51,20 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="FILE",
         help="send an application's own requests as well: a HAR, or a line of JSON for each request",
     )
+    group.addoption(
+        "--needs",
+        action="append",
+        default=[],
+        metavar="FEATURE[,FEATURE]",
+        help="what the application needs, for --report: `conformance migration --list-needs` lists it all",
+    )
+    group.addoption(
+        "--report",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="may the application move? Write the decision to FILE (.html, .md or .json); see --baseline, --needs, --traffic",
+    )
     group.addoption("--record-golden", metavar="NAME", help="write what the target answers as golden/NAME.yaml")
 
 
@@ -73,7 +87,7 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(hooks, "conformance-hooks")
     elif config.option.baseline:
         raise pytest.UsageError("--baseline is what a target is compared with: add --target NAME")
-    elif config.option.golden or config.option.record_golden or config.option.traffic:
+    elif config.option.golden or config.option.record_golden or config.option.traffic or config.option.report:
         raise pytest.UsageError(
-            "--golden, --record-golden and --traffic are about a target's answers: add --target NAME"
+            "--golden, --record-golden, --traffic and --report are about a target's answers: add --target NAME"
         )

@@ -18,6 +18,8 @@ from conformance.golden.recorder import OPTION as RECORD
 from conformance.golden.recorder import recorder
 from conformance.golden.sets import GoldenSet
 from conformance.items import CHECKS, GOLDEN, HOUSE, TRAFFIC
+from conformance.migrating import TRAFFIC as ASKED
+from conformance.migrating import check_asked
 from conformance.mistake import Mistake, nearest
 from conformance.requirement import Level
 from conformance.session import REPORTS, Made, Session
@@ -52,6 +54,7 @@ def prepare(config: pytest.Config) -> Session:
             targets.append(baseline.target)
     also = [baseline.golden] if isinstance(baseline, Golden) else []
     made = _golden(config, targets, base, also) | _traffic(config)
+    check_asked(config, targets, baseline)
     checks = [*catalogue().values(), *(check for path in own for check in load(path))]
     checks += [check for one in made.values() for check in one.checks]
     for target in targets:
@@ -95,7 +98,8 @@ def _traffic(config: pytest.Config) -> dict[Path, Made]:
     found: dict[Path, Made] = {}
     for name in config.option.traffic:
         path = (config.invocation_params.dir / name).resolve()
-        found[path] = Made(TRAFFIC, checks_of_traffic(read_traffic(path)))
+        traffic = config.stash[ASKED] = read_traffic(path)
+        found[path] = Made(TRAFFIC, checks_of_traffic(traffic))
     if len(found) > 1:
         raise Mistake("one file of traffic at a time", where="--traffic", fix="put the lines of both into one file")
     return found

@@ -21,10 +21,11 @@ FLOORS: dict[int, str] = {
     8: "golden.* matrix trial deviations client",
     9: "session allure baseline needs impact traffic.*",
     10: "migration.* reporting runs items spread overview",
-    11: "prepare terminal",
-    12: "hooks commands.*",
-    13: "plugin cli",
-    14: "__main__",
+    11: "migrating terminal",
+    12: "prepare",
+    13: "hooks commands.*",
+    14: "plugin cli",
+    15: "__main__",
 }
 """Lowest first. `package.*` is a room: modules in it may use each other, downstairs only as the room's own imports go."""
 

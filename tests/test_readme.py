@@ -55,6 +55,7 @@ def test_the_commands_do_what_the_readme_says(tmp_path: Path) -> None:
             blocks("yaml")[0].replace(HERE, base_url).replace("my-model", "reference")
         )
         (tmp_path / "check_house.py").write_text(blocks("python")[0])
+        (tmp_path / "requests.jsonl").write_text('{"messages": [{"role": "user", "content": "Say hello"}]}\n')
         path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
         environment = {**os.environ, "MY_KEY": DEFAULT_KEY, "CONFORMANCE_KEY": DEFAULT_KEY, "PATH": path}
         for line in commands():

@@ -5,6 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from rich.table import Table
+from rich.text import Text
+
 from conformance.commands.common import CLEAN, WRONG, Command, console
 from conformance.mistake import Mistake
 
@@ -12,8 +15,10 @@ from conformance.mistake import Mistake
 def add(command: Command) -> None:
     """Declare the command."""
     one = command("migration", _migration, "may an application move to this endpoint? READY, WITH LIMITS, or NOT READY")
-    one.add_argument("candidate", type=Path, metavar="RUN", help="the directory of the candidate's run")
-    one.add_argument("--baseline", type=Path, metavar="RUN", help="the run of the endpoint that is used today")
+    one.add_argument(
+        "candidate", nargs="?", metavar="RUN", help="the candidate's run: a directory, a target, or `last`"
+    )
+    one.add_argument("--baseline", metavar="RUN", help="the run of the endpoint that is used today")
     one.add_argument(
         "--needs", action="append", default=[], metavar="FEATURE[,FEATURE]", help="what the application needs"
     )
@@ -32,14 +37,20 @@ def _migration(options: argparse.Namespace) -> int:
     from conformance.migration.deciding import Answer
     from conformance.migration.proving import Evidence
     from conformance.reporting import Book
+    from conformance.runs import located, reports
     from conformance.traffic.reading import described, read
 
+    if options.list_needs:
+        return _listed()
+    if not options.candidate:
+        raise Mistake("which run? name its directory, its target, or `last`", where="conformance migration")
     paths = checked(options.output, "-o")
     traffic = read(options.traffic) if options.traffic else None
-    directories = [options.candidate, *([options.baseline] if options.baseline else [])]
-    candidate, *rest = Book.of(directories).runs
+    shelf = reports(Path.cwd())
+    words = [options.candidate, *([options.baseline] if options.baseline else [])]
+    candidate, *rest = Book.of([located(word, shelf) for word in words]).runs
     if rest and not candidate.by_check.keys() & rest[0].by_check.keys():
-        raise Mistake("the two runs have no check in common", where=str(options.baseline))
+        raise Mistake("the two runs have no check in common", where=f"--baseline {options.baseline}")
     decision = asked(candidate, rest[0] if rest else None, options.needs, traffic)
     screen = console()
     for line in described(traffic) if traffic else ():
@@ -52,3 +63,15 @@ def _migration(options: argparse.Namespace) -> int:
     else:
         screen.print(Markdown(markdown.render(decision, Evidence())))
     return WRONG if decision.answer is Answer.NOT_READY else CLEAN
+
+
+def _listed() -> int:
+    from conformance.needs import features
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("needed", "", "what it is"):
+        table.add_column(name)
+    for one in features().values():
+        table.add_row(one.name, "always" if one.always else "", Text(one.says))
+    console().print(table)
+    return CLEAN
