@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+import yaml
 
 from conformance.check import catalogue
+from conformance.data import fixtures
 from conformance.finding import Kind, Outcome
 from conformance.impact import ORDER, Impact, cases, impact
 from conformance.mistake import Mistake
@@ -98,3 +100,12 @@ def test_a_may_is_cosmetic() -> None:
     """What nobody breaks without hurts nobody."""
     may = next(check.id for check in catalogue().values() if check.level is Level.MAY)
     assert impact(result(may)) is Impact.COSMETIC
+
+
+def test_exceptions_are_about_checks_that_exist() -> None:
+    """A check that was renamed keeps no line of its own in the data."""
+    written = yaml.safe_load((fixtures() / "impact.yaml").read_text(encoding="utf-8"))
+    assert set(written["checks"]) <= set(catalogue())
+    assert set(written["areas"]) >= {check.area for check in catalogue().values()}
+    named = [check for one in features().values() for check in one.checks]
+    assert set(named) <= set(catalogue())
