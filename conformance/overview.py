@@ -76,7 +76,8 @@ def _row(target: Target, reports: Path, reach: bool, environ: Mapping[str, str])
     if target.kind == "reference":
         where = "embedded"
     elif target.launch is not None:
-        where = f"launches {target.kind} with {target.launch.model}"
+        behind = f" in front of {target.upstream.name}" if target.upstream else f" with {target.launch.model}"
+        where = f"launches {target.kind}{behind}"
     else:
         where = target.base_url or ""
     return Row(target, where, reachable, state, _observed(run), run)

@@ -100,7 +100,11 @@ class Price(Written):
 class Launch(Written):
     """How to start the server of a target on this machine. It listens on loopback, on a free port."""
 
-    model: Plain = Field(description="A folder or GGUF file (relative to this file), or the name of a model in a hub.")
+    model: Plain | None = Field(
+        None,
+        description="A folder or GGUF file (relative to this file), or the name of a model in a hub."
+        " For litellm, its own name of the upstream's model, such as hosted_vllm/my-model.",
+    )
     args: tuple[PlainOrEmpty, ...] = Field((), description="Further arguments for the server.")
     python: Plain | None = Field(None, description="The interpreter of the environment with the engine.")
     env: Mapping[VariableName, Open] = Field(
@@ -158,6 +162,7 @@ class Target:
     query: str = ""  # at the end of every URL, without the question mark
     options: Mapping[str, str] = field(default_factory=dict, hash=False)  # the keys of its kind alone
     container: Target | None = None  # behind an emulated front door
+    upstream: Target | None = field(default=None, hash=False)  # what a gateway passes requests on to
     source: str = ""  # the file as messages name it, or --target
     line: int = 0
 
@@ -175,8 +180,8 @@ class Target:
         """Every secret of the target: what no artefact may contain."""
         values = [self.key, *self.headers.values(), *(self.launch.env.values() if self.launch else ())]
         yield from (each for each in values if isinstance(each, Secret))
-        if self.container is not None:
-            yield from self.container.secrets()
+        for behind in filter(None, (self.container, self.upstream)):
+            yield from behind.secrets()
 
     def path(self, written: str) -> Path:
         """A path of the stanza as one that can be opened: relative ones start from the folder of the file."""
@@ -214,6 +219,7 @@ class Kind:
     carriage: Carriage = BEARER
     model: str = ""  # the option that is the model, when none is written
     options: Mapping[str, Option] = field(default_factory=dict)
+    gateway: bool = False  # it passes requests on, and where it is started here, it has an upstream
     exclusive: tuple[str, ...] = ()  # at most one of these keys may be there
 
     def url(self, options: Mapping[str, str]) -> str | None:
@@ -295,20 +301,23 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
             one_of=("base_url", "launch"),
         ),
         "sglang": Kind(
-            meaning="a running SGLang server (base_url)",
-            takes=frozenset({"base_url", "key"}),
-            one_of=("base_url",),
+            meaning="an SGLang server, running (base_url) or started here (launch)",
+            takes=frozenset({"base_url", "key", "launch"}),
+            one_of=("base_url", "launch"),
             example="http://127.0.0.1:30000/v1",
         ),
         "litellm": Kind(
-            meaning="a running LiteLLM proxy (base_url)",
-            takes=frozenset({"base_url", "key"}),
-            one_of=("base_url",),
+            meaning="a LiteLLM proxy, running (base_url) or started here (launch) in front of its upstream",
+            takes=frozenset({"base_url", "key", "launch"}),
+            one_of=("base_url", "launch"),
+            gateway=True,
             example="http://127.0.0.1:4000/v1",
         ),
         "portkey": Kind(
-            meaning="Portkey, or with base_url a gateway of one's own",
-            takes=frozenset({"base_url", "key"}),
+            meaning="Portkey, or a gateway of one's own, running (base_url) or started here (launch)",
+            takes=frozenset({"base_url", "key", "launch"}),
+            exclusive=("base_url", "launch"),
+            gateway=True,
             base_url="https://api.portkey.ai/v1",
             variable="PORTKEY_API_KEY",
             carriage=Carriage("x-portkey-api-key", ""),

@@ -27,8 +27,9 @@ from conformance.recording import RUN, Recording, RunLog, lines_of
 from conformance.report.claims import Claim
 from conformance.report.legible import legible
 from conformance.secret import Secret
-from conformance.target import OPENAI, Price, Target, Waiver
-from conformance.transport.launch import COMMANDS, LaunchFailed, free_port, launched
+from conformance.target import BEARER, OPENAI, Launch, Price, Target, Waiver
+from conformance.transport.commands import COMMANDS, GATEWAYS, Start, Upstream
+from conformance.transport.launch import LaunchFailed, free_port, launched
 from conformance.transport.replay import Replay
 from conformance.transport.servers import NotInstalled, executable
 
@@ -195,7 +196,14 @@ def opened(target: Target, reports: Path, say: Say) -> Iterator[Trial]:
             return
         directory = new_directory(reports, target.name)
         address = stack.enter_context(_address(target, directory, say))
-        guard = guard_of(secret.value for secret in target.secrets() if secret.is_known)
+        guard = guard_of(
+            [
+                *(secret.value for secret in target.secrets() if secret.is_known),
+                *(
+                    [address.credential()] if target.launch is not None and address.credential else ()
+                ),  # made for the day
+            ]
+        )
         recording = Recording(directory, guard)
         transport = Http(target.name, address, target.limits)
         collector = stack.enter_context(Collector(transport, recording, target.limits, guard))
@@ -259,35 +267,73 @@ def _address(target: Target, directory: Path, say: Say) -> Iterator[Address]:
         with serving() as base_url:
             yield Address(base_url, target.model or "reference", lambda: DEFAULT_KEY, headers)
     elif target.launch is not None:
-        launch = target.launch
-        model = str(target.path(launch.model)) if target.path(launch.model).exists() else launch.model
-        served = target.model or SERVED
-        port = free_port()
+        with _started(target, target.launch, directory, say) as (base_url, served, start):
+            own = credential or (_given(start.key) if start.key is not None else None)
+            needed = {**start.headers, **target.headers}
+            headers = (lambda: {name: _text(value) for name, value in needed.items()}) if needed else None
+            yield Address(base_url, served, own, headers)
+    else:
+        base_url, model = (target.base_url or "").rstrip("/"), target.model or ""
+        yield Address(base_url, model, credential, headers, target.carriage, target.query)
+
+
+@contextmanager
+def _started(target: Target, launch: Launch, directory: Path, say: Say) -> Iterator[tuple[str, str, Start]]:
+    """The server of a target for the length of the block, what stands behind it included: base URL, model, and how it is told.
+
+    The log of a server lies in the directory; that of an upstream in one below. Raises CouldNotTest.
+    """
+    with ExitStack() as stack:
+        port, behind = free_port(), None
+        if target.kind in GATEWAYS and target.upstream is not None:
+            below = directory / "upstream"
+            below.mkdir()
+            behind = _upstream(target, stack.enter_context(_address(target.upstream, below, say)))
         try:
             program = Path(launch.python) if launch.python else executable(target.kind)
-            command, environment = COMMANDS[target.kind](program, model, served, port, launch.args)
+            if behind is not None:
+                served = behind.model
+                start = GATEWAYS[target.kind](program, behind, launch.model or "", port, launch.args, directory)
+            else:
+                written = launch.model or ""
+                model = str(target.path(written)) if target.path(written).exists() else written
+                served = target.model or SERVED
+                start = Start(*COMMANDS[target.kind](program, model, served, port, launch.args), "/health")
         except (NotInstalled, LaunchFailed) as problem:
             raise CouldNotTest(f"{target.name}: {problem}") from None
-        environment |= {name: _text(value) for name, value in launch.env.items()}
 
         def waiting(seconds: float, line: str) -> None:
             say(f"{target.name}: starting the server, {seconds:.0f} s: {line}")
 
         try:
-            with launched(
-                command,
-                env=environment,
-                health=f"http://127.0.0.1:{port}/health",
-                log=directory / "server.log",
-                timeout=launch.ready,
-                progress=waiting,
-            ):
-                yield Address(f"http://127.0.0.1:{port}/v1", served, credential, headers)
+            stack.enter_context(
+                launched(
+                    start.command,
+                    env={**start.env, **{name: _text(value) for name, value in launch.env.items()}},
+                    health=f"http://127.0.0.1:{port}{start.health}",
+                    log=directory / "server.log",
+                    timeout=launch.ready,
+                    progress=waiting,
+                )
+            )
         except LaunchFailed as problem:
             raise CouldNotTest(f"{target.name}: {problem}") from None
-    else:
-        base_url, model = (target.base_url or "").rstrip("/"), target.model or ""
-        yield Address(base_url, model, credential, headers, target.carriage, target.query)
+        yield f"http://127.0.0.1:{port}/v1", served, start
+
+
+def _upstream(target: Target, address: Address) -> Upstream:
+    """What a gateway is told of its upstream. Raises CouldNotTest for one that it cannot be told of."""
+    if not address.model or address.query or address.carriage != BEARER or address.headers is not None:
+        what = "a model by name" if not address.model else "nothing but a base URL, a model and a bearer key"
+        raise CouldNotTest(
+            f"{target.name}: the upstream of a gateway that is started here needs {what}; start the gateway yourself and"
+            " give its base_url"
+        )
+    return Upstream(address.base_url, address.credential() if address.credential else None, address.model)
+
+
+def _given(key: str) -> Callable[[], str]:
+    return lambda: key
 
 
 def _revealed(secret: Secret) -> Callable[[], str]:

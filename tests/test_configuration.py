@@ -119,9 +119,20 @@ def test_a_launch_is_read_as_text(here: Path) -> None:
 
 
 def test_the_shipped_file_is_read() -> None:
-    """The example that comes with the suite has the four targets of the documentation."""
+    """The example that comes with the suite has an own server, engines, gateways in front of them, and the original."""
     targets = read(SHIPPED)
-    assert list(targets.by_name) == ["reference", "vllm-local", "llama-local", "openai"]
+    assert list(targets.by_name) == [
+        "reference",
+        "vllm-local",
+        "llama-local",
+        "sglang-local",
+        "litellm-local",
+        "litellm-vllm",
+        "portkey-local",
+        "openai",
+    ]
+    gateway = targets.by_name["litellm-vllm"]
+    assert gateway.upstream == targets.by_name["vllm-local"]
     launch = targets.by_name["vllm-local"].launch
     assert launch is not None
     assert launch.model == "fixtures/model"

@@ -161,7 +161,7 @@ def test_portkey_is_told_who_answers(tmp_path: Path) -> None:
 
 
 MISTAKES = {
-    "kind: litellm": "targets.yaml:1: targets.a needs base_url, as its kind is litellm, such as base_url: http://127.0.0.1:4000/v1",
+    "kind: litellm": "targets.yaml:1: targets.a needs base_url or launch, as its kind is litellm, such as base_url: http://127.0.0.1:4000/v1",
     "kind: azure": "needs base_url or resource, as its kind is azure",
     "kind: azure, resource: r, base_url: 'http://h/v1'": "resource contradicts base_url: keep one of them",
     "kind: azure, resource: 'evil.example/x?'": "resource must be letters, digits and dashes, 64 at most",

@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from conformance.transport import launch
-from conformance.transport.launch import LaunchFailed, free_port, last_line, launched, telling_line, vllm_command
+from conformance.transport.commands import vllm_command
+from conformance.transport.launch import LaunchFailed, free_port, last_line, launched, telling_line
 
 ROOT = Path(__file__).parent.parent
 PYTHON = [sys.executable, "-I", "-S", "-c"]

@@ -120,6 +120,14 @@ STANZAS = {
     "two places": (SAGEMAKER + "host: h\nbase_url: http://h", 5, "contradicts base_url"),
     "an AWS profile under another name": (SAGEMAKER + "profile: dev", 5, "did you mean `aws_profile`?"),
     "a key where tokens are minted": (SAGEMAKER + "key: ${K}", 5, "leave it out"),
+    "a gateway in front of nothing": ("kind: litellm\nlaunch: {}", 4, "needs upstream: the target of this file"),
+    "a gateway here and elsewhere": (
+        "kind: portkey\nbase_url: http://h\nupstream: reference\nlaunch: {}",
+        6,
+        "contradicts base_url",
+    ),
+    "an upstream that is not there": ("kind: litellm\nupstream: refrence\nlaunch: {}", 4, "did you mean `reference`?"),
+    "an upstream that is itself": ("kind: litellm\nupstream: a\nlaunch: {}", 4, "leads back to this target"),
     "a launch without a model": ("kind: vllm\nlaunch: {args: []}", 4, "has no model: a folder"),
     "a URL without http": (OPENAI + "base_url: localhost:8000", 4, "starts with http:// or https://"),
     "a URL with a query": (OPENAI + "base_url: http://h/v1?a=b", 4, "no ? and no #"),
@@ -256,7 +264,8 @@ BEYOND_A_SCHEMA = {
     "a target that contains itself", "the reference's name",
     "a URL from a variable", "a model from a variable", "half a character",
     "a header in shell form", "a header with a fallback", "a header of two variables", "a header with a line break",
-    "two keys", "claimed and disclaimed", "a waiver until no day",
+    "two keys", "claimed and disclaimed", "a waiver until no day", "an upstream that is not there",
+    "an upstream that is itself",
 }  # fmt: skip
 
 

@@ -347,6 +347,86 @@ def test_distribution_without_the_source_is_none(workshop: Machine, monkeypatch:
         workshop.install()
 
 
+# Packages of npm, and distributions without what they ask for
+
+PACKAGED = Engine(
+    **{
+        **vars(TOY),
+        "cpu": Build("@toys/toy@1.0", beside=("helper@2",), tried=("{python}", "--check", "{program}")),
+        "program": "node_modules/@toys/toy/toy.js",
+        "pythons": (),
+        "node": 20,
+    }
+)
+NODE = """#!/bin/sh
+# Stands for Node.js and for npm.
+[ "$1" = --version ] && {{ echo {version}; exit; }}
+echo "${{0##*/}} $@" >> "{calls}"
+case "$*" in
+  install*) mkdir -p "$3/node_modules/@toys/toy"; touch "$3/node_modules/@toys/toy/toy.js";;
+  --check*) test -f "$2";;
+esac
+"""
+
+
+def with_node(machine: Machine, monkeypatch: pytest.MonkeyPatch, version: str, *programs: str) -> None:
+    """Let the machine have these programs of Node.js."""
+    found = {}
+    for name in programs:
+        (machine.folder / name).write_text(NODE.format(calls=machine.log, version=version))
+        (machine.folder / name).chmod(0o755)
+        found[name] = str(machine.folder / name)
+    monkeypatch.setattr(servers, "ENGINES", {"toy": PACKAGED})
+    monkeypatch.setattr(shutil, "which", found.get)
+    monkeypatch.setenv("PATH", f"{machine.folder}:/usr/bin:/bin")
+
+
+def test_package_is_installed(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A package of npm is installed in a directory of its own, without running what it brings, and its program is read."""
+    with_node(machine, monkeypatch, "v20.1.0", "node", "npm")
+    program = machine.install()
+    env = machine.directory / "env"
+    assert machine.calls() == [
+        f"npm install --prefix {env} --ignore-scripts --no-audit --no-fund @toys/toy@1.0 helper@2",
+        f"node --check {program}",
+    ]
+    assert program == executable("toy") == env / "node_modules/@toys/toy/toy.js"
+
+
+@pytest.mark.parametrize(
+    ("version", "programs", "said"),
+    [
+        (
+            "v20.1.0",
+            (),
+            "Toy needs Node.js 20 with npm, and node is not on the PATH (Debian: `apt install nodejs npm`)",
+        ),
+        ("v20.1.0", ("node",), "Toy needs Node.js 20 with npm, and npm is not on the PATH"),
+        ("v18.3.0", ("node", "npm"), r"Toy needs Node.js 20, and \S+/node is v18.3.0"),
+    ],
+)
+def test_node_is_missed_first(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, version: str, programs: tuple[str, ...], said: str
+) -> None:
+    """Without a Node.js that will do, one line says so before anything is fetched."""
+    with_node(machine, monkeypatch, version, *programs)
+    with pytest.raises(InstallFailed, match=said.replace("(", r"\(").replace(")", r"\)")):
+        machine.install()
+    assert not machine.calls()
+
+
+def test_what_it_asks_for_is_replaced(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A distribution whose dependencies cannot be had comes without them, after those that stand in for them."""
+    bare = Build("toy==1.0", instead=("cloth==3", "wood==4"), tried=("{python}", "toys.py"))
+    monkeypatch.setattr(servers, "ENGINES", {"toy": Engine(**{**vars(TOY), "cpu": bare})})
+    machine.install()
+    assert [call.split("--disable-pip-version-check ")[-1] for call in machine.calls()][1:] == [
+        "install --progress-bar off cloth==3 wood==4",
+        "install --progress-bar off --no-deps toy==1.0",
+        "toys.py",
+    ]
+
+
 # Those there are
 
 
@@ -362,3 +442,12 @@ def test_vllm_is_pinned_alike() -> None:
     vllm = servers.ENGINES["vllm"]
     assert {build.requirement.partition("==")[2] for build in (vllm.cpu, vllm.gpu)} == {vllm.version}
     assert vllm.cpu.alias == ("vllm", f"{vllm.version}+cpu")
+
+
+@pytest.mark.parametrize("name", ["sglang", "litellm", "portkey"])
+def test_others_are_pinned_alike(name: str) -> None:
+    """Each build is of the version that is shown, and all that is named beside it has a version too."""
+    engine = servers.ENGINES[name]
+    for build in (engine.cpu, engine.gpu):
+        assert build.requirement.rpartition("@" if engine.node else "==")[2] == engine.version
+        assert all("==" in one for one in build.instead)

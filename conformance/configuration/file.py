@@ -19,6 +19,7 @@ from conformance.target import KINDS, Kind, Target, Waiver, place
 
 FILE_NAME = "targets.yaml"
 CONTAINER = "container"  # of a target whose front door is emulated: the target behind it
+UPSTREAM = "upstream"
 MOST_BYTES = 2**20  # a longer file is something else under the same name
 EXAMPLE = "targets: {my-server: {kind: openai, base_url: 'http://127.0.0.1:8000/v1'}}"
 
@@ -99,6 +100,7 @@ def _targets(document: Document, path: Path, source: str) -> tuple[dict[str, Tar
     top, problems = _top(document)
     problems += [*document.problems, *secrets]
     targets: dict[str, Target] = {}
+    upstreams: dict[str, str] = {}
     for name, data in top.items():
         stanza, faults = judged(data)
         here = ("targets", name)
@@ -113,32 +115,55 @@ def _targets(document: Document, path: Path, source: str) -> tuple[dict[str, Tar
         ]
         if stanza and not faults:
             targets[name] = _target(document, name, stanza, data, path, source)
-    problems += _linked(targets, top, document)
+            if stanza.upstream:
+                upstreams[name] = stanza.upstream
+    problems += _linked(targets, upstreams, top, document)
     return targets, problems
 
 
-def _linked(targets: dict[str, Target], top: Mapping[str, Any], document: Document) -> Iterator[Problem]:
-    """Give targets that name another one (`container:`) that target; the problems are of names that lead nowhere."""
-    for name, target in targets.items():
-        wanted = target.options.get(CONTAINER)
-        if wanted is None:
-            continue
-        here = ("targets", name, CONTAINER)
-        other = targets.get(wanted) or (REFERENCE if wanted == REFERENCE.name else None)
-        if other is None and wanted in top:
-            continue  # its own stanza is wrong, and that has been said
-        if other is None:
-            hint = nearest(wanted, [*targets, REFERENCE.name]) or f"there are: {', '.join({REFERENCE.name, *targets})}"
-            yield Problem(
-                here, document.line_of_key(here), f"must be a target of this file, not {shown(wanted)} ({hint})"
-            )
-        elif other.kind == target.kind:
-            message = (
-                "must be a server behind the front door, such as a reference or vllm target: this one is a door itself"
-            )
-            yield Problem(here, document.line_of_key(here), message)
-        else:
-            targets[name] = replace(target, container=other)
+def _linked(
+    targets: dict[str, Target], upstreams: Mapping[str, str], top: Mapping[str, Any], document: Document
+) -> Iterator[Problem]:
+    """Give targets that name another one (`container:`, `upstream:`) that one; the problems are of names that lead nowhere."""
+    containers = {name: target.options[CONTAINER] for name, target in targets.items() if CONTAINER in target.options}
+    known = {REFERENCE.name: REFERENCE, **targets}
+    for key, named in ((CONTAINER, containers), (UPSTREAM, upstreams)):
+        for name, wanted in named.items():
+            here = ("targets", name, key)
+            message = ""
+            if wanted not in known and wanted in top:
+                continue  # its own stanza is wrong, and that has been said
+            if wanted not in known:
+                hint = nearest(wanted, known) or f"there are: {', '.join(known)}"
+                message = f"must be a target of this file, not {shown(wanted)} ({hint})"
+            elif key == CONTAINER and known[wanted].kind == targets[name].kind:
+                message = (
+                    "must be a server behind the front door, such as a reference or vllm target: this one is a door"
+                    " itself"
+                )
+            elif name in _chain(wanted, upstreams):
+                message = "leads back to this target: an upstream is another one"
+            if message:
+                yield Problem(here, document.line_of_key(here), message)
+    for name in (*containers, *upstreams):
+        behind = _chain(name, upstreams)
+        if all(one in known for one in behind) and len(behind) == len(set(behind)):
+            targets[name] = _with_behind(behind, containers, known)
+
+
+def _chain(name: str, upstreams: Mapping[str, str]) -> list[str]:
+    """The target, its upstream, that one's upstream; as far as none comes twice."""
+    chain = [name]
+    while (name := upstreams.get(name, "")) and name not in chain[1:]:
+        chain.append(name)
+    return chain
+
+
+def _with_behind(chain: list[str], containers: Mapping[str, str], known: Mapping[str, Target]) -> Target:
+    """The first target of a chain, with all that stands behind it."""
+    name, *rest = chain
+    upstream = _with_behind(rest, containers, known) if rest else None
+    return replace(known[name], container=known.get(containers.get(name, "")), upstream=upstream)
 
 
 def _top(document: Document) -> tuple[dict[str, Any], list[Problem]]:
@@ -206,7 +231,9 @@ def _target(document: Document, name: str, stanza: Stanza, data: Any, path: Path
 
     options = {option: str(data[option]) for option in kind.options if data.get(option) is not None}
     base_url, key = stanza.base_url or kind.url(options), stanza.key
-    if stanza.base_url is None and key is None and kind.variable:
+    if stanza.launch is not None:
+        base_url = None
+    elif stanza.base_url is None and key is None and kind.variable:
         key = Secret(kind.variable)
     launch = stanza.launch
     if launch is not None:

@@ -56,6 +56,10 @@ def _of_kind(name: str, kind: Kind) -> dict[str, Any]:
     foreign = {option for other in KINDS.values() for option in other.options} - set(kind.options)
     absent = [key for key in REACH if key not in kind.takes] + sorted(foreign)
     then: dict[str, Any] = {"properties": {key: {"type": "null"} for key in absent}}
+    if "launch" in kind.takes and kind.gateway:
+        then |= {"if": _with_value("launch"), "then": _with_value("upstream")}
+    elif "launch" in kind.takes:
+        then["properties"]["launch"] = _with_value("model")
     if kind.one_of:
         then["oneOf"] = [_with_value(key) for key in kind.one_of]
     if len(kind.exclusive) > 1:

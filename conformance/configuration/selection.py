@@ -153,7 +153,8 @@ def _with_secrets(targets: Iterable[Target], environ: Mapping[str, str]) -> list
         if launch:
             launch = launch.model_copy(update={"env": all_known(launch.env, target, "launch.env")})
         container = filled(target.container) if target.container else None
-        return replace(target, key=key, headers=headers, launch=launch, container=container)
+        upstream = filled(target.upstream) if target.upstream else None
+        return replace(target, key=key, headers=headers, launch=launch, container=container, upstream=upstream)
 
     complete = [filled(target) for target in targets]
     if missing:

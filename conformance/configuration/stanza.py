@@ -14,7 +14,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, Wi
 
 from conformance.configuration.marked import Path
 from conformance.mistake import nearest
-from conformance.quantity import Day, HeaderName, Named, Open, PlainOrEmpty, Text, Url
+from conformance.quantity import Day, HeaderName, Named, Open, Plain, PlainOrEmpty, Text, Url
 from conformance.secret import VARIABLE, is_secret_name, shape, shown
 from conformance.target import (
     CAPABILITIES,
@@ -98,6 +98,7 @@ class Stanza(Written):
         default_factory=dict, description="Violations that somebody answers for, by the id of the check."
     )
     launch: Launch | None = Field(None, description="How to start the server here.")
+    upstream: Plain | None = Field(None, description="The target of this file that a gateway passes requests on to.")
     price: Price | None = Field(None, description="What it costs, in any one currency.")
     profile: Mapping[str, Any] | None = Field(None, description="Answers where servers honestly differ.")
 
@@ -167,6 +168,12 @@ def _kind_faults(data: Mapping[str, Any]) -> Iterator[Fault]:
         yield (both[-1],), f"contradicts {both[0]}: {why}"
     if len(several := [key for key in kind.exclusive if key in written]) > 1:
         yield (several[-1],), f"contradicts {several[0]}: each says where the target is, so keep one of them"
+    launch = data.get("launch")
+    if isinstance(launch, dict) and "launch" in kind.takes:
+        if kind.gateway and "upstream" not in written:
+            yield ("launch",), "needs upstream: the target of this file that the gateway is to stand in front of"
+        if not kind.gateway and launch.get("model") is None:
+            yield ("launch",), f"has no model: {_meaning(('launch', 'model'))}"
     yield from _option_faults(kind, data)
 
 

@@ -7,11 +7,9 @@ so that no end of this process, SIGKILL included, leaves gigabytes of engine beh
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import re
 import shlex
-import shutil
 import socket
 import subprocess
 import sys
@@ -21,8 +19,6 @@ import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-from conformance.transport import gguf
 
 Progress = Callable[[float, str], None]
 """Told, about once a second, the seconds gone and the last line of the log."""
@@ -203,87 +199,3 @@ def _tail(log: Path) -> list[str]:
 
 def _short(line: str) -> str:
     return line if len(line) <= LONGEST_LINE else line[: LONGEST_LINE - 1] + "…"
-
-
-# vLLM
-
-
-def vllm_command(
-    program: str | Path, model: str, served_name: str, port: int, args: Sequence[str] = ()
-) -> tuple[list[str], dict[str, str]]:
-    """The command that serves a model with vLLM, and what to add to its environment.
-
-    `program` is the `vllm` executable, or a Python that has it. `model` is a directory or a name on the hub.
-    `args` are the user's and win over what is set here. Its health is at `http://127.0.0.1:PORT/health`.
-    """
-    name = Path(program).name
-    start = [str(program), "-m", "vllm.entrypoints.cli.main"] if name.startswith("python") else [str(program)]
-    ours = {"--served-model-name": served_name, "--host": "127.0.0.1", "--port": str(port)}
-    env = {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"}
-    if shutil.which("nvidia-smi") is None:
-        # Every processor has float32, and answers alike with it. The rest keeps start and memory small.
-        ours |= {"--dtype": "float32", "--max-model-len": "2048", "--max-num-seqs": "8", "--enforce-eager": ""}
-        # Without the first, the first request for logprobs compiles for 39 s. The second is in GiB.
-        env |= {"TORCHDYNAMO_DISABLE": "1", "VLLM_CPU_KVCACHE_SPACE": os.environ.get("VLLM_CPU_KVCACHE_SPACE", "1")}
-    if Path(model).is_dir():
-        model = str(Path(model).resolve())
-        env |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_HOME": str(_hub_cache())}
-    given = {argument.partition("=")[0] for argument in args}
-    chosen = [part for flag, value in ours.items() if flag not in given for part in (flag, value) if part]
-    return [*start, "serve", model, *chosen, *args], env
-
-
-def _hub_cache() -> Path:
-    """A directory for the hub's library, which fails offline where its own does not exist yet."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    cache = Path(os.environ.get("HF_HOME") or Path(base) / "openai-conformance" / "hub")
-    cache.mkdir(parents=True, exist_ok=True)
-    return cache
-
-
-# llama.cpp
-
-
-def llama_command(
-    program: str | Path, model: str, served_name: str, port: int, args: Sequence[str] = ()
-) -> tuple[list[str], dict[str, str]]:
-    """The command that serves a model with llama.cpp's llama-server, and what to add to its environment.
-
-    `program` is the `llama-server` executable, or a Python that has it beside it. `model` is a GGUF file, or the
-    directory of a small Qwen3 checkpoint, which is written as one first. `args` are the user's and win over what is
-    set here: of two values the program takes the last. Its health is at `http://127.0.0.1:PORT/health`. Raises
-    LaunchFailed where there is no such model.
-    """
-    if Path(program).name.startswith("python"):
-        program = Path(program).with_name("llama-server")
-    if Path(model).is_dir():
-        model = str(_converted(Path(model)))
-    elif not Path(model).is_file():
-        raise LaunchFailed(f"llama-server needs a GGUF file or the directory of a checkpoint, and {model} is neither")
-    ours = ["--model", model, "--alias", served_name, "--host", "127.0.0.1", "--port", str(port)]
-    # 2048 tokens for each of four requests at once; and no web pages.
-    ours += ["--ctx-size", "8192", "--parallel", "4", "--jinja", "--no-webui"]
-    return [str(program), *ours, *args], {}
-
-
-def _converted(checkpoint: Path) -> Path:
-    """A checkpoint as GGUF, in the cache under what it is made of: one that is trained anew is another file."""
-    digest = hashlib.sha256()
-    for file in (Path(gguf.__file__), *sorted(checkpoint.glob("*.json")), *sorted(checkpoint.glob("*.jinja")),
-                 *sorted(checkpoint.glob("*.safetensors"))):  # fmt: skip
-        digest.update(file.read_bytes())
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    file = Path(base) / "openai-conformance" / "gguf" / f"{digest.hexdigest()[:20]}.gguf"
-    if not file.exists():
-        try:
-            gguf.write(checkpoint, file)
-        except (gguf.NotConverted, OSError) as problem:
-            raise LaunchFailed(str(problem)) from problem
-    return file
-
-
-COMMANDS: Mapping[str, Callable[[Path, str, str, int, Sequence[str]], tuple[list[str], dict[str, str]]]] = {
-    "vllm": vllm_command,
-    "llama.cpp": llama_command,
-}
-"""How each kind of server is started."""

