@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from io import StringIO
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from conformance.check import catalogue
 from conformance.impact import Impact
-from conformance.migration import as_json, html, markdown
+from conformance.migration import as_json, html, markdown, text
 from conformance.migration.asking import asked, checked, write
 from conformance.migration.deciding import UNKNOWN, Answer, Decision, Weight
 from conformance.migration.proving import Evidence
@@ -112,11 +114,11 @@ def test_traffic_shows_what_is_needed(tmp_path: Path) -> None:
 def test_every_face_says_the_same(tmp_path: Path) -> None:
     """Markdown, HTML and JSON have the answer, what breaks, the proof at both sides, and what was not tested."""
     decision = decided(tmp_path, "done-missing", needs="streaming")
-    for text in (markdown.render(decision, Evidence()), html.render(decision, Evidence())):
-        assert "NOT READY" in text
-        assert "stream.ends-with-done" in text
-        assert "curl" in text
-        assert "Not tested" in text
+    for face in (markdown.render(decision, Evidence()), html.render(decision, Evidence())):
+        assert "NOT READY" in face
+        assert "stream.ends-with-done" in face
+        assert "curl" in face
+        assert "Not tested" in face
     value = as_json.to_json(decision, Evidence())
     assert value["answer"] == "NOT READY"
     assert value["limits"][0]["proof"]["baseline"]["answered"].startswith("HTTP 200")
@@ -132,9 +134,9 @@ def test_what_a_server_says_is_text(tmp_path: Path) -> None:
     assert "<script" not in page
     assert "<img" not in page
     assert "script-src &#39;none&#39;" in page or "script-src 'none'" in page
-    for text in (page, markdown.render(decision, Evidence())):
-        assert "\x1b" not in text
-        assert "\u202e" not in text
+    for face in (page, markdown.render(decision, Evidence())):
+        assert "\x1b" not in face
+        assert "\u202e" not in face
     assert EVIL
 
 
@@ -174,3 +176,13 @@ def test_a_disk_that_takes_nothing_is_one_line(tmp_path: Path) -> None:
     decision = decided(tmp_path, needs="streaming")
     with pytest.raises(Mistake, match="cannot be written"):
         write(decision, [Path("/proc/nowhere.json")])
+
+
+def test_the_terminal_has_the_answer_first(tmp_path: Path) -> None:
+    """In 80 columns: the answer, the features, what breaks with its remedy, and what was not tested."""
+    lines = StringIO()
+    text.tell(Console(file=lines, width=80), decided(tmp_path, "done-missing", needs="streaming"))
+    said = lines.getvalue()
+    assert said.startswith("NOT READY  new in place of old")
+    assert "stream.ends-with-done  MUST" in said
+    assert max(map(len, said.splitlines())) <= 80

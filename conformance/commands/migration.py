@@ -30,12 +30,9 @@ def add(command: Command) -> None:
 
 
 def _migration(options: argparse.Namespace) -> int:
-    from rich.markdown import Markdown
-
-    from conformance.migration import markdown
+    from conformance.migration import text
     from conformance.migration.asking import asked, checked, write
     from conformance.migration.deciding import Answer
-    from conformance.migration.proving import Evidence
     from conformance.reporting import Book
     from conformance.runs import located, reports
     from conformance.traffic.reading import described, read
@@ -61,7 +58,7 @@ def _migration(options: argparse.Namespace) -> int:
         for path in paths:
             screen.print(f"written to {path}", markup=False)
     else:
-        screen.print(Markdown(markdown.render(decision, Evidence())))
+        text.tell(screen, decision)
     return WRONG if decision.answer is Answer.NOT_READY else CLEAN
 
 
