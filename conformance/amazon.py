@@ -32,6 +32,26 @@ ROUTE = re.compile(
 """The base URL of the OpenAI-compatible route, taken apart."""
 
 
+NOBODY = "conformance-no-such-name"
+"""An endpoint and a component that nobody has."""
+
+
+def elsewhere(base_url: str, place: str) -> str | None:
+    """The base URL of another place beside the route's; None where there is no such place."""
+    found = ROUTE.fullmatch(base_url)
+    if found is None:
+        return None
+    root, name, part = found["root"], found["endpoint"], found["component"]
+    match place:
+        case "endpoint" if part:
+            return route(root, name)
+        case "no-endpoint":
+            return route(root, NOBODY)
+        case "no-component":
+            return route(root, name, NOBODY)
+    return None
+
+
 def life(written: str | None) -> int:
     """A lifetime as LIFETIME has it, in seconds."""
     if not written:

@@ -85,6 +85,8 @@ class Check:
     tries: int = 1
     examples: int = 8
     waits: float = 0.0
+    kinds: tuple[str, ...] = ()
+    """Kinds of targets that it is about; of others it is not asked. Empty: of all."""
     detail: str = ""
     """The rest of the docstring."""
     place: str = ""
@@ -150,6 +152,7 @@ def check(
     tries: int = 1,
     examples: int = 8,
     waits: float = 0.0,
+    kinds: str | Iterable[str] = (),
 ) -> Callable[[Judge], Check]:
     """Make a function a check.
 
@@ -157,6 +160,7 @@ def check(
     `spec` is the source (a MUST needs one). `requires` names capabilities of the target. `remedy` is one line on what to do
     about a violation. `witness` says of a case's exchanges whether the model showed the behaviour at all; it is asked `tries`
     times. `examples` is how many cases are drawn from a strategy. `waits` is seconds that it spends waiting on purpose.
+    `kinds` are the kinds of targets that it is about.
     Raises TypeError for a check that breaks these rules.
     """
 
@@ -170,11 +174,12 @@ def check(
             if wrong:
                 raise TypeError(f"check {id}: {why}")
         wanted = (requires,) if isinstance(requires, str) else tuple(requires)
+        whose = (kinds,) if isinstance(kinds, str) else tuple(kinds)
         code = getattr(judge, "__code__", None)
         place = f"{Path(code.co_filename).name}:{code.co_firstlineno}" if code else ""
         return Check(
             id, level, title, sends, spec, judge, needs, wanted, remedy, since, witness, tries, examples, waits,
-            detail.strip(), place,
+            whose, detail.strip(), place,
         )  # fmt: skip
 
     return make

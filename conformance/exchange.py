@@ -62,6 +62,8 @@ class How(StrEnum):
     """There was no connection at all."""
     UNSENT = "unsent"
     """It was not sent: the budget was spent, or it is not in the recording."""
+    ABSENT = "absent"
+    """It cannot be sent: the target has no such credentials, or no such place."""
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,11 @@ SHAPES: tuple[tuple[bytes, re.Pattern[bytes]], ...] = (
     (b"-api-key-", re.compile(rb"(?:sagemaker|bedrock)-api-key-[A-Za-z0-9+/=_-]{16,}")),
     (b"sk-", re.compile(rb"\bsk-[A-Za-z0-9_-]{20,}")),
     (b"IA", re.compile(rb"\bA[KS]IA[0-9A-Z]{16}\b")),
-    (b"X-Amz-S", re.compile(rb"X-Amz-(?:Signature|Security-Token)=[A-Za-z0-9%+/=_-]{16,}")),
+    (b"X-Amz-S", re.compile(rb"X-Amz-(?:Signature|Security-Token)(?:=|%3[Dd])[A-Za-z0-9%+/=_-]{16,}")),
+    (b"X-Amz-C", re.compile(rb"X-Amz-Credential(?:=|%3[Dd])[A-Za-z0-9%+/=_-]{16,}")),
+    # The beginning of every such token without its prefix: `sagemaker.amazonaws.com/` and `bedrock.amazonaws.com/` in base64.
+    (b"c2FnZW1ha2VyLm", re.compile(rb"c2FnZW1ha2VyLmFtYXpvbmF3cy5jb20v[A-Za-z0-9+/=_-]{16,}")),
+    (b"YmVkcm9jay5hbW", re.compile(rb"YmVkcm9jay5hbWF6b25hd3MuY29tL[A-Za-z0-9+/=_-]{16,}")),
     (b"hf_", re.compile(rb"\bhf_[A-Za-z0-9]{30,}")),
     (b"gh", re.compile(rb"gh(?<=\bgh)[pousr]_[A-Za-z0-9]{30,}")),
 )
@@ -79,8 +83,13 @@ class Guard:
     _known: tuple[bytes, ...] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        words = {form for secret in self.secrets if len(secret) >= SHORTEST for form in forms(secret)}
-        object.__setattr__(self, "_known", tuple(sorted(words)))
+        object.__setattr__(self, "_known", ())
+        self.learn(*self.secrets)
+
+    def learn(self, *secrets: str) -> None:
+        """Know further secrets from now on: those that are made while a run goes on, such as tokens."""
+        words = {form for secret in secrets if len(secret) >= SHORTEST for form in forms(secret)}
+        object.__setattr__(self, "_known", tuple(sorted(words.union(self._known))))
 
     def __repr__(self) -> str:
         return f"Guard({len(self.secrets)} secrets)"

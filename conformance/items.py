@@ -13,7 +13,7 @@ import pytest
 
 from conformance.check import Check, load, shipped
 from conformance.finding import Kind, Outcome, shown
-from conformance.session import Session
+from conformance.session import Session, kind_of
 from conformance.target import Target
 from conformance.verdict import Ruling, Verdict
 
@@ -54,6 +54,8 @@ class CheckFile(pytest.File):
     def collect(self) -> Iterator[CheckItem]:
         for target in session_of(self.config).targets:
             for check in self.checks():
+                if check.kinds and kind_of(target) not in check.kinds:
+                    continue  # nobody asks OpenAI about SageMaker
                 name = f"{check.id}[{target.name}]"
                 # The id is given whole: pytest then parses it as it parses the ids of its cache, so that --lf finds it.
                 yield CheckItem.from_parent(

@@ -76,6 +76,8 @@ def lacking(x: Exchange, needs: Needs) -> str:
 def gate(check: Check, evidence: Evidence, claims: frozenset[str] | None) -> Outcome | None:
     """The outcome of a case that the check need not read, or None where it must."""
     for x in evidence.exchanges:
+        if x.ending.how is How.ABSENT:
+            return Outcome(Kind.UNSUPPORTED, reason=x.ending.detail, cause=x.key)
         why = lacking(x, check.needs)
         if not why:
             continue

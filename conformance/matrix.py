@@ -16,12 +16,20 @@ from conformance.finding import Kind
 from conformance.judgement import Evidence, judge
 from conformance.reference.answer import Respond
 from conformance.reference.engine import DEFAULT_KEY, Settings, responder
-from conformance.reference.fault import Fault
-from conformance.reference.memory import Ask, asking, gather
+from conformance.reference.fault import Fault, with_faults
+from conformance.reference.frontdoor import Door, Owner, behind, fronted
+from conformance.reference.memory import Client, asking, gather, plain
 from conformance.requirement import Level
 
 NOON = 1_800_000_000.0
 """The moment at which all requests are made: with the server's clock standing still, answers are the same every time."""
+
+DOOR = Door(
+    Owner("ASIACONFORMANCEMATRX", "no-secret-but-a-long-one", "no-session-but-a-long-one"),
+    component="reference",
+    clock=lambda: NOON,
+)
+"""The front door, with its clock standing still, too."""
 
 Same = tuple[object, ...]
 
@@ -31,9 +39,12 @@ def still() -> Respond:
     return responder(Settings(clock=lambda: NOON))
 
 
-def client(respond: Respond) -> Ask:
-    """A client of it."""
-    return asking(respond, DEFAULT_KEY, "reference", NOON)
+def client(respond: Respond, planted: Iterable[Fault] = ()) -> Client:
+    """A client of it, with these faults planted: each in the server, or in the front door before it."""
+    faults = tuple(planted)
+    server = with_faults(respond, [one for one in faults if not one.door])
+    door = with_faults(fronted(server, DOOR), [one for one in faults if one.door])
+    return Client(asking(server, plain(DEFAULT_KEY), "reference", NOON), asking(door, behind(DOOR), "reference", NOON))
 
 
 def content(x: Exchange) -> Same:
@@ -64,10 +75,7 @@ class Matrix:
 
     def row(self, faults: Iterable[Fault]) -> Row:
         """Which checks these faults together trip."""
-        respond = still()
-        for one in faults:
-            respond = one(respond)
-        ask = client(respond)
+        ask = client(still(), faults)
         violated, errored = [], []
         for check in self.checks:
             gathered = gather(check, ask)
@@ -83,7 +91,7 @@ class Matrix:
 
 def trips(fault: Fault, checks: Iterable[Check]) -> dict[str, Kind]:
     """What becomes of these checks at a server with this fault."""
-    ask = client(fault(still()))
+    ask = client(still(), [fault])
     return {check.id: judge(check, gather(check, ask)).kind for check in checks}
 
 

@@ -17,7 +17,15 @@ from urllib.parse import quote
 MODEL = "$MODEL"
 """In a body or a path: the model that the target serves. A transport puts the real name in."""
 
-Auth = Literal["key", "none", "wrong"]
+Auth = Literal["key", "none", "wrong", "malformed", "tampered", "expired", "foreign", "brief"]
+"""The target's credentials, none, or well-formed wrong ones. Of targets whose tokens are made from a signature also one that is
+cut short, one with another signature, one whose time is over, one for another region, and one that is over in BRIEF seconds."""
+BRIEF = 3
+"""Seconds that a `brief` token is valid: enough for an answer to begin, not enough for a long one to end."""
+
+Place = Literal["", "endpoint", "no-endpoint", "no-component"]
+"""Where below the target a request goes: to its base URL; of an inference component, to the endpoint around it; or to one that
+does not exist."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +53,8 @@ class Probe:
     """Seconds to wait before it is sent; in a chain, after the step before."""
     line: str = ""
     """Probes of one target that name the same line go over one connection of their own, kept alive between them."""
+    place: Place = ""
+    """Where it goes instead of the base URL. Targets without such a place say so, and are not judged."""
 
     @cached_property
     def key(self) -> str:
@@ -112,6 +122,8 @@ class Probe:
             value["pause"] = self.pause
         if self.line:
             value["line"] = self.line
+        if self.place:
+            value["place"] = self.place
         return value
 
     @classmethod
@@ -128,6 +140,7 @@ class Probe:
             nth=value.get("nth", 0),
             pause=value.get("pause", 0.0),
             line=value.get("line", ""),
+            place=value.get("place", ""),
         )
 
 

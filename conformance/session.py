@@ -27,7 +27,7 @@ from conformance.report.legible import legible
 from conformance.report.run import read
 from conformance.search import draw, shrink
 from conformance.target import Target
-from conformance.trial import CouldNotTest, Trial, now, opened, versions
+from conformance.trial import CouldNotTest, Trial, header_of, now, opened, versions
 from conformance.verdict import Ruling, Verdict, Waived, rule
 
 SHRINKING = 30
@@ -223,6 +223,13 @@ class Session:
     def directories(self) -> list[Path]:
         """Where the runs were written."""
         return [trial.directory for trial in self.trials.values()]
+
+
+def kind_of(target: Target) -> str:
+    """The kind of a target; of a replay, that of the run which is judged again."""
+    if target.kind != "replay":
+        return target.kind
+    return str(header_of(target.directory).get("kind", ""))
 
 
 def _of_the_day(trial: Trial, check: Check) -> list[Evidence]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from importlib.metadata import version
@@ -27,7 +27,7 @@ from conformance.recording import RUN, Recording, RunLog, lines_of
 from conformance.report.claims import Claim
 from conformance.report.legible import legible
 from conformance.secret import Secret
-from conformance.target import BEARER, OPENAI, Launch, Price, Target, Waiver
+from conformance.target import BEARER, OPENAI, SAGEMAKER, Launch, Price, Target, Waiver
 from conformance.transport.commands import COMMANDS, GATEWAYS, Start, Upstream
 from conformance.transport.launch import LaunchFailed, free_port, launched
 from conformance.transport.replay import Replay
@@ -125,6 +125,7 @@ class Trial:
                     for waiver in self.target.waives
                 ],
                 "strict": strict,
+                **({"emulated": self.address.emulated} if self.address.emulated else {}),
                 "selected": selected,
                 **({"price": self.target.price.model_dump(exclude_none=True)} if self.target.price else {}),
                 **({"replay_of": str(self.recorded)} if self.recorded else {}),
@@ -195,19 +196,12 @@ def opened(target: Target, reports: Path, say: Say) -> Iterator[Trial]:
             yield _replay(target, reports, stack)
             return
         directory = new_directory(reports, target.name)
-        address = stack.enter_context(_address(target, directory, say))
-        guard = guard_of(
-            [
-                *(secret.value for secret in target.secrets() if secret.is_known),
-                *(
-                    [address.credential()] if target.launch is not None and address.credential else ()
-                ),  # made for the day
-            ]
-        )
+        guard = guard_of(secret.value for secret in target.secrets() if secret.is_known)
+        address = stack.enter_context(_address(target, directory, say, guard))
         recording = Recording(directory, guard)
         transport = Http(target.name, address, target.limits)
         collector = stack.enter_context(Collector(transport, recording, target.limits, guard))
-        if not address.model and target.model is None:
+        if not address.model and target.model is None and target.kind != SAGEMAKER:  # whose route lists none
             if address.base_url == OPENAI:
                 raise CouldNotTest(f"{target.name}: say which model to test (`model:`): OpenAI serves many")
             address = replace(address, model=_discover(collector))
@@ -215,6 +209,14 @@ def opened(target: Target, reports: Path, say: Say) -> Iterator[Trial]:
         trial = Trial(target, directory, address, recording, collector, RunLog(directory, guard), guard)
         preflight(trial)
         yield trial
+
+
+def header_of(directory: Path) -> dict[str, Any]:
+    """The header of a run; an empty one where there is none that can be read."""
+    with suppress(OSError, StopIteration, Mistake):
+        _, _, line = next(iter(lines_of(directory / RUN)))
+        return dict(line) if line.get("type") == "begin" else {}
+    return {}
 
 
 def _replay(target: Target, reports: Path, stack: ExitStack) -> Trial:
@@ -242,7 +244,12 @@ def _replay(target: Target, reports: Path, stack: ExitStack) -> Trial:
     directory = new_directory(reports, target.name)
     transport: Transport = Replay(target.name, recording)
     collector = stack.enter_context(Collector(transport, recording, target.limits, Guard(), record=False))
-    address = Address(header.get("base_url", ""), header.get("model", ""), query=header.get("query", ""))
+    address = Address(
+        header.get("base_url", ""),
+        header.get("model", ""),
+        query=header.get("query", ""),
+        emulated=header.get("emulated", ""),
+    )
     log, kind = RunLog(directory), header.get("kind", "")
     return Trial(target, directory, address, recording, collector, log, Guard(), cases, source, kind)
 
@@ -254,7 +261,7 @@ def _waiver(value: Mapping[str, Any]) -> Waiver:
 
 
 @contextmanager
-def _address(target: Target, directory: Path, say: Say) -> Iterator[Address]:
+def _address(target: Target, directory: Path, say: Say, guard: Guard) -> Iterator[Address]:
     """Where the target is, with its server running for the length of the block where it has to be started."""
     from conformance.transport.http import Address
 
@@ -266,11 +273,27 @@ def _address(target: Target, directory: Path, say: Say) -> Iterator[Address]:
 
         with serving() as base_url:
             yield Address(base_url, target.model or "reference", lambda: DEFAULT_KEY, headers)
+    elif target.container is not None:
+        from conformance.reference.emulation import emulated
+
+        with _address(target.container, directory, say, guard) as container, emulated(target, container, guard) as door:
+            yield replace(door, headers=headers)
+    elif target.kind == SAGEMAKER:
+        from conformance.transport.aws import AwsProblem
+        from conformance.transport.sagemaker import address
+
+        try:
+            found = address(target, guard.learn)
+        except AwsProblem as problem:
+            raise CouldNotTest(f"{target.name}: {problem}") from None
+        yield replace(found, headers=headers)
     elif target.launch is not None:
         with _started(target, target.launch, directory, say) as (base_url, served, start):
             own = credential or (_given(start.key) if start.key is not None else None)
             needed = {**start.headers, **target.headers}
             headers = (lambda: {name: _text(value) for name, value in needed.items()}) if needed else None
+            if own is not None:
+                guard.learn(own())  # made for the day
             yield Address(base_url, served, own, headers)
     else:
         base_url, model = (target.base_url or "").rstrip("/"), target.model or ""

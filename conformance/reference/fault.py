@@ -28,13 +28,21 @@ class Fault:
     title: str
     plant: Instead
     legal: bool = False
+    door: bool = False
+    """Whether it is a fault of SageMaker's emulated front door, not of the server behind it."""
 
     def __call__(self, respond: Respond) -> Respond:
         """The same server with this fault in it."""
         return lambda request: self.plant(request, respond)
 
 
-def fault(id: str, *, instead: bool = False, legal: bool = False) -> Callable[[Callable[..., Any]], Fault]:  # noqa: A002
+def fault(
+    id: str,  # noqa: A002
+    *,
+    instead: bool = False,
+    legal: bool = False,
+    door: bool = False,
+) -> Callable[[Callable[..., Any]], Fault]:
     """Make a function a planted fault. `id` is the divergence in `fixtures/divergences.yaml` that it plants."""
 
     def mark(sin: Callable[..., Any]) -> Fault:
@@ -49,7 +57,7 @@ def fault(id: str, *, instead: bool = False, legal: bool = False) -> Callable[[C
         title = (sin.__doc__ or "").strip().partition("\n")[0]
         if not title:
             raise TypeError(f"fault {id} has no docstring: say what the server then does")
-        return Fault(id, title, plant, legal)
+        return Fault(id, title, plant, legal, door)
 
     return mark
 

@@ -5,10 +5,11 @@ For tests and for the kill matrix, where hundreds of faulty servers are asked hu
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from urllib.parse import unquote
 
+from conformance.amazon import elsewhere
 from conformance.check import Check
 from conformance.exchange import Chunk, Ending, Exchange, How, Wait
 from conformance.finding import Outcome
@@ -18,7 +19,7 @@ from conformance.plan import plan
 from conformance.probe import Probe
 from conformance.reference.answer import Answer, Request, Respond
 from conformance.search import draw
-from conformance.target import Limits
+from conformance.target import SAGEMAKER, Limits
 
 Ask = Callable[[Probe], Exchange]
 
@@ -28,15 +29,42 @@ REPEATS = 2000
 """Times that this client reads the last piece of a stream that never ends, before it gives up."""
 
 
-def request_of(probe: Probe, key: str, model: str) -> Request:
+@dataclass(frozen=True)
+class Way:
+    """How a server is reached: its base path, and the credentials that there are, by the word that probes have for them."""
+
+    base: str
+    credentials: Mapping[str, Callable[[], str]]
+
+
+@dataclass(frozen=True)
+class Client:
+    """A client of a server, and of the same server behind SageMaker's front door, where checks of that kind look."""
+
+    plain: Ask
+    behind: Ask
+
+    def __call__(self, probe: Probe) -> Exchange:
+        return self.plain(probe)
+
+    def of(self, check: Check) -> Ask:
+        """Whom a check asks."""
+        return self.behind if SAGEMAKER in check.kinds else self.plain
+
+
+def plain(key: str) -> Way:
+    """The usual way."""
+    return Way("/v1", {"key": lambda: key, "wrong": lambda: f"wrong-{key}"})
+
+
+def request_of(probe: Probe, way: Way, model: str) -> Request:
     """The request as it would reach the server."""
     headers = dict(probe.headers)
-    if probe.auth == "key":
-        headers["authorization"] = f"Bearer {key}"
-    elif probe.auth == "wrong":
-        headers["authorization"] = "Bearer wrong-" + key
+    if (credential := way.credentials.get(probe.auth)) and "authorization" not in headers:
+        headers["authorization"] = f"Bearer {credential()}"
     path, body = probe.filled(model)
-    return Request(probe.method, "/v1/" + unquote(path), headers, body or b"", {})
+    base = elsewhere(way.base, probe.place) if probe.place else way.base
+    return Request(probe.method, f"{base}/{unquote(path)}", headers, body or b"", {})
 
 
 def exchange_of(probe: Probe, answer: Answer, at: float = 0.0, model: str = "") -> Exchange:
@@ -76,7 +104,7 @@ def exchange_of(probe: Probe, answer: Answer, at: float = 0.0, model: str = "") 
     return Exchange(probe, "memory", at, answer.status, headers, tuple(chunks), ending, answered, clock, model=model)
 
 
-def asking(respond: Respond, key: str, model: str, now: float = 0.0) -> Ask:
+def asking(respond: Respond, way: Way, model: str, now: float = 0.0) -> Ask:
     """A client of a server that is a function. One server state, one exchange per probe."""
     exchanges: dict[str, Exchange] = {}
     memory: dict[str, object] = {}
@@ -88,7 +116,7 @@ def asking(respond: Respond, key: str, model: str, now: float = 0.0) -> Ask:
 
     def carried(probe: Probe) -> Exchange:
         """Sent as often as the collector would; its waits take no time here."""
-        sent, waits = request_of(probe, key, model), list[Wait]()
+        sent, waits = request_of(probe, way, model), list[Wait]()
         while True:
             answer = respond(Request(sent.method, sent.path, sent.headers, sent.body, memory))
             x = exchange_of(probe, answer, now, model)
@@ -100,9 +128,9 @@ def asking(respond: Respond, key: str, model: str, now: float = 0.0) -> Ask:
     return ask
 
 
-def gather(check: Check, ask: Ask) -> list[Evidence]:
+def gather(check: Check, client: Ask | Client) -> list[Evidence]:
     """The evidence for a check from such a client."""
-    gathered = []
+    gathered, ask = [], client.of(check) if isinstance(client, Client) else client
     for case in draw(check):
         steps = plan(check, case)
         try:
@@ -114,6 +142,6 @@ def gather(check: Check, ask: Ask) -> list[Evidence]:
     return gathered
 
 
-def outcome(check: Check, ask: Ask, claims: frozenset[str] | None = None) -> Outcome:
+def outcome(check: Check, ask: Ask | Client, claims: frozenset[str] | None = None) -> Outcome:
     """What becomes of a check at such a server."""
     return judge(check, gather(check, ask), claims)

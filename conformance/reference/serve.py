@@ -8,10 +8,11 @@ import difflib
 import socket
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from typing import Protocol
 
 import uvicorn
 
-from conformance.reference.app import App, app
+from conformance.reference.app import App, Message, Receive, Send, app
 from conformance.reference.engine import Settings, responder
 from conformance.reference.fault import Fault, faults, with_faults
 from conformance.reference.wrong import listed
@@ -20,6 +21,14 @@ _KEEP_ALIVE = 75
 """Seconds that an idle connection stays open: longer than clients keep theirs."""
 _GRACE = 0.5
 """Seconds that connections get to end by themselves when the server stops."""
+
+
+class Application(Protocol):
+    """An ASGI application that can be told to give up all waiting."""
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None: ...
+
+    def close(self) -> None: ...
 
 
 def planted(ids: Iterable[str]) -> list[Fault]:
@@ -37,7 +46,13 @@ def planted(ids: Iterable[str]) -> list[Fault]:
 @contextlib.contextmanager
 def serving(settings: Settings | None = None, faults: Iterable[str] = (), port: int = 0) -> Iterator[str]:
     """The server on loopback, in a thread of its own; gives its base URL. Port 0: the system chooses one."""
-    application = _application(settings, faults)
+    with hosting(_application(settings, faults), port) as origin:
+        yield f"{origin}/v1"
+
+
+@contextlib.contextmanager
+def hosting(application: Application, port: int = 0) -> Iterator[str]:
+    """An application on loopback, in a thread of its own; gives scheme, host and port."""
     listening = _listen("127.0.0.1", port)
     running = _Running(application, listening)
     thread = threading.Thread(target=running.run, name="reference server", daemon=True)
@@ -46,7 +61,7 @@ def serving(settings: Settings | None = None, faults: Iterable[str] = (), port: 
     try:
         if running.failure is not None:
             raise RuntimeError("the reference server did not start") from running.failure
-        yield f"http://127.0.0.1:{listening.getsockname()[1]}/v1"
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
     finally:
         running.stop()
         thread.join()
@@ -61,11 +76,15 @@ def main(
 ) -> None:
     """Serve in the foreground until Ctrl-C or SIGTERM. `ready` is told the base URL once it answers. Raises OSError
     where the port is taken."""
-    application = _application(settings, faults)
+    foreground(_application(settings, faults), host, port, lambda origin: ready(f"{origin}/v1"))
+
+
+def foreground(application: Application, host: str, port: int, ready: Callable[[str], None]) -> None:
+    """Serve an application until Ctrl-C or SIGTERM; `ready` is told scheme, host and port. Raises OSError."""
     listening = _listen(host, port)
     number = listening.getsockname()[1]
     shown = f"[{host}]" if ":" in host else host
-    running = _Running(application, listening, lambda: ready(f"http://{shown}:{number}/v1"))
+    running = _Running(application, listening, lambda: ready(f"http://{shown}:{number}"))
     with contextlib.suppress(KeyboardInterrupt):
         running.run()
     if running.failure is not None and not isinstance(running.failure, KeyboardInterrupt):
@@ -94,7 +113,9 @@ def _listen(host: str, port: int) -> socket.socket:
 class _Running:
     """A server with its loop. `stop` may be called from any thread."""
 
-    def __init__(self, application: App, listening: socket.socket, announce: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self, application: Application, listening: socket.socket, announce: Callable[[], None] = lambda: None
+    ) -> None:
         self.application, self.listening, self.announce = application, listening, announce
         self.ready = threading.Event()
         self.failure: BaseException | None = None

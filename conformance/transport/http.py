@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import anyio
 import httpx2
 
+from conformance.amazon import elsewhere
 from conformance.curl import WRONG, with_query
 from conformance.exchange import LARGEST, Chunk, Ending, Exchange, How, swollen
 from conformance.probe import Probe
@@ -56,6 +57,10 @@ class Address:
     """How the credential travels."""
     query: str = ""
     """At the end of every URL."""
+    forged: Mapping[str, Callable[[], str]] = field(default_factory=dict, repr=False)
+    """Credentials that are to be refused, and those with something odd about them, by the word that probes have for them."""
+    emulated: str = ""
+    """What of the target is not the real thing: said in every report."""
 
 
 def _why(problem: BaseException) -> str:
@@ -120,6 +125,8 @@ class Http:
         carriage = self.address.carriage
         if probe.auth == "wrong":
             headers.append((carriage.header, carriage.value(WRONG)))
+        elif probe.auth in self.address.forged:
+            headers.append((carriage.header, carriage.value(self.address.forged[probe.auth]())))
         elif (
             probe.auth == "key"
             and self.address.credential is not None
@@ -127,13 +134,22 @@ class Http:
         ):
             headers.append((carriage.header, carriage.value(self.address.credential())))
         path, body = probe.filled(self.address.model)
-        url = with_query(f"{self.address.base_url}/{path}", self.address.query)
+        base = elsewhere(self.address.base_url, probe.place) if probe.place else self.address.base_url
+        url = with_query(f"{base}/{path}", self.address.query)
         if url not in self._urls:  # few, and slow to read
             self._urls[url] = httpx2.URL(url)
         phases = {"connect": self.limits.timeout.connect, "read": None, "write": None, "pool": None}
         return httpx2.Request(
             probe.method, self._urls[url], headers=headers, content=body, extensions={"timeout": phases}
         )
+
+    def _lacking(self, probe: Probe) -> str:
+        """What the target has not that a probe needs; "" where nothing is missing."""
+        if probe.auth not in ("key", "none", "wrong") and probe.auth not in self.address.forged:
+            return f"the target has no credentials of the kind `{probe.auth}`"
+        if probe.place and elsewhere(self.address.base_url, probe.place) is None:
+            return f"the target has no place of the kind `{probe.place}`"
+        return ""
 
     async def carry(self, probe: Probe) -> Exchange:
         """Send a probe, without its pause, and bring back what happened.
@@ -142,6 +158,9 @@ class Http:
         those at any time, and no client can know. It goes over a new one then, and the exchange says so. Probes that name a
         line are about just that, and are sent once.
         """
+        if lacking := self._lacking(probe):
+            ending = Ending(How.ABSENT, "request", lacking)
+            return Exchange(probe, self.name, time.time(), ending=ending, model=self.address.model)
         if probe.line:
             if probe.line not in self._lines:
                 self._lines[probe.line] = self._new(1)
