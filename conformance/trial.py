@@ -288,7 +288,7 @@ def _address(target: Target, directory: Path, say: Say, guard: Guard) -> Iterato
             raise CouldNotTest(f"{target.name}: {problem}") from None
         yield replace(found, headers=headers)
     elif target.launch is not None:
-        with _started(target, target.launch, directory, say) as (base_url, served, start):
+        with _started(target, target.launch, directory, say, guard) as (base_url, served, start):
             own = credential or (_given(start.key) if start.key is not None else None)
             needed = {**start.headers, **target.headers}
             headers = (lambda: {name: _text(value) for name, value in needed.items()}) if needed else None
@@ -301,7 +301,9 @@ def _address(target: Target, directory: Path, say: Say, guard: Guard) -> Iterato
 
 
 @contextmanager
-def _started(target: Target, launch: Launch, directory: Path, say: Say) -> Iterator[tuple[str, str, Start]]:
+def _started(
+    target: Target, launch: Launch, directory: Path, say: Say, guard: Guard
+) -> Iterator[tuple[str, str, Start]]:
     """The server of a target for the length of the block, what stands behind it included: base URL, model, and how it is told.
 
     The log of a server lies in the directory; that of an upstream in one below. Raises CouldNotTest.
@@ -311,7 +313,7 @@ def _started(target: Target, launch: Launch, directory: Path, say: Say) -> Itera
         if target.kind in GATEWAYS and target.upstream is not None:
             below = directory / "upstream"
             below.mkdir()
-            behind = _upstream(target, stack.enter_context(_address(target.upstream, below, say)))
+            behind = _upstream(target, stack.enter_context(_address(target.upstream, below, say, guard)))
         try:
             program = Path(launch.python) if launch.python else executable(target.kind)
             if behind is not None:

@@ -129,8 +129,11 @@ def test_the_shipped_file_is_read() -> None:
         "litellm-local",
         "litellm-vllm",
         "portkey-local",
+        "sagemaker-local",
+        "sagemaker-vllm",
         "openai",
     ]
+    assert targets.by_name["sagemaker-vllm"].container == targets.by_name["vllm-local"]
     gateway = targets.by_name["litellm-vllm"]
     assert gateway.upstream == targets.by_name["vllm-local"]
     launch = targets.by_name["vllm-local"].launch

@@ -57,6 +57,9 @@ class App:
         """Give up all waiting. To be called in the application's own loop."""
         self._closing.set()
 
+    async def aclose(self) -> None:
+        """Let go of what is still open: here, nothing."""
+
     async def _body(self, receive: Receive) -> bytes | None:
         """The request's body, one byte over the limit where it is larger; None where the client has gone."""
         pieces: list[bytes] = []

@@ -39,4 +39,5 @@ def emulated(target: Target, container: Address, guard: Guard) -> Iterator[Addre
     with hosting(Forward(door, Container(container.base_url, container.credential))) as origin:
         base_url = amazon.route(origin, door.endpoint, door.component)
         note = f"{EMULATED}: what it answers itself is partly measured and partly guessed; behind it is {container.base_url}"
-        yield Address(base_url, target.model or "", bearer.token, forged=bearer.forged, emulated=note)
+        model = container.model if target.model is None else target.model
+        yield Address(base_url, model, bearer.token, forged=bearer.forged, emulated=note)

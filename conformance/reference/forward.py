@@ -81,6 +81,10 @@ class Forward:
         """Give up all waiting. To be called in the application's own loop."""
         self._closing.set()
 
+    async def aclose(self) -> None:
+        """Let go of the connections to the container."""
+        await self._client.aclose()
+
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] != "http":

@@ -30,6 +30,8 @@ class Application(Protocol):
 
     def close(self) -> None: ...
 
+    async def aclose(self) -> None: ...
+
 
 def planted(ids: Iterable[str]) -> list[Fault]:
     """The faults with these ids. Raises LookupError, naming close ones, for an id that there is not."""
@@ -164,3 +166,4 @@ class _Running:
             if connection.transport is not None:
                 connection.transport.abort()
         await serving
+        await self.application.aclose()
