@@ -18,6 +18,7 @@ from conformance.mistake import Mistake
 COMMANDS = (
     "checks",
     "targets",
+    "doctor",
     "coverage",
     "serve",
     "matrix",

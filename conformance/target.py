@@ -215,6 +215,9 @@ class Kind:
     base_url: str | None = None  # when none is written
     addresses: tuple[str, ...] = ()  # made of options, when no base_url is written: the first that all are there for
     example: str = ""  # of a base URL
+    version: tuple[str, str] | None = (
+        None  # a path below the host, and the member of its answer that tells the server's version
+    )
     variable: str | None = None  # that holds the key, when neither base_url nor key is written
     carriage: Carriage = BEARER
     model: str = ""  # the option that is the model, when none is written
@@ -294,17 +297,20 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
             meaning="a vLLM server, running (base_url) or started here (launch)",
             takes=frozenset({"base_url", "key", "launch"}),
             one_of=("base_url", "launch"),
+            version=("version", "version"),
         ),
         "llama.cpp": Kind(
             meaning="llama.cpp's llama-server, running (base_url) or started here (launch)",
             takes=frozenset({"base_url", "key", "launch"}),
             one_of=("base_url", "launch"),
+            version=("props", "build_info"),
         ),
         "sglang": Kind(
             meaning="an SGLang server, running (base_url) or started here (launch)",
             takes=frozenset({"base_url", "key", "launch"}),
             one_of=("base_url", "launch"),
             example="http://127.0.0.1:30000/v1",
+            version=("get_server_info", "version"),
         ),
         "litellm": Kind(
             meaning="a LiteLLM proxy, running (base_url) or started here (launch) in front of its upstream",
@@ -312,6 +318,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
             one_of=("base_url", "launch"),
             gateway=True,
             example="http://127.0.0.1:4000/v1",
+            version=("health/readiness", "litellm_version"),
         ),
         "portkey": Kind(
             meaning="Portkey, or a gateway of one's own, running (base_url) or started here (launch)",

@@ -197,7 +197,7 @@ def opened(target: Target, reports: Path, say: Say) -> Iterator[Trial]:
             return
         directory = new_directory(reports, target.name)
         guard = guard_of(secret.value for secret in target.secrets() if secret.is_known)
-        address = stack.enter_context(_address(target, directory, say, guard))
+        address = stack.enter_context(addressed(target, directory, say, guard))
         recording = Recording(directory, guard)
         transport = Http(target.name, address, target.limits)
         collector = stack.enter_context(Collector(transport, recording, target.limits, guard))
@@ -261,7 +261,7 @@ def _waiver(value: Mapping[str, Any]) -> Waiver:
 
 
 @contextmanager
-def _address(target: Target, directory: Path, say: Say, guard: Guard) -> Iterator[Address]:
+def addressed(target: Target, directory: Path, say: Say, guard: Guard) -> Iterator[Address]:
     """Where the target is, with its server running for the length of the block where it has to be started."""
     from conformance.transport.http import Address
 
@@ -276,7 +276,7 @@ def _address(target: Target, directory: Path, say: Say, guard: Guard) -> Iterato
     elif target.container is not None:
         from conformance.reference.emulation import emulated
 
-        with _address(target.container, directory, say, guard) as container, emulated(target, container, guard) as door:
+        with addressed(target.container, directory, say, guard) as container, emulated(target, container, guard) as door:
             yield replace(door, headers=headers)
     elif target.kind == SAGEMAKER:
         from conformance.transport.aws import AwsProblem
@@ -313,7 +313,7 @@ def _started(
         if target.kind in GATEWAYS and target.upstream is not None:
             below = directory / "upstream"
             below.mkdir()
-            behind = _upstream(target, stack.enter_context(_address(target.upstream, below, say, guard)))
+            behind = _upstream(target, stack.enter_context(addressed(target.upstream, below, say, guard)))
         try:
             program = Path(launch.python) if launch.python else executable(target.kind)
             if behind is not None:
@@ -383,16 +383,15 @@ def _discover(collector: Collector) -> str:
 def preflight(trial: Trial) -> None:
     """One request before all others, which shares its answer with the checks. Raises CouldNotTest in one line."""
     x = trial.collector.ask(HELLO)
-    if problem := unusable(x, trial):
+    if problem := unusable(x, trial.target, trial.address.base_url):
         raise CouldNotTest(legible(f"{trial.name}: {problem}", LONGEST))
 
 
-def unusable(x: Exchange, trial: Trial) -> str:
+def unusable(x: Exchange, target: Target, base: str) -> str:
     """Why a target that answers the plainest request so cannot be tested, and what to do; "" where it can."""
-    base = trial.address.base_url
     url = f"{base}/{HELLO.path}"
     host = urlsplit(base).netloc
-    key = f"the key in ${{{trial.target.key.name}}}" if trial.target.key else "a key (`key: ${VARIABLE}`)"
+    key = f"the key in ${{{target.key.name}}}" if target.key else "a key (`key: ${VARIABLE}`)"
     match x.ending.how:
         case How.UNREACHABLE if x.ending.phase == "tls":
             return (

@@ -14,12 +14,13 @@ from servers import json_reply, server
 from conformance import curl
 from conformance.configuration import read, select
 from conformance.curl import WRONG
+from conformance.guard import Guard
 from conformance.mistake import Mistake
 from conformance.probe import Probe
 from conformance.probes.chat import HELLO, get
 from conformance.target import KINDS, Target
 from conformance.transport.http import Http
-from conformance.trial import _address
+from conformance.trial import addressed
 
 KEY = "canary-key-0123456789"
 
@@ -43,7 +44,7 @@ def arrived(target: Target, probe: Probe = HELLO) -> tuple[str, dict[str, list[s
         connection.sendall(json_reply(b"{}"))
 
     async def once(base_url: str) -> None:
-        with _address(target, Path(), lambda line: None) as address:
+        with addressed(target, Path(), lambda line: None, Guard()) as address:
             path = (target.base_url or "").partition("://")[2].partition("/")[2]
             http = Http("t", dataclasses.replace(address, base_url=base_url.replace("v1", path)), target.limits)
             try:

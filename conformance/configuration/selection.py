@@ -36,12 +36,13 @@ def select(wanted: Sequence[str], *, file: Path | None, environ: Mapping[str, st
         else:
             if targets is None and file is not None:
                 targets = read(file)
-            found = _named(each, targets)
+            found = named(each, targets)
         selected += found
-    return _with_secrets(_distinct(selected), environ)
+    return with_secrets(_distinct(selected), environ)
 
 
-def _named(wanted: str, targets: Targets | None) -> list[Target]:
+def named(wanted: str, targets: Targets | None) -> list[Target]:
+    """The targets of a name or a pattern, without their secrets. Raises Mistake where there is none."""
     known = targets.by_name if targets else {REFERENCE.name: REFERENCE}
     if wanted in known:
         return [known[wanted]]
@@ -124,7 +125,8 @@ def _distinct(targets: Iterable[Target]) -> list[Target]:
     return list(kept.values())
 
 
-def _with_secrets(targets: Iterable[Target], environ: Mapping[str, str]) -> list[Target]:
+def with_secrets(targets: Iterable[Target], environ: Mapping[str, str]) -> list[Target]:
+    """The targets with their secrets looked up. Raises Mistake for every variable that is not set."""
     missing: dict[str, Mistake] = {}
 
     def known(secret: Secret, target: Target, part: str) -> Secret:
