@@ -276,7 +276,10 @@ def addressed(target: Target, directory: Path, say: Say, guard: Guard) -> Iterat
     elif target.container is not None:
         from conformance.reference.emulation import emulated
 
-        with addressed(target.container, directory, say, guard) as container, emulated(target, container, guard) as door:
+        with (
+            addressed(target.container, directory, say, guard) as container,
+            emulated(target, container, guard) as door,
+        ):
             yield replace(door, headers=headers)
     elif target.kind == SAGEMAKER:
         from conformance.transport.aws import AwsProblem

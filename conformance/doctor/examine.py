@@ -100,7 +100,10 @@ def _asked(sheet: Sheet, target: Target, free: bool) -> None:
     """The way to the endpoint, and what it answers."""
     signed = amazon.signed(target)
     try:
-        with tempfile.TemporaryDirectory() as folder, addressed(target, Path(folder), lambda line: None, sheet.guard) as address:
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            addressed(target, Path(folder), lambda line: None, sheet.guard) as address,
+        ):
             if network.reached(sheet, address.base_url, target.limits.timeout.connect):
                 asking.told(sheet, target, address, asking.ask(target, address, free=free), signed=signed)
             else:
