@@ -14,8 +14,8 @@ from conformance.exchange import Exchange
 from conformance.finding import Kind
 from conformance.parameters import Standing, table
 from conformance.recording import Recording
-from conformance.report import data, text
-from conformance.report.diff import Difference, compare
+from conformance.report import change, data, text
+from conformance.report.diff import Comparison, comparison
 from conformance.report.latency import Latency, latency
 from conformance.report.run import Run, read
 from conformance.requirement import Level
@@ -35,11 +35,8 @@ class Book:
         """The runs in these directories, ruled as of today. Raises Mistake for what is no run."""
         return cls([ruled(read(directory), today) for directory in directories])
 
-    def exchange(self, target: str, key: str) -> Exchange | None:
-        """The exchange of a probe at a target; None where the recording has none."""
-        run = next((run for run in self.runs if run.target == target), None)
-        if run is None:
-            return None
+    def exchange(self, run: Run, key: str) -> Exchange | None:
+        """The exchange of a probe in a run; None where the recording has none."""
         recording = self.recording(run)
         return recording[key] if key in recording else None  # noqa: SIM401  - a Recording has no get
 
@@ -65,13 +62,13 @@ class Book:
             made.append(latency(recording[key] for key in recording))
         return made
 
-    def differences(self) -> tuple[Difference, ...]:
-        """What differs between the first run and the second; nothing where there are not two."""
-        return compare(*self.runs) if len(self.runs) == 2 else ()
+    def comparison(self) -> Comparison | None:
+        """The second run beside the first; None where there are not two."""
+        return comparison(*self.runs) if len(self.runs) == 2 else None
 
     def json(self) -> str:
         """The report for programs."""
-        return data.render(self.runs, self.exchange, self.latencies(), self.parameters(), self.differences())
+        return data.render(self.runs, self.exchange, self.latencies(), self.parameters(), self.comparison())
 
     def text(self, console: Console) -> None:
         """The summary for a terminal."""
@@ -81,13 +78,15 @@ class Book:
         """The summary for a pull request."""
         from conformance.report import markdown
 
-        return markdown.render(self.runs, self.exchange, self.parameters())
+        beside = self.comparison()
+        told = change.markdown(beside) if beside else ""
+        return markdown.render(self.runs, self.exchange, self.parameters(), told)
 
     def html(self) -> str:
         """The report for a browser."""
         from conformance.report import html  # Jinja2 is slow to import, and terminals need none
 
-        return html.render(self.runs, self.exchange, self.parameters())
+        return html.render(self.runs, self.exchange, self.parameters(), self.latencies(), self.comparison())
 
 
 def ruled(run: Run, today: date | None = None) -> Run:

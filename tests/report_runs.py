@@ -148,12 +148,12 @@ def ruled(directory: Path) -> Run:
     return read(directory).ruled(by_verdict)
 
 
-def lookup(*directories: Path) -> Callable[[str, str], Exchange | None]:
+def lookup(*directories: Path) -> Callable[[Run, str], Exchange | None]:
     """The evidence of these runs."""
-    recordings = {read(directory).target: Recording(directory) for directory in directories}
+    recordings = {directory: Recording(directory) for directory in directories}
 
-    def find(target: str, key: str) -> Exchange | None:
-        recording = recordings.get(target)
+    def find(run: Run, key: str) -> Exchange | None:
+        recording = recordings.get(run.directory)
         return recording[key] if recording is not None and key in recording else None
 
     return find
@@ -285,33 +285,33 @@ def clean(directory: Path) -> Path:
     return write(directory, "reference", told, exchanges, kind="reference", exit_code=0)
 
 
-def hostile(directory: Path) -> Path:
+def hostile(directory: Path, words: str = EVIL) -> Path:
     """A run against a server that attacks whoever reads about it, in every string that it controls."""
     probe, gone = chat("hostile"), chat("lost")
-    raw = EVIL.encode(errors="surrogatepass")
-    headers = (("content-type", EVIL), (EVIL, EVIL))
+    raw = words.encode(errors="surrogatepass")
+    headers = (("content-type", words), (words, words))
     exchanges = [
-        answer(probe, raw * 400, 200, "evil", headers=headers, model=EVIL),
-        stream(STREAMED, *([EVIL] * 3), target="evil", http=EVIL),
-        answer(gone, raw, 500, "evil", ending=Ending(How.CUT, EVIL, EVIL)),
+        answer(probe, raw * 400, 200, "evil", headers=headers, model=words),
+        stream(STREAMED, *([words] * 3), target="evil", http=words),
+        answer(gone, raw, 500, "evil", ending=Ending(How.CUT, words, words)),
     ]
     findings = (
-        Finding(EVIL, f"/{EVIL}", EVIL, EVIL),
-        Finding("a huge value", "", "something smaller", {EVIL: [EVIL * 50] * 50}),
+        Finding(words, f"/{words}", words, words),
+        Finding("a huge value", "", "something smaller", {words: [words * 50] * 50}),
         Finding("a place in the bytes", (10, 4000), None, "x" * 100_000),
     )
-    source = {"source": EVIL, "section": EVIL, "url": "javascript:alert(1)", "quote": EVIL, "oracle": "client"}
-    words: dict[str, Any] = {"title": EVIL, "remedy": EVIL, "source": source, "detail": EVIL}
+    source = {"source": words, "section": words, "url": "javascript:alert(1)", "quote": words, "oracle": "client"}
+    told_of: dict[str, Any] = {"title": words, "remedy": words, "source": source, "detail": words}
     told = [
-        (described("evil.findings", **words), violated(probe, *findings)),
-        (described("evil.advice", level="SHOULD", **words), violated(STREAMED, *findings)),
-        (described("evil.noted", level="MAY", **words), violated(STREAMED, *findings)),
-        (described("evil.observed", level="NOTE", **words), holds(probe, **{EVIL: EVIL})),
-        (described("evil.unsupported", **words), Outcome(Kind.UNSUPPORTED, reason=EVIL)),
-        (described("evil.unwitnessed", **words), Outcome(Kind.UNWITNESSED, reason=EVIL)),
-        (described("evil.errored", **words), lost(EVIL, gone.key)),
-        (described("evil.waived", **words), violated(probe, *findings)),
+        (described("evil.findings", **told_of), violated(probe, *findings)),
+        (described("evil.advice", level="SHOULD", **told_of), violated(STREAMED, *findings)),
+        (described("evil.noted", level="MAY", **told_of), violated(STREAMED, *findings)),
+        (described("evil.observed", level="NOTE", **told_of), holds(probe, **{words: words})),
+        (described("evil.unsupported", **told_of), Outcome(Kind.UNSUPPORTED, reason=words)),
+        (described("evil.unwitnessed", **told_of), Outcome(Kind.UNWITNESSED, reason=words)),
+        (described("evil.errored", **told_of), lost(words, gone.key)),
+        (described("evil.waived", **told_of), violated(probe, *findings)),
     ]
-    waives = [{"check": "evil.waived", "because": EVIL, "owner": EVIL, "issue": "javascript:alert(2)", "until": None}]
-    url = "http://127.0.0.1/" + EVIL
-    return write(directory, "evil", told, exchanges, waives=waives, model=EVIL, note=EVIL, base_url=url)
+    waives = [{"check": "evil.waived", "because": words, "owner": words, "issue": "javascript:alert(2)", "until": None}]
+    url = "http://127.0.0.1/" + words
+    return write(directory, "evil", told, exchanges, waives=waives, model=words, note=words, base_url=url)

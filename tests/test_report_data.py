@@ -14,7 +14,7 @@ from conformance.cli import main
 from conformance.finding import Finding, Kind, Outcome
 from conformance.probes.chat import HELLO, STREAMED
 from conformance.report.data import VERSION, render, schema, tree
-from conformance.report.diff import compare
+from conformance.report.diff import comparison
 from conformance.report.latency import latency
 from conformance.reporting import Book
 from tests.report_runs import (
@@ -51,8 +51,8 @@ def whole(*directories: Path) -> dict[str, Any]:
     """All of the report of these runs, as a reader of the file gets it."""
     runs, find = [ruled(one) for one in directories], lookup(*directories)
     spreads = [latency([answer(HELLO, {}), stream(STREAMED, "a", "b")]) for _ in runs]
-    differences = compare(*runs) if len(runs) == 2 else ()
-    text = render(runs, find, spreads, [("seed", ["ignored"] * len(runs))], differences)
+    beside = comparison(*runs) if len(runs) == 2 else None
+    text = render(runs, find, spreads, [("seed", ["ignored"] * len(runs))], beside)
     value: dict[str, Any] = json.loads(text)
     return value
 
@@ -78,7 +78,7 @@ def test_real_runs_are_as_the_schema_says() -> None:
     value = json.loads(book.json())
     Draft202012Validator(closed(schema())).validate(value)
     assert value["parameters"]
-    assert value["differences"]
+    assert value["comparison"]["differences"]
     first = value["targets"][0]["latency"]["first_token"]
     assert first["count"] > 20
     assert 0 < first["p50"] <= first["p95"] <= first["p99"] <= first["longest"]
@@ -177,9 +177,9 @@ def test_a_file_that_cannot_be_written_is_one_line(tmp_path: Path, capsys: pytes
 def test_differences_are_those_of_two_runs(tmp_path: Path) -> None:
     """The first run is the baseline."""
     value = whole(clean(tmp_path / "1"), vllm(tmp_path / "2"))
-    broken = {one["check"] for one in value["differences"] if one["relation"] == "breaks"}
+    broken = {one["check"] for one in value["comparison"]["differences"] if one["relation"] == "breaks"}
     assert broken == {"chat.answers", "stream.usage-chunk", "errors.code-is-text"}
-    assert tree([ruled(tmp_path / "1")], lookup(tmp_path / "1"))["differences"] == []
+    assert tree([ruled(tmp_path / "1")], lookup(tmp_path / "1"))["comparison"] is None
 
 
 def test_untested_is_neither_held_nor_broken(tmp_path: Path) -> None:

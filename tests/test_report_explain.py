@@ -17,8 +17,9 @@ from conformance.finding import Finding
 from conformance.probes.chat import HELLO, STREAMED
 from conformance.reading.place import span_of
 from conformance.report.bytes import Left, Line, excerpt, lines
-from conformance.report.explain import explain, mark_of, overview
+from conformance.report.explain import explain, overview
 from conformance.report.latency import Spread, latency, says_something
+from conformance.report.pointing import mark_of
 from tests.report_runs import (
     USAGE,
     WORDS,

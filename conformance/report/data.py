@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,8 @@ from conformance import curl
 from conformance.exchange import Exchange
 from conformance.finding import Finding
 from conformance.reading.json import ABSENT
-from conformance.report.diff import Difference, Sides, side_by_side
+from conformance.report.change import to_json
+from conformance.report.diff import Comparison, Sides, side_by_side
 from conformance.report.digest import Lookup, in_words, resend, score, standing, unfinished
 from conformance.report.latency import Latency
 from conformance.report.run import RULINGS, Result, Run
@@ -41,10 +42,10 @@ def render(
     exchange: Lookup,
     latencies: Sequence[Latency] = (),
     parameters: Sequence[tuple[str, Sequence[str]]] = (),
-    differences: Iterable[Difference] = (),
+    comparison: Comparison | None = None,
 ) -> str:
     """The value as text: ASCII, so that whatever a server said is valid in every encoding."""
-    value = tree(runs, exchange, latencies, parameters, differences)
+    value = tree(runs, exchange, latencies, parameters, comparison)
     return json.dumps(value, indent=1, allow_nan=False) + "\n"
 
 
@@ -53,12 +54,12 @@ def tree(
     exchange: Lookup,
     latencies: Sequence[Latency] = (),
     parameters: Sequence[tuple[str, Sequence[str]]] = (),
-    differences: Iterable[Difference] = (),
+    comparison: Comparison | None = None,
 ) -> dict[str, Any]:
     """Runs that have been ruled, side by side. `exchange` finds evidence by target and key.
 
     `latencies` has one for each run; `parameters` a row for each request parameter, with a word for each run;
-    `differences` are those between the first run and the second.
+    `comparison` is that of the second run with the first.
     """
     sides = side_by_side(runs)
     return {
@@ -67,7 +68,7 @@ def tree(
         "standing": standing(runs),
         "targets": [_target(sides, place, latencies) for place in range(len(runs))],
         "requirements": [_requirement(sides, number, exchange) for number in range(len(sides.rows))],
-        "differences": [_difference(one) for one in differences],
+        "comparison": None if comparison is None else _plain(to_json(comparison)),
         "parameters": [
             {"name": name, "standings": dict(zip(sides.names, words, strict=True))} for name, words in parameters
         ],
@@ -130,7 +131,7 @@ def _requirement(sides: Sides, number: int, lookup: Lookup) -> dict[str, Any]:
 
 def _result(run: Run, name: str, result: Result, lookup: Lookup) -> dict[str, Any]:
     outcome = result.outcome
-    cited = ((key, lookup(run.target, key)) for key in result.keys if result.findings or outcome.cause)
+    cited = ((key, lookup(run, key)) for key in result.keys if result.findings or outcome.cause)
     return {
         "target": name,
         "outcome": outcome.kind.value,
@@ -174,21 +175,6 @@ def _exchange(run: Run, key: str, x: Exchange) -> dict[str, Any]:
         "first_byte": x.chunks[0].at if x.chunks else None,
         "ended": x.ended,
         "curl": resend(run, x),
-    }
-
-
-def _difference(one: Difference) -> dict[str, Any]:
-    def side(value: Any) -> Any:
-        return _finding(value) if isinstance(value, Finding) else _plain(value)
-
-    return {
-        "check": one.check,
-        "relation": one.relation.value,
-        "message": one.message,
-        "place": one.place,
-        "reason": one.reason,
-        "baseline": side(one.baseline),
-        "candidate": side(one.candidate),
     }
 
 

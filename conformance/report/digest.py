@@ -13,8 +13,8 @@ from conformance.report.legible import legible, number_of
 from conformance.report.run import Result, Run
 from conformance.requirement import Level
 
-Lookup = Callable[[str, str], Exchange | None]
-"""(target, key) -> the exchange, or None where it is not on disk any more."""
+Lookup = Callable[[Run, str], Exchange | None]
+"""(run, key) -> the exchange, or None where it is not on disk any more."""
 
 
 def by_message(findings: Iterable[Finding]) -> list[tuple[str, list[Finding]]]:
@@ -49,7 +49,7 @@ def losses(run: Run, lookup: Lookup) -> list[Loss]:
     groups: dict[str, list[Result]] = {}
     causes: dict[str, Exchange] = {}
     for result in run.of("errored"):
-        x = lookup(run.target, result.outcome.cause) if result.outcome.cause else None
+        x = lookup(run, result.outcome.cause) if result.outcome.cause else None
         reason = result.because or result.outcome.reason or "no reason was given"
         what = reason
         if x is not None:
@@ -64,7 +64,7 @@ def losses(run: Run, lookup: Lookup) -> list[Loss]:
 def exchanges_of(run: Run, result: Result, lookup: Lookup, most: int = 0) -> list[Exchange]:
     """The exchanges that show what a result says, as far as they are on disk."""
     keys = result.keys[:most] if most else result.keys
-    return [x for x in (lookup(run.target, key) for key in keys) if x is not None]
+    return [x for x in (lookup(run, key) for key in keys) if x is not None]
 
 
 def resend(run: Run, x: Exchange) -> str:

@@ -5,21 +5,19 @@ For a terminal. Without colours a span is underlined with carets, so that a log 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
 from conformance.exchange import Exchange
-from conformance.finding import Finding, Kind
-from conformance.reading.place import span_of
+from conformance.finding import Kind
 from conformance.report.bytes import Left, Line, Span, excerpt, lines
 from conformance.report.digest import Lookup, by_message, in_words, losses
 from conformance.report.latency import beat_of
 from conformance.report.legible import legible, number_of, value_text
+from conformance.report.pointing import mark_of
 from conformance.report.run import WORST_FIRST, Result, Run
 from conformance.report.tables import STYLES
 from conformance.report.text import Page, labelled, places, requirement, short, waived_by
@@ -32,17 +30,6 @@ OFFSETS, TIMES = 9, 15
 """Columns for an offset and the mark beside it; for the time and the number of an event."""
 MARKED = "bold reverse"
 
-_EVENT = re.compile(r"event (\d+) ?(/.*)?", re.DOTALL)
-
-
-@dataclass(frozen=True)
-class Mark:
-    """What a finding is about: bytes of the body, or a part of what comes before it."""
-
-    span: Span | None = None
-    header: str = ""
-    """`status`, or the name of a header in lower case."""
-
 
 def explain(console: Console, run: Run, result: Result, lookup: Lookup, *, whole: bool = False) -> None:
     """Write all there is to know about a result of a run that has been ruled; `lookup` finds its exchanges."""
@@ -51,7 +38,7 @@ def explain(console: Console, run: Run, result: Result, lookup: Lookup, *, whole
     requirement(page, result, style)
     _standing(page, run, result, style)
     cited = _keys(result)
-    found = [(key, lookup(run.target, key)) for key in cited]
+    found = [(key, lookup(run, key)) for key in cited]
     for number, (key, x) in enumerate(found if whole else found[:EXCHANGES], 1):
         if x is None:
             page.head(f"exchange {legible(key[:8])} is not on disk any more", "dim")
@@ -218,28 +205,3 @@ def _line(page: Page, left: str, line: Line) -> None:
             for at in range(len(line.text))
         )
         page.console.print(Text(" " * (len(left) + OFFSETS) + carets.rstrip()), soft_wrap=True, highlight=False)
-
-
-def mark_of(x: Exchange, finding: Finding) -> Mark:
-    """Where in an answer a finding points."""
-    at = finding.at
-    if isinstance(at, tuple):
-        return Mark(at)
-    if match := _EVENT.fullmatch(at):
-        number = int(match[1])
-        return Mark(_in_event(x, number, match[2] or "")) if number < len(x.events) else Mark()
-    if at.startswith("/"):
-        return Mark(span_of(x.body, at)) if not x.streamed else Mark()
-    return Mark(header=at.lower()) if at else Mark()
-
-
-def _in_event(x: Exchange, number: int, pointer: str) -> Span:
-    """The value of a pointer within the data of an event; the whole event where it cannot be told."""
-    start, end = x.events[number].span
-    data = re.search(rb"data:[ ]?", x.body[start:end])
-    if not pointer or data is None:
-        return start, end
-    begin = start + data.end()
-    line = re.split(rb"[\r\n]", x.body[begin:end], maxsplit=1)[0]
-    inner = span_of(line, pointer)
-    return (begin + inner[0], begin + inner[1]) if inner else (start, end)

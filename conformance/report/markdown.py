@@ -23,6 +23,9 @@ from conformance.report.run import RULINGS, Result, Run
 LONGEST = 60_000
 """Characters. GitHub refuses comments of more than 65,536; other things may have to go into the same one."""
 
+CUT = "\n\n</details>\n\n> The comparison does not fit: `conformance diff` has all of it.\n"
+"""Where it is cut, a folded part is open; closing one that is not does no harm."""
+
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|~&]|^[#+-])")
 _MENTION = re.compile(r"([@#])(?=\w)")
 _TICKS = re.compile(r"`+")
@@ -59,22 +62,30 @@ STEPS = (
 """From all to nearly nothing; the first that fits is taken."""
 
 
-def render(runs: Sequence[Run], exchange: Lookup, parameters: Sequence[tuple[str, Sequence[str]]] = ()) -> str:
+def render(
+    runs: Sequence[Run],
+    exchange: Lookup,
+    parameters: Sequence[tuple[str, Sequence[str]]] = (),
+    beside: str = "",
+) -> str:
     """At most LONGEST characters about runs that have been ruled. `exchange` finds evidence by target and key.
 
     `parameters` has a row for each optional request parameter: its name, and what became of it at each target.
+    `beside` is Markdown about how the second run stands to the first; it comes first, and takes a third at most.
     """
+    if len(beside) > LONGEST // 3:
+        beside = beside[: LONGEST // 3].rpartition("\n")[0] + CUT
     sides = side_by_side(runs)
     text = ""
     for detail in STEPS:
-        text = _page(sides, exchange, detail) + _parameters(sides, parameters)
+        text = _page(sides, exchange, detail, beside) + _parameters(sides, parameters)
         if len(text) <= LONGEST:
             return text
     return text[: LONGEST - 40].rpartition("\n")[0] + "\n\n(The rest does not fit.)\n"
 
 
-def _page(sides: Sides, lookup: Lookup, detail: Detail) -> str:
-    parts = [_head(sides), _facts(sides), _matrix(sides, detail)]
+def _page(sides: Sides, lookup: Lookup, detail: Detail, beside: str) -> str:
+    parts = [_head(sides), _facts(sides), beside.rstrip("\n"), _matrix(sides, detail)]
     if detail.missing:
         parts.append(f"> Left out to fit a comment: {detail.missing}. The whole report is in the run directory.")
     parts += _broken(sides, lookup, detail)

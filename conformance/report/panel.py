@@ -8,14 +8,16 @@ from __future__ import annotations
 import json
 import re
 from bisect import bisect_right
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
 from conformance import curl
 from conformance.exchange import Exchange
 from conformance.finding import Finding
+from conformance.reading.place import span_of
 from conformance.report.legible import legible, legible_lines, number_of
+from conformance.report.pointing import mark_of
 
 BODY = 8000
 """Characters of a body that are shown: more is for `exchanges.jsonl`."""
@@ -64,6 +66,10 @@ class Panel:
     answer_headers: tuple[tuple[str, str], ...]
     body: str
     """The body of an answer that is no stream."""
+    pieces: tuple[tuple[str, bool], ...]
+    """The same in pieces, and whether a finding is about each."""
+    guilty: frozenset[str]
+    """`status`, and names of headers in lower case, that findings are about."""
     indented: bool
     """Whether the body is shown with line breaks that were not sent."""
     size: int
@@ -99,6 +105,7 @@ def panel(
     streamed = x.streamed and bool(x.events)
     body, indented = ("", False) if streamed else _readable(x.body)
     shown = _events(x, _guilty(x, findings)) if streamed else ()
+    own = [finding for finding in findings if finding.on in ("", x.key)]
     return Panel(
         key=x.key,
         request=legible(f"{x.probe.method} {curl.url(base_url, path, query)}", 500),
@@ -110,6 +117,8 @@ def panel(
         status="no answer" if x.status is None else f"{legible(x.http, 20)} {x.status}",
         answer_headers=_headers(x.headers),
         body=body,
+        pieces=_pieces(body, [finding.at for finding in own]),
+        guilty=frozenset(mark_of(x, finding).header for finding in own) - {""},
         indented=indented,
         size=len(x.raw),
         ending="" if str(x.ending) == "done" else legible(str(x.ending), 300),
@@ -139,6 +148,20 @@ def _readable(body: bytes) -> tuple[str, bool]:
         except (ValueError, RecursionError):
             pass
     return legible_lines(text, BODY), False
+
+
+def _pieces(body: str, places: Iterable[str | tuple[int, int]]) -> tuple[tuple[str, bool], ...]:
+    """A body as it is shown, cut where the values begin and end that findings are about.
+
+    A body that was cut off is no JSON any more: nothing is marked in it.
+    """
+    raw, pieces, done = body.encode(errors="replace"), [], 0
+    found = (span_of(raw, at) for at in places if isinstance(at, str) and at.startswith("/"))
+    for start, end in sorted({span for span in found if span}):
+        if start >= done:
+            pieces += [(raw[done:start].decode(), False), (raw[start:end].decode(), True)]
+            done = end
+    return tuple(piece for piece in (*pieces, (raw[done:].decode(), False)) if piece[0])
 
 
 def _leaves(x: Exchange) -> str:

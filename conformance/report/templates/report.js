@@ -9,8 +9,11 @@
     words: node.dataset.words,
     area: node.dataset.area,
     rulings: node.dataset.rulings.trim().split(" "),
+    changed: node.dataset.changed !== undefined,
   }));
   const groups = [...document.querySelectorAll(".group")];
+  const none = document.getElementById("none");
+  const changed = document.getElementById("changed");
   const boxes = [...form.querySelectorAll("[name=ruling]")];
 
   const apply = () => {
@@ -23,6 +26,7 @@
     for (const item of items) {
       const here = at === null ? item.rulings : [item.rulings[at]];
       const hit =
+        (!changed || !changed.checked || item.changed) &&
         area.every((one) => item.area.toLowerCase() === one) &&
         text.every((one) => item.words.includes(one)) &&
         (rulings.length ? here.some((one) => rulings.includes(one)) : here.some((one) => one !== "-"));
@@ -30,6 +34,7 @@
       count += hit;
     }
     for (const group of groups) group.hidden = !group.querySelector(".item:not([hidden])");
+    none.hidden = count > 0;
     shown.value = `${count} of ${items.length}`;
   };
 
@@ -40,8 +45,9 @@
     if (item) {
       if (item.hidden) { form.reset(); apply(); }
       item.open = true;
+      for (let inner = target.closest("details"); inner && inner !== item; inner = inner.parentElement.closest("details")) inner.open = true;
     }
-    target.scrollIntoView();
+    (item && target.classList.contains("inside") ? item : target).scrollIntoView();
   };
 
   form.hidden = false;
@@ -61,6 +67,7 @@
       words.value = link.dataset.area ? `area:${link.dataset.area}` : "";
       for (const box of boxes) box.checked = box.value === link.dataset.ruling;
       if (place) place.value = link.dataset.place;
+      if (changed) changed.checked = false;
       apply();
       form.scrollIntoView();
     });
@@ -68,15 +75,21 @@
   for (const button of document.querySelectorAll(".copy")) {
     button.hidden = !navigator.clipboard;
     button.addEventListener("click", async () => {
-      await navigator.clipboard.writeText(button.previousElementSibling.textContent);
-      button.textContent = "copied";
+      const command = button.previousElementSibling;
+      try {
+        await navigator.clipboard.writeText(command.textContent);
+        button.textContent = "copied";
+      } catch {
+        getSelection().selectAllChildren(command);
+        button.textContent = "selected";
+      }
       setTimeout(() => { button.textContent = "copy"; }, 1500);
     });
   }
   document.addEventListener("keydown", (event) => {
     const typing = ["INPUT", "SELECT", "TEXTAREA"].includes(event.target.tagName);
     if (event.key === "/" && !typing && !event.ctrlKey && !event.metaKey) { event.preventDefault(); words.focus(); }
-    if (event.key === "Escape" && event.target === words) { form.reset(); }
+    if (event.key === "Escape" && (event.target === words || !typing)) { form.reset(); }
   });
   window.addEventListener("hashchange", reveal);
   apply();
