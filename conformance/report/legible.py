@@ -12,6 +12,7 @@ from typing import Any
 from conformance.finding import shown
 
 _KEPT = frozenset("\n\t")
+_LINES = dict.fromkeys(map(ord, _KEPT))
 
 _STEP = re.compile(r"(?<=/)\d+(?=/|$)")
 _EVENT = re.compile(r"^event \d+")
@@ -32,7 +33,8 @@ def legible_lines(text: str, most: int = 0) -> str:
     left_out = len(text) - most if most else 0
     if left_out > 0:
         text = text[:most]
-    text = "".join(one if one in _KEPT or one.isprintable() else repr(one)[1:-1] for one in text)
+    if not text.translate(_LINES).isprintable():
+        text = "".join(one if one in _KEPT or one.isprintable() else repr(one)[1:-1] for one in text)
     return f"{text}\n… {left_out:,} more characters" if left_out > 0 else text
 
 

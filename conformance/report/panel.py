@@ -10,6 +10,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import accumulate
 
 from conformance import curl
@@ -110,7 +111,7 @@ def panel(
         key=x.key,
         request=legible(f"{x.probe.method} {curl.url(base_url, path, query)}", 500),
         request_headers=_headers(x.probe.headers),
-        request_body="" if sent is None else _readable(sent)[0],
+        request_body="" if sent is None else _asked(sent)[0],
         credentials={"key": "with credentials", "none": "without credentials"}.get(x.probe.auth, "with a wrong key"),
         leaves=_leaves(x),
         command=legible(curl.command(x.probe, base_url, name, kind, query)),
@@ -162,6 +163,10 @@ def _pieces(body: str, places: Iterable[str | tuple[int, int]]) -> tuple[tuple[s
             pieces += [(raw[done:start].decode(), False), (raw[start:end].decode(), True)]
             done = end
     return tuple(piece for piece in (*pieces, (raw[done:].decode(), False)) if piece[0])
+
+
+_asked = lru_cache(maxsize=1024)(_readable)
+"""For requests, which are the same for every target."""
 
 
 def _leaves(x: Exchange) -> str:

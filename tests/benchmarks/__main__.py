@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from tests.benchmarks import cost, judging, sharing, startup, suite
+from tests.benchmarks import cost, judging, reports, sharing, startup, suite
 from tests.benchmarks.measure import Failed, Row
 
 BENCHMARKS: dict[str, Callable[[], Iterable[Row]]] = {
@@ -21,6 +21,7 @@ BENCHMARKS: dict[str, Callable[[], Iterable[Row]]] = {
     "startup": startup.measure,
     "cost": cost.measure,
     "judging": judging.measure,
+    "reports": reports.measure,
     "suite": suite.measure,
 }
 WIDTH = 120
