@@ -15,7 +15,7 @@ from conformance.finding import Kind
 from conformance.parameters import Standing, table
 from conformance.recording import Recording
 from conformance.report import change, data, text
-from conformance.report.diff import Comparison, comparison
+from conformance.report.comparing import Comparison, beside
 from conformance.report.latency import Latency, latency
 from conformance.report.run import Run, read
 from conformance.requirement import Level
@@ -64,7 +64,7 @@ class Book:
 
     def comparison(self) -> Comparison | None:
         """The second run beside the first; None where there are not two."""
-        return comparison(*self.runs) if len(self.runs) == 2 else None
+        return beside(*self.runs) if len(self.runs) == 2 else None
 
     def json(self) -> str:
         """The report for programs."""
@@ -78,8 +78,8 @@ class Book:
         """The summary for a pull request."""
         from conformance.report import markdown
 
-        beside = self.comparison()
-        told = change.markdown(beside) if beside else ""
+        compared = self.comparison()
+        told = change.markdown(compared) if compared else ""
         return markdown.render(self.runs, self.exchange, self.parameters(), told)
 
     def html(self) -> str:

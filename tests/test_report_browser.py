@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from conformance.recording import Recording
-from conformance.report.diff import comparison
+from conformance.report.comparing import comparison
 from conformance.report.html import render
 from conformance.report.latency import latency
 from tests.browser import Browser, browser, needs_browser

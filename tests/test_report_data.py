@@ -13,8 +13,8 @@ from jsonschema import Draft202012Validator
 from conformance.cli import main
 from conformance.finding import Finding, Kind, Outcome
 from conformance.probes.chat import HELLO, STREAMED
+from conformance.report.comparing import comparison
 from conformance.report.data import VERSION, render, schema, tree
-from conformance.report.diff import comparison
 from conformance.report.latency import latency
 from conformance.reporting import Book
 from tests.report_runs import (

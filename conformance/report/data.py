@@ -18,7 +18,8 @@ from conformance.exchange import Exchange
 from conformance.finding import Finding
 from conformance.reading.json import ABSENT
 from conformance.report.change import to_json
-from conformance.report.diff import Comparison, Sides, side_by_side
+from conformance.report.comparing import Comparison
+from conformance.report.diff import Sides, side_by_side
 from conformance.report.digest import Lookup, in_words, resend, score, standing, unfinished
 from conformance.report.latency import Latency
 from conformance.report.run import RULINGS, Result, Run

@@ -174,7 +174,10 @@ def costs(runs: Sequence[Run], names: Sequence[str]) -> Iterator[dict[str, str]]
 
 
 def broken(sides: Sides, anchors: Mapping[str, str]) -> dict[str, Any]:
-    """The requirements that fail, one line each: the binding ones first, and of those what most targets break; `anchors` says where on the page each is told."""
+    """The requirements that fail, one line each: the binding ones first, and of those what most targets break.
+
+    `anchors` says where on the page each is told.
+    """
     rows = [row for row in sides.rows if _failing(row.results)]
     rows.sort(key=lambda row: (list(Level).index(row.told.level), -len(_failing(row.results))))
     named = [

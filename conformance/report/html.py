@@ -19,11 +19,13 @@ from markupsafe import Markup, escape
 
 from conformance.report import change, front
 from conformance.report.claims import tally
-from conformance.report.diff import Comparison, side_by_side
+from conformance.report.comparing import Comparison
+from conformance.report.diff import side_by_side
 from conformance.report.digest import Lookup, losses, standing
 from conformance.report.entries import PLACES, WEIGHT, Shelf, anchor_of, entry
 from conformance.report.latency import Latency
 from conformance.report.legible import legible, legible_lines, listed
+from conformance.report.pair import change_line
 from conformance.report.run import RULINGS, WORST_FIRST, Run
 from conformance.report.tables import SHORT
 
@@ -41,6 +43,8 @@ HEADINGS: Mapping[str, tuple[str, str]] = {
 }
 
 
+FIELDS = 100
+"""Ways in which answers differ that are told."""
 Parameters = Sequence[tuple[str, Sequence[str]]]
 """A row for each request parameter: its name, and what became of it at each target."""
 WORST = ("ignored", "refused", "unknown", "accepted (effect not observable)", "honoured")
@@ -146,6 +150,10 @@ def _compared(comparison: Comparison, anchors: Mapping[str, str]) -> dict[str, A
         "caveats": [legible(caveat, 300) for caveat in comparison.caveats],
         "told": told,
         "brief": brief,
+        "fields": [
+            legible(change_line(one, comparison.names, comparison.pairs), 600) for one in comparison.changes[:FIELDS]
+        ],
+        "more": max(len(comparison.changes) - FIELDS, 0),
     }
 
 
