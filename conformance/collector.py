@@ -23,6 +23,7 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 from conformance.check import Case, Check
 from conformance.exchange import Ending, Exchange, How, Wait
 from conformance.guard import Guard, Leak
+from conformance.journal import Unwritable
 from conformance.judgement import Evidence
 from conformance.patience import ATTEMPTS, patience
 from conformance.plan import plan
@@ -130,6 +131,8 @@ class Collector:
         self.record = record
         """Whether exchanges are written down; a replay's already are."""
         self.counts = Counts()
+        self.broken: Unwritable | None = None
+        """Why nothing is sent any more: what would come back could not be kept."""
         self.begun = time.perf_counter()
         self._portal_manager: AbstractContextManager[BlockingPortal] | None = None
         self._portal: BlockingPortal | None = None
@@ -175,6 +178,12 @@ class Collector:
         """One exchange, now: waits for it."""
         assert self._portal is not None
         return self._portal.call(self._exchange, probe, -1000)
+
+    def count_recorded(self) -> None:
+        """Count what an earlier part of the same run has sent: the budget is one for all of it."""
+        for key in self.recording:
+            self.counts.sent += 1
+            self._count(self.recording[key])
 
     def stop(self) -> None:
         """Send nothing more; what has not been sent ends as unsent."""
@@ -226,6 +235,12 @@ class Collector:
             elif self.record:
                 x = self._keep(x)
             return x
+        except Unwritable as problem:
+            self.broken = problem
+            self.stop()
+            lost = Exchange(probe, "", time.time(), ending=Ending(How.UNSENT, "disk", problem.message))
+            self._unsent[key] = lost
+            return lost
         finally:
             del self._pending[key]
             done.set()

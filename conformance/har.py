@@ -25,8 +25,8 @@ UNMEASURED = {"blocked": UNKNOWN, "dns": UNKNOWN, "connect": UNKNOWN}
 
 def har(recording: Recording, base_url: str) -> dict[str, Any]:
     """All exchanges of a recording that were sent to `base_url`, oldest first, as the value of a .har file."""
-    exchanges = (recording[key] for key in recording)
-    entries = [entry(x, base_url) for x in exchanges if x.ending.how is not How.UNSENT]
+    exchanges = (recording.get(key) for key in recording)
+    entries = [entry(x, base_url) for x in exchanges if x is not None and x.ending.how is not How.UNSENT]
     entries.sort(key=lambda one: str(one["startedDateTime"]))
     return {"log": {"version": "1.2", "creator": _creator(), "entries": entries}}
 

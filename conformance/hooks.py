@@ -11,14 +11,16 @@ import pytest
 
 from conformance.baseline import beside
 from conformance.check import Check
+from conformance.interrupts import Interrupts
 from conformance.items import CHECKS, HOUSE, CheckDirectory, CheckFile, CheckItem, session_key, session_of
+from conformance.journal import Unwritable
 from conformance.migrating import reported
 from conformance.mistake import Mistake
 from conformance.prepare import BASELINE, prepare, quieten
 from conformance.report.comparing import Comparison
 from conformance.report.run import read
-from conformance.session import WAITS, exit_code
-from conformance.terminal import BESIDE, CATEGORIES, Waiting, summarise
+from conformance.session import COULD_NOT_TEST, WAITS, exit_code
+from conformance.terminal import BESIDE, CATEGORIES, Waiting, summarise, written_to
 
 FACTS = "conformance"
 """The attribute of a report that carries what became of a check; it travels from xdist's workers, too."""
@@ -49,6 +51,7 @@ class Tally:
 
 
 TALLY = pytest.StashKey[Tally]()
+INTERRUPTS = pytest.StashKey[Interrupts]()
 
 
 def is_worker(config: pytest.Config) -> bool:
@@ -70,6 +73,18 @@ def begin(config: pytest.Config) -> None:
     session.progress = Waiting(config)
     tally = config.stash[TALLY] = Tally()
     config.pluginmanager.register(tally, "conformance-tally")
+    config.stash[INTERRUPTS] = Interrupts(lambda: written_to(config), lambda: _shortened(session.directories))
+
+
+def _shortened(directories: list[Path]) -> list[Path]:
+    """The directories as they can be named from here."""
+    here = Path.cwd()
+    return [one.relative_to(here) if one.is_relative_to(here) else one for one in directories]
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Leave Ctrl-C to whoever heard it before."""
+    config.stash[INTERRUPTS].end()
 
 
 @pytest.hookimpl(wrapper=True)
@@ -98,13 +113,22 @@ def pytest_collect_directory(path: Path, parent: pytest.Collector) -> pytest.Col
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """The quick profile leaves out what waits on purpose, and all but the full one what takes minutes."""
-    patience = WAITS.get(session_of(config).profile, math.inf)
-    slow = [item for item in items if isinstance(item, CheckItem) and item.check.waits > patience]
-    if not slow:
-        return
-    config.hook.pytest_deselected(items=slow)
-    items[:] = [item for item in items if item not in slow]
+    """The quick profile leaves out what waits on purpose, and all but the full one what takes minutes; a resumed run, what it was
+    not to judge in the first place."""
+    session = session_of(config)
+    patience = WAITS.get(session.profile, math.inf)
+
+    def out(item: pytest.Item) -> bool:
+        if not isinstance(item, CheckItem):
+            return False
+        resumed = session.resumed.get(item.target.name)
+        if resumed is not None and resumed.checks and item.check.id not in resumed.checks:
+            return True
+        return item.check.waits > patience
+
+    left = [item for item in items if out(item)]
+    config.hook.pytest_deselected(items=left)
+    items[:] = [item for item in items if not out(item)]
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -119,6 +143,7 @@ def pytest_runtestloop(session: pytest.Session) -> None:
         config.stash[TALLY].said = session_of(config).dry_run(selection(session.items))
         session.items = [item for item in session.items if not isinstance(item, CheckItem)]
         return
+    config.stash[INTERRUPTS].begin()
     try:
         session_of(config).open(selection(session.items))
     except Mistake as mistake:
@@ -142,7 +167,10 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """In an xdist worker, a target is opened when its first item comes: the others belong to other workers."""
     if isinstance(item, CheckItem) and is_worker(item.config):
         chosen = selection(item.session.items)[item.target.name]
-        session_of(item.config).open({item.target.name: chosen})
+        try:
+            session_of(item.config).open({item.target.name: chosen})
+        except Mistake as mistake:
+            session_of(item.config).dead[item.target.name] = f"{item.target.name}: {mistake}"
 
 
 @pytest.hookimpl(wrapper=True)
@@ -184,7 +212,16 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
             tally.said, session.exitstatus = [str(mistake)], pytest.ExitCode.USAGE_ERROR
     elif not config.option.collectonly and session_of(config).recorder is not None:
         tally.said = ["no golden set was recorded: the run was broken off, or nothing was asked"]
-    session_of(config).close(finished=not broken_off)
+    ours = session_of(config)
+    try:
+        ours.close(finished=not broken_off)
+    except Unwritable as problem:
+        ours.broken, broken_off = problem, True
+        tally.said.append(f"{problem.where}: {problem.message}")
+    if ours.broken is not None:
+        session.exitstatus = COULD_NOT_TEST
+        tally.said.append(ours.broken.fix)
+    tally.said += ours.remarks
     if not broken_off and not is_worker(config) and not config.option.collectonly:
         tally.comparisons = compared(config)
         runs = {target: Path(run) for target, run in tally.runs.items()}

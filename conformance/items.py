@@ -13,6 +13,7 @@ import pytest
 
 from conformance.check import Check, load, shipped
 from conformance.finding import Kind, Outcome, shown
+from conformance.journal import Unwritable
 from conformance.session import Session, kind_of
 from conformance.target import Target
 from conformance.verdict import Ruling, Verdict
@@ -86,7 +87,11 @@ class CheckItem(pytest.Item):
         session = session_of(self.config)
         if (dead := session.dead.get(self.target.name)) is not None:
             raise NoEvidence(dead)
-        self.outcome = session.outcome(self.check, self.target)
+        try:
+            self.outcome = session.outcome(self.check, self.target)
+        except Unwritable as problem:
+            self.session.shouldstop = f"{problem.where}: {problem.message}"
+            raise NoEvidence(problem.message) from None
         self.verdict = session.verdict(self.check, self.target, self.outcome)
         self._tell()
         if self.verdict.ruling is Ruling.ERRORED and not self.beside:

@@ -71,7 +71,8 @@ def overview(names: Sequence[str], file: str | None, *, reach: bool, environ: Ma
 
 
 def _row(target: Target, reports: Path, reach: bool, environ: Mapping[str, str]) -> Row:
-    run = latest(reports, slug(target.name)) if reports.is_dir() else None
+    name = slug(target.name)
+    run = (latest(reports, name, complete=True) or latest(reports, name)) if reports.is_dir() else None
     reachable, state = _state(target, reach, environ)
     if target.kind == "reference":
         where = "embedded"
@@ -105,7 +106,7 @@ def _observed(run: Path | None) -> dict[str, str]:
     if run is None:
         return {}
     seen: dict[str, set[str]] = {}
-    for result in read_run(run).results:
+    for result in read_run(run, forgiving=True).results:
         for capability in result.requires:
             seen.setdefault(capability, set()).add(result.outcome.kind.value)
     served = {"holds", "violated"}

@@ -30,11 +30,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--profile",
         choices=("quick", "standard", "full"),
-        default="standard",
         help="how much is drawn: quick is for a minute and a few cents, full for a night (default: standard)",
     )
     group.addoption(
         "--dry-run", action="store_true", help="say what would be sent, and what it costs at most; send nothing"
+    )
+    group.addoption(
+        "--resume",
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="finish the run in this directory, sending only what is missing; its target is found in it, or named by --target",
     )
     group.addoption("--reports", metavar="DIR", help="where runs are written (default: reports/ beside targets.yaml)")
     group.addoption(
@@ -71,7 +77,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Keep the items of one target with one of xdist's workers, so that no request is sent twice."""
-    if config.option.target and config.option.dist in ("load", "loadgroup"):
+    if (config.option.target or config.option.resume) and config.option.dist in ("load", "loadgroup"):
         from conformance.spread import by_target
 
         return by_target(config, log)
@@ -80,7 +86,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Where a target is asked for, load the rest."""
-    if config.option.target:
+    if config.option.target or config.option.resume:
         from conformance import hooks
 
         hooks.begin(config)

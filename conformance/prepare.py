@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,9 @@ from conformance.migrating import TRAFFIC as ASKED
 from conformance.migrating import check_asked
 from conformance.mistake import Mistake, nearest
 from conformance.requirement import Level
-from conformance.session import REPORTS, Made, Session
+from conformance.resume import OPTION as RESUME
+from conformance.resume import Resumed, resumed
+from conformance.session import PROFILES, REPORTS, STANDARD, Made, Session
 from conformance.target import Target, check_waivers
 from conformance.traffic.checks import checks_of as checks_of_traffic
 from conformance.traffic.reading import read as read_traffic
@@ -39,7 +42,7 @@ def prepare(config: pytest.Config) -> Session:
     file = here / written if written else find(here)
     if written and not (here / written).is_file():
         raise Mistake("there is no such file", where=str(written), fix="--targets names a file like targets.yaml")
-    targets = select(config.option.target, file=file, environ=os.environ)
+    targets, going_on = _targets(config, file)
     base = file.parent if file else here
     own = sorted(file.parent.glob("check_*.py")) if file else []
     reports = here / config.option.reports if config.option.reports else base / REPORTS
@@ -52,6 +55,9 @@ def prepare(config: pytest.Config) -> Session:
         config.stash[BASELINE] = baseline
         if isinstance(baseline, Asked) and baseline.target not in targets:
             targets.append(baseline.target)
+    for one in going_on.values():
+        for room, files in ((GOLDEN, config.option.golden), (TRAFFIC, config.option.traffic)):
+            files += [file for file in one.made(room) if file not in files]
     also = [baseline.golden] if isinstance(baseline, Golden) else []
     made = _golden(config, targets, base, also) | _traffic(config)
     check_asked(config, targets, baseline)
@@ -72,11 +78,48 @@ def prepare(config: pytest.Config) -> Session:
         targets,
         reports,
         strict=bool(config.option.strict),
-        profile=config.option.profile,
+        profile=_profile(config, going_on.values()),
         made=made,
         recorder=asked,
         baseline=baseline.name if isinstance(baseline, Asked) else "",
+        resumed=going_on,
     )
+
+
+def _targets(config: pytest.Config, file: Path | None) -> tuple[list[Target], dict[str, Resumed]]:
+    """The targets of this run, and the runs that some of them have been asked in before, by their names.
+
+    A resumed run keeps the name of its target; `--target` says where that is now, where it is not as it was.
+    """
+    here = config.invocation_params.dir
+    going_on: dict[str, Resumed] = {}
+    for written in config.option.resume:
+        one = resumed(written, here)
+        if (other := going_on.setdefault(one.name, one)).directory != one.directory:
+            raise Mistake(f"{other.directory} is a run of `{one.name}`, too: one of a target at a time", where=RESUME)
+    asked = select(config.option.target, file=file, environ=os.environ) if config.option.target else []
+    names = {target.name for target in asked}
+    left = [one for one in going_on.values() if one.name not in names]
+    if len(left) == len(asked) == 1:
+        return [replace(asked[0], name=left[0].name)], going_on
+    for one in left:
+        try:
+            (found,) = select([one.given], file=file, environ=os.environ)
+            asked.append(replace(found, name=one.name))
+        except Mistake as mistake:
+            url = one.header.base_url or "URL"
+            raise Mistake(
+                f"the target of {one.directory.name} is not found: {mistake.message}",
+                where=RESUME,
+                fix=mistake.fix or f"say where it is now: --target {url}",
+            ) from None
+    return asked, going_on
+
+
+def _profile(config: pytest.Config, going_on: Iterable[Resumed]) -> str:
+    """How much is drawn: what is asked for, else what a resumed run has drawn, else the usual."""
+    before = [one.profile for one in going_on if one.profile in PROFILES]
+    return str(config.option.profile or (before[0] if before else STANDARD))
 
 
 def _golden(config: pytest.Config, targets: list[Target], base: Path, also: list[GoldenSet]) -> dict[Path, Made]:

@@ -11,19 +11,21 @@ import json
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from conformance.exchange import Chunk, Ending, Exchange, How, Wait
 from conformance.finding import Finding, Kind, Outcome
 from conformance.guard import Guard
+from conformance.journal import Journal, account, lines_of
 from conformance.mistake import Mistake
 from conformance.probe import Probe
 from conformance.reading.json import ABSENT
 
 VERSION = 1
-"""Of both files' form. A reader refuses a newer one."""
+"""Of both files' form. It is raised when a reader of the form before would misread a file: a new member or a new type of line,
+which old readers pass over, does not raise it. Readers read every form there ever was, and refuse a newer one."""
 
 EXCHANGES = "exchanges.jsonl"
 RUN = "run.jsonl"
@@ -125,72 +127,56 @@ def outcome_from_json(value: dict[str, Any]) -> Outcome:
     return Outcome(Kind(value["outcome"]), findings, value["reason"], value["observed"], evidence, value["cause"])
 
 
-def lines_of(path: Path) -> Iterator[tuple[int, int, dict[str, Any]]]:
-    """(line number, byte offset, value) of each whole line; a torn last line is left out.
-
-    Raises Mistake, naming the line, for one in the middle that is no JSON object.
-    """
-    offset = 0
-    with path.open("rb") as file:
-        for number, line in enumerate(file, 1):
-            start, offset = offset, offset + len(line)
-            if not line.endswith(b"\n"):
-                return  # the process died while writing it
-            try:
-                value = json.loads(line)
-            except (ValueError, RecursionError):
-                value = None
-            if not isinstance(value, dict):
-                raise Mistake(
-                    f"line {number} is damaged: not a JSON object; {number - 1} lines before it are readable",
-                    where=f"{path}:{number}",
-                )
-            yield number, start, value
-
-
-def heal(path: Path) -> None:
-    """Cut off a torn last line, so that what is appended does not continue it."""
-    if not path.exists() or not path.stat().st_size:
-        return
-    with path.open("r+b") as file:
-        file.seek(-1, os.SEEK_END)
-        if file.read(1) == b"\n":
-            return
-        size = file.seek(0, os.SEEK_END)
-        whole = 0
-        while size > 0:
-            start = max(0, size - 65536)
-            file.seek(start)
-            found = file.read(size - start).rfind(b"\n")
-            if found >= 0:
-                whole = start + found + 1
-                break
-            size = start
-        file.truncate(whole)
+Passed = Callable[[dict[str, Any]], bool]
+"""Whether the exchange that a line holds is passed over, as if it were not there."""
 
 
 class Recording:
-    """The exchanges of one run. Safe to use from two threads: one appends, one reads."""
+    """The exchanges of one run. Safe to use from two threads: one appends, one reads.
 
-    def __init__(self, directory: Path, guard: Guard | None = None) -> None:
+    A `forgiving` one goes on without what is damaged: `damage` says what that is. Any other raises Mistake.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        guard: Guard | None = None,
+        *,
+        forgiving: bool = False,
+        passed: Passed = lambda line: False,
+    ) -> None:
         self.directory = directory
         self.path = directory / EXCHANGES
         self.guard = guard or Guard()
+        self.lost: list[Mistake] | None = [] if forgiving else None
         self._offsets: dict[str, tuple[int, int]] = {}
         self._cache: OrderedDict[str, tuple[Exchange, int]] = OrderedDict()
         self._cached = 0
         self._lock = threading.Lock()
-        self._out: int | None = None
+        self._journal = Journal(self.path)
         self._in: int | None = None
         if self.path.exists():
-            self._index()
+            self._index(passed)
 
-    def _index(self) -> None:
-        for number, start, value in lines_of(self.path):
+    def _index(self, passed: Passed) -> None:
+        for number, start, value in lines_of(self.path, self.lost):
             if value.get("version", VERSION) > VERSION:
                 raise Mistake(f"made by a newer version of the suite (form {value['version']})", where=f"{self.path}:1")
-            if "key" in value:
-                self._offsets[value["key"]] = (start, number)
+            if not isinstance(key := value.get("key"), str):
+                mistake = Mistake(f"line {number} is damaged: no exchange", where=f"{self.path}:{number}")
+                if self.lost is None:
+                    raise mistake
+                self.lost.append(mistake)
+            else:
+                if passed(value):
+                    self._offsets.pop(key, None)
+                else:
+                    self._offsets[key] = (start, number)
+
+    @property
+    def damage(self) -> str:
+        """What was lost so far and what was saved, in one line; "" where nothing was lost."""
+        return account(self.lost or (), len(self), "exchanges are")
 
     def __contains__(self, key: str) -> bool:
         return key in self._offsets
@@ -199,25 +185,17 @@ class Recording:
         return len(self._offsets)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._offsets)
+        return iter(tuple(self._offsets))
 
     def append(self, x: Exchange) -> None:
-        """Write an exchange down. Raises Leak where it still holds a secret."""
+        """Write an exchange down. Raises Leak where it still holds a secret, and Unwritable where the disk does not take it."""
         line = self.guard.check(json.dumps(exchange_to_json(x), ensure_ascii=False), "an exchange")
         try:
             data = line.encode() + b"\n"
         except UnicodeEncodeError:
             data = json.dumps(exchange_to_json(x)).encode() + b"\n"
         with self._lock:
-            if self._out is None:
-                self.directory.mkdir(parents=True, exist_ok=True)
-                heal(self.path)
-                self._out = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-            start = os.lseek(self._out, 0, os.SEEK_END)
-            rest = memoryview(data)
-            while rest:
-                rest = rest[os.write(self._out, rest) :]
-            self._offsets[x.key] = (start, 0)
+            self._offsets[x.key] = (self._journal.append(data), 0)
             self._remember(x, len(data))
 
     def _remember(self, x: Exchange, size: int) -> None:
@@ -247,19 +225,31 @@ class Recording:
                 data += more if end < 0 else more[: end + 1]
             try:
                 x = exchange_from_json(json.loads(data))
-            except (KeyError, TypeError, ValueError) as problem:
+            except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as problem:
                 where = f"{self.path}:{number}" if number else str(self.path)
-                raise Mistake(f"the exchange {key} cannot be read: {problem!r}", where=where) from None
+                mistake = Mistake(f"the exchange {key} cannot be read: {problem!r}", where=where)
+                if self.lost is None:
+                    raise mistake from None
+                del self._offsets[key]
+                self.lost.append(mistake)
+                raise KeyError(key) from None
             self._remember(x, len(data))
             return x
+
+    def get(self, key: str) -> Exchange | None:
+        """The exchange of a probe; None where there is none, or where a forgiving recording cannot read it."""
+        try:
+            return self[key]
+        except KeyError:
+            return None
 
     def close(self) -> None:
         """Let go of the files; reading opens them again."""
         with self._lock:
-            for descriptor in (self._out, self._in):
-                if descriptor is not None:
-                    os.close(descriptor)
-            self._out = self._in = None
+            self._journal.close()
+            if self._in is not None:
+                os.close(self._in)
+            self._in = None
 
 
 class RunLog:
@@ -268,13 +258,20 @@ class RunLog:
     def __init__(self, directory: Path, guard: Guard | None = None) -> None:
         self.path = directory / RUN
         self.guard = guard or Guard()
+        self._journal = Journal(self.path)
 
     def _write(self, value: dict[str, Any]) -> None:
         line = self.guard.check(json.dumps(value, ensure_ascii=True, default=str), f"a line of {RUN}")
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        heal(self.path)
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(line + "\n")
+        self._journal.append(line.encode() + b"\n")
+
+    def claim(self) -> None:
+        """Make this run ours alone. Raises Mistake where another process is still writing it, and Unwritable."""
+        if not self._journal.claim():
+            raise Mistake("this run is still going on, in another process", where=str(self.path.parent))
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._journal.close()
 
     def begin(self, header: dict[str, Any]) -> None:
         """Write the header: target, versions, when, what was selected."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from rich.console import Console
 from conformance.deviations import marked
 from conformance.exchange import Exchange
 from conformance.finding import Kind
+from conformance.journal import Torn
 from conformance.parameters import Standing, table
 from conformance.recording import Recording
 from conformance.report import change, data, text
@@ -32,13 +33,24 @@ class Book:
 
     @classmethod
     def of(cls, directories: Iterable[Path], today: date | None = None) -> Book:
-        """The runs in these directories, ruled as of today. Raises Mistake for what is no run."""
-        return cls([ruled(read(directory), today) for directory in directories])
+        """The runs in these directories, ruled as of today. Raises Mistake for what is no run.
+
+        What is damaged is left out, and the runs say so: what is whole is worth reading.
+        """
+        book = cls([ruled(read(directory, forgiving=True), today) for directory in directories])
+        book.runs = [book._with_damage(run) for run in book.runs]
+        return book
+
+    def _with_damage(self, run: Run) -> Run:
+        """The run, with what its recording has lost."""
+        recording = self.recording(run)
+        if run.footer is None and all(isinstance(one, Torn) for one in recording.lost or ()):
+            return run  # it was killed, and says so
+        return replace(run, damage="; ".join(part for part in (run.damage, recording.damage) if part))
 
     def exchange(self, run: Run, key: str) -> Exchange | None:
         """The exchange of a probe in a run; None where the recording has none."""
-        recording = self.recording(run)
-        return recording[key] if key in recording else None  # noqa: SIM401  - a Recording has no get
+        return self.recording(run).get(key)
 
     def parameters(self) -> list[tuple[str, list[str]]]:
         """Each optional request parameter, and what became of it at each target; none where no run looked at any."""
@@ -51,7 +63,7 @@ class Book:
         """The exchanges of a run: its own, or those of the run that it judged again."""
         found = self._recordings.get(run.directory)
         if found is None:
-            found = self._recordings[run.directory] = Recording(run.evidence)
+            found = self._recordings[run.directory] = Recording(run.evidence, forgiving=True)
         return found
 
     def latencies(self) -> list[Latency]:
@@ -59,7 +71,7 @@ class Book:
         made = []
         for run in self.runs:
             recording = self.recording(run)
-            made.append(latency(recording[key] for key in recording))
+            made.append(latency(x for key in recording if (x := recording.get(key)) is not None))
         return made
 
     def comparison(self) -> Comparison | None:

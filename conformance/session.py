@@ -14,6 +14,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from conformance.check import Case, Check
 from conformance.collector import Gathered
@@ -22,9 +23,11 @@ from conformance.estimate import estimate, scaled
 from conformance.exchange import How
 from conformance.finding import Kind, Outcome
 from conformance.golden.recorder import Recorder
+from conformance.journal import Unwritable
 from conformance.judgement import Evidence, judge
 from conformance.report.legible import legible
 from conformance.report.run import read
+from conformance.resume import Resumed
 from conformance.search import draw, shrink
 from conformance.target import Target
 from conformance.trial import CouldNotTest, Trial, header_of, now, opened, versions
@@ -32,6 +35,8 @@ from conformance.verdict import Ruling, Verdict, Waived, rule
 
 SHRINKING = 30
 """Cases tried, at most, to make a failing drawn one smaller: each is a request that somebody pays for."""
+COULD_NOT_TEST = 6
+"""The exit code of a run in which something could not be tested, and nothing is violated."""
 PULSE = 0.25
 """Seconds between two signs of life while waiting."""
 
@@ -71,9 +76,13 @@ class Session:
     recorder: Recorder | None = None
     baseline: str = ""
     """The target that is asked only so that the others can be compared with it: its verdicts are not this run's."""
+    resumed: Mapping[str, Resumed] = field(default_factory=dict)
+    """Runs that are to be finished, by their targets."""
     trials: dict[str, Trial] = field(default_factory=dict)
     dead: dict[str, str] = field(default_factory=dict)
     """Targets that could not be tested, and why."""
+    broken: Unwritable | None = None
+    """What a run was broken off for: nothing can be written any more."""
     _futures: dict[tuple[str, str], list[Future[Gathered]]] = field(default_factory=dict)
     _to_record: dict[str, dict[str, Future[Gathered]]] = field(default_factory=dict)
     _stack: ExitStack = field(default_factory=ExitStack)
@@ -88,13 +97,14 @@ class Session:
             if not checks or target.name in self.trials or target.name in self.dead:
                 continue
             try:
-                trial = self._stack.enter_context(opened(target, self.reports, self.progress))
+                made = self._made(checks)
+                resumed = self.resumed.get(target.name)
+                trial = self._stack.enter_context(opened(target, self.reports, self.progress, made, resumed))
             except CouldNotTest as problem:
                 self.dead[target.name] = str(problem)
                 continue
             self.trials[target.name] = trial
             self._counts[target.name] = Counter()
-            trial.begin(len(checks), self.strict, versions())
             # Chains first: nothing else can take longer than the longest of them.
             for check in sorted(checks, key=lambda one: -one.cost if not one.drawn else 0):
                 self._send_for(trial, check)
@@ -105,6 +115,18 @@ class Session:
                     if not self._disclaimed(target, check)
                 }
         self.progress("")
+
+    def _made(self, checks: Sequence[Check]) -> dict[str, Any]:
+        """What a header says about this run, whoever the target is."""
+        rooms = sorted({one.room for one in self.made.values()})
+        return {
+            **versions(),
+            "strict": self.strict,
+            "profile": self.profile,
+            "made": {room: [str(path) for path, one in self.made.items() if one.room == room] for room in rooms},
+            "selected": len(checks),
+            "checks": sorted(check.id for check in checks),
+        }
 
     def dry_run(self, selected: Mapping[str, Sequence[Check]]) -> list[str]:
         """What a run would send and cost, at most, in a line for each target. Nothing is sent."""
@@ -143,14 +165,23 @@ class Session:
         return ""
 
     def outcome(self, check: Check, target: Target) -> Outcome:
-        """What became of a check at a target: waits for its evidence, judges it, and writes the outcome down."""
+        """What became of a check at a target: waits for its evidence, judges it, and writes the outcome down.
+
+        Raises Unwritable once nothing can be written any more.
+        """
         trial = self.trials[target.name]
         if capability := self._disclaimed(trial.target, check):
             outcome = Outcome(Kind.UNSUPPORTED, reason=f"the target does not claim `{capability}`")
         else:
             outcome = self._judged(trial, check)
         outcome = trial.guard.clean_outcome(replace(outcome, reason=legible(outcome.reason)))
-        trial.note(check, outcome)
+        try:
+            if trial.collector.broken is not None:
+                raise trial.collector.broken  # it would be called errored, and the server has no part in that
+            trial.note(check, outcome)
+        except Unwritable as problem:
+            self.broken = problem
+            raise
         self._counts[target.name][self.verdict(check, target, outcome).ruling.value] += 1
         return outcome
 
@@ -184,6 +215,9 @@ class Session:
                 gathered = future.result(timeout=PULSE)
             except NotYet:
                 waited = True
+                if trial.collector.broken is not None:
+                    self.broken = trial.collector.broken
+                    raise trial.collector.broken from None
                 counts = trial.collector.counts
                 self.progress(f"{trial.name}: {counts.done} of {counts.wanted} requests answered")
                 continue
@@ -211,13 +245,29 @@ class Session:
         return said
 
     def close(self, *, finished: bool) -> None:
-        """Write the footers (none for a run that was broken off), and let go of everything."""
+        """Write the footers (none for a run that was broken off), and let go of everything. Raises Unwritable."""
         seconds = time.perf_counter() - self._begun if self._begun else 0.0
+        try:
+            for name, trial in self.trials.items():
+                if finished:
+                    known = trial.kind in deviations()
+                    trial.note_claims(claims(read(trial.directory, forgiving=True)) if known else ())
+                    trial.end(self._counts[name], exit_code(self._counts[name], 0), seconds)
+        finally:
+            self._stack.close()
+
+    @property
+    def remarks(self) -> list[str]:
+        """What a reader has to know about how these runs came about, in a line each."""
+        said = []
         for name, trial in self.trials.items():
-            if finished:
-                trial.note_claims(claims(read(trial.directory)) if trial.kind in deviations() else ())
-                trial.end(self._counts[name], exit_code(self._counts[name], 0), seconds)
-        self._stack.close()
+            said += [f"{name}: {line}" for line in trial.remarks]
+            if name in self.resumed:
+                sent = trial.collector.counts.sent - trial.before
+                said.append(
+                    f"{name}: resumed in {trial.directory}: {trial.before} requests had been sent, {sent} more were"
+                )
+        return said
 
     @property
     def directories(self) -> list[Path]:
@@ -256,4 +306,4 @@ def exit_code(rulings: Iterable[str], dead: int) -> int:
     seen = set(rulings)
     if Ruling.FAILED.value in seen:
         return 1
-    return 6 if dead or Ruling.ERRORED.value in seen else 0
+    return COULD_NOT_TEST if dead or Ruling.ERRORED.value in seen else 0

@@ -88,6 +88,12 @@ class Waiting:
             reporter._tw._file.flush()
 
 
+def written_to(config: pytest.Config) -> int:
+    """The descriptor that pytest writes to, whatever it captures."""
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    return int(reporter._tw._file.fileno()) if reporter is not None else sys.stderr.fileno()
+
+
 def summarise(
     reporter: Any, directories: Iterable[Path], dead: Mapping[str, str], comparisons: Sequence[Comparison] = ()
 ) -> None:

@@ -10,24 +10,28 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from conformance.check import Check
 from conformance.collector import Collector, Transport
+from conformance.configuration.selection import OPTION
 from conformance.exchange import Exchange, How
 from conformance.finding import Outcome
 from conformance.guard import Guard, guard_of
 from conformance.mistake import Mistake
 from conformance.probes.chat import HELLO, get
-from conformance.recording import RUN, Recording, RunLog, lines_of
+from conformance.recording import RUN, Recording, RunLog
 from conformance.report.claims import Claim
 from conformance.report.legible import legible
+from conformance.report.run import ADDRESS, DEAD, REMARK, Header, Run, read
+from conformance.resume import Resumed
 from conformance.secret import Secret
-from conformance.target import BEARER, OPENAI, SAGEMAKER, Launch, Price, Target, Waiver
+from conformance.target import BEARER, OPENAI, SAGEMAKER, Launch, Price, Target
 from conformance.transport.commands import COMMANDS, GATEWAYS, Start, Upstream
 from conformance.transport.launch import LaunchFailed, free_port, launched
 from conformance.transport.replay import Replay
@@ -91,6 +95,10 @@ class Trial:
     """Of a replay: the run that is judged again."""
     recorded_kind: str = ""
     """Of a replay: the kind of the target that was asked on the day."""
+    before: int = 0
+    """Of a resumed run: the requests that it had sent before."""
+    remarks: list[str] = field(default_factory=list)
+    """What a reader has to know about how this run came about."""
 
     @property
     def name(self) -> str:
@@ -101,36 +109,6 @@ class Trial:
     def kind(self) -> str:
         """The kind of the target whose answers are judged."""
         return self.recorded_kind or self.target.kind
-
-    def begin(self, selected: int, strict: bool, versions: Mapping[str, str]) -> None:
-        """Write the header of the run."""
-        self.log.begin(
-            {
-                **versions,
-                "target": self.name,
-                "kind": self.kind,
-                "base_url": self.address.base_url,
-                **({"query": self.address.query} if self.address.query else {}),
-                "model": self.address.model,
-                "started": now(),
-                "claims": None if self.target.claims is None else sorted(self.target.claims),
-                "waives": [
-                    {
-                        "check": waiver.check,
-                        "because": waiver.because,
-                        "owner": waiver.owner,
-                        "issue": waiver.issue,
-                        "until": waiver.until.isoformat() if waiver.until else None,
-                    }
-                    for waiver in self.target.waives
-                ],
-                "strict": strict,
-                **({"emulated": self.address.emulated} if self.address.emulated else {}),
-                "selected": selected,
-                **({"price": self.target.price.model_dump(exclude_none=True)} if self.target.price else {}),
-                **({"replay_of": str(self.recorded)} if self.recorded else {}),
-            }
-        )
 
     def note(self, check: Check, outcome: Outcome) -> None:
         """Write an outcome down."""
@@ -186,78 +164,138 @@ def described(check: Check) -> dict[str, Any]:
     }
 
 
-@contextmanager
-def opened(target: Target, reports: Path, say: Say) -> Iterator[Trial]:
-    """A trial of a target. Raises CouldNotTest where its server does not start or does not answer as one."""
-    from conformance.transport.http import Http
+def _beginning(target: Target, made: Mapping[str, Any]) -> dict[str, Any]:
+    """The header of a run of a target: what is known before anything is asked, and by what it is `made`."""
+    return {
+        **made,
+        "target": target.name,
+        "given": target.base_url if target.source == OPTION and target.base_url else target.name,
+        "kind": target.kind,
+        "base_url": target.base_url or "",
+        **({"query": target.query} if target.query else {}),
+        "model": target.model or "",
+        "started": now(),
+        "claims": None if target.claims is None else sorted(target.claims),
+        "disclaims": sorted(target.disclaims),
+        "waives": [
+            {
+                "check": waiver.check,
+                "because": waiver.because,
+                "owner": waiver.owner,
+                "issue": waiver.issue,
+                "until": waiver.until.isoformat() if waiver.until else None,
+            }
+            for waiver in target.waives
+        ],
+        **({"price": target.price.model_dump(exclude_none=True)} if target.price else {}),
+    }
 
+
+NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+@contextmanager
+def opened(
+    target: Target, reports: Path, say: Say, made: Mapping[str, Any] = NOTHING, resumed: Resumed | None = None
+) -> Iterator[Trial]:
+    """A trial of a target, with its header written. Raises CouldNotTest where its server does not start or does not answer as one.
+
+    One that was `resumed` goes on in its directory. The header comes first, so that a run can be read, and be resumed, from its
+    first moment on.
+    """
     with ExitStack() as stack:
         if target.kind == "replay":
-            yield _replay(target, reports, stack)
+            yield _replay(target, reports, stack, made)
             return
-        directory = new_directory(reports, target.name)
+        directory = resumed.directory if resumed else new_directory(reports, target.name)
         guard = guard_of(secret.value for secret in target.secrets() if secret.is_known)
-        address = stack.enter_context(addressed(target, directory, say, guard))
-        recording = Recording(directory, guard)
-        transport = Http(target.name, address, target.limits)
-        collector = stack.enter_context(Collector(transport, recording, target.limits, guard))
-        if not address.model and target.model is None and target.kind != SAGEMAKER:  # whose route lists none
-            if address.base_url == OPENAI:
-                raise CouldNotTest(f"{target.name}: say which model to test (`model:`): OpenAI serves many")
-            address = replace(address, model=_discover(collector))
-            transport.address = address
-        trial = Trial(target, directory, address, recording, collector, RunLog(directory, guard), guard)
-        preflight(trial)
+        log = RunLog(directory, guard)
+        stack.callback(log.close)
+        log.claim()
+        header = _beginning(target, made)
+        remarks = [*resumed.mended(), *resumed.changes(header)] if resumed else []
+        if remarks:  # it may have another file by now
+            log.close()
+            log.claim()
+        log.begin(resumed.joined(header) if resumed else header)
+        for line in remarks:
+            log.note(REMARK, {"text": legible(guard.mask_text(line), LONGEST)})
+        recording = resumed.recording(guard) if resumed else Recording(directory, guard)
+        try:
+            trial = _asked(target, directory, recording, log, guard, say, stack)
+        except CouldNotTest as problem:
+            log.note(DEAD, {"reason": guard.mask_text(str(problem))})
+            raise
+        if resumed and resumed.header.model and not target.model and resumed.header.model != trial.address.model:
+            was, is_now = resumed.header.model, trial.address.model
+            remarks.append(f"the target served {was} when this run was begun, and serves {is_now} now")
+            log.note(REMARK, {"text": legible(guard.mask_text(remarks[-1]), LONGEST)})
+        trial.remarks += remarks
         yield trial
 
 
-def header_of(directory: Path) -> dict[str, Any]:
+def _asked(
+    target: Target, directory: Path, recording: Recording, log: RunLog, guard: Guard, say: Say, stack: ExitStack
+) -> Trial:
+    """The trial of a target that has answered once."""
+    from conformance.transport.http import Http
+
+    address = stack.enter_context(addressed(target, directory, say, guard))
+    transport = Http(target.name, address, target.limits)
+    collector = stack.enter_context(Collector(transport, recording, target.limits, guard))
+    collector.count_recorded()
+    if not address.model and target.model is None and target.kind != SAGEMAKER:  # whose route lists none
+        if address.base_url == OPENAI:
+            raise CouldNotTest(f"{target.name}: say which model to test (`model:`): OpenAI serves many")
+        address = replace(address, model=_discover(collector))
+        transport.address = address
+    at = {"base_url": address.base_url, "model": address.model}
+    if address.emulated:
+        at["emulated"] = address.emulated
+    if at != {"base_url": target.base_url or "", "model": target.model or ""}:
+        log.note(ADDRESS, at)
+    trial = Trial(target, directory, address, recording, collector, log, guard)
+    trial.before = collector.counts.sent
+    preflight(trial)
+    return trial
+
+
+def header_of(directory: Path) -> Mapping[str, Any]:
     """The header of a run; an empty one where there is none that can be read."""
-    with suppress(OSError, StopIteration, Mistake):
-        _, _, line = next(iter(lines_of(directory / RUN)))
-        return dict(line) if line.get("type") == "begin" else {}
-    return {}
+    with suppress(Mistake):
+        return read(directory, forgiving=True).header.written
+    return NOTHING
 
 
-def _replay(target: Target, reports: Path, stack: ExitStack) -> Trial:
+def _replay(target: Target, reports: Path, stack: ExitStack, made: Mapping[str, Any]) -> Trial:
     from conformance.transport.http import Address
 
     source = target.directory
-    recording = Recording(source)
+    recording = Recording(source, forgiving=True)
     if not len(recording):
-        raise CouldNotTest(f"{target.name}: no exchanges in {source}: nothing to judge again")
-    header: dict[str, Any] = {}
-    cases: dict[str, list[list[str]]] = {}
-    if (source / RUN).exists():
-        for _, _, line in lines_of(source / RUN):
-            if line.get("type") == "begin":
-                header = line
-            elif line.get("type") == "outcome":
-                cases[line["check"]] = line["evidence"]
-    claims = header.get("claims")
-    target = replace(
-        target,
-        claims=None if claims is None else frozenset(claims),
-        waives=tuple(_waiver(one) for one in header.get("waives", ())),
-        price=Price(**header["price"]) if header.get("price") else None,
-    )
+        damaged = f" ({recording.damage})" if recording.damage else ""
+        raise CouldNotTest(f"{target.name}: no exchanges in {source}: nothing to judge again{damaged}")
+    run = read(source, forgiving=True) if (source / RUN).exists() else Run(source, Header(target.name))
+    price = Price(**run.header.price) if run.header.price else None
+    target = replace(target, claims=run.header.claims, waives=run.header.waives, price=price)
     directory = new_directory(reports, target.name)
-    transport: Transport = Replay(target.name, recording)
+    transport: Transport = Replay(target.name, recording, incomplete=run.footer is None)
     collector = stack.enter_context(Collector(transport, recording, target.limits, Guard(), record=False))
-    address = Address(
-        header.get("base_url", ""),
-        header.get("model", ""),
-        query=header.get("query", ""),
-        emulated=header.get("emulated", ""),
-    )
-    log, kind = RunLog(directory), header.get("kind", "")
-    return Trial(target, directory, address, recording, collector, log, Guard(), cases, source, kind)
-
-
-def _waiver(value: Mapping[str, Any]) -> Waiver:
-    """A waiver as the header of a run has it."""
-    until = date.fromisoformat(value["until"]) if value["until"] else None
-    return Waiver(value["check"], value["because"], value["owner"], value["issue"], until)
+    emulated = str(run.header.written.get("emulated") or "")
+    address = Address(run.header.base_url, run.header.model, query=run.header.query, emulated=emulated)
+    log = RunLog(directory)
+    stack.callback(log.close)
+    at = {"base_url": address.base_url, "model": address.model, "kind": run.header.kind or target.kind}
+    if emulated:
+        at["emulated"] = emulated
+    log.begin({**_beginning(target, made), **at, "replay_of": str(source)})
+    cases = {result.check: [list(keys) for keys in result.outcome.evidence] for result in run.results}
+    trial = Trial(target, directory, address, recording, collector, log, Guard(), cases, source, run.header.kind)
+    for damage in (run.damage, recording.damage):
+        if damage:
+            trial.remarks.append(f"what is judged again is damaged: {damage}")
+            log.note(REMARK, {"text": legible(trial.remarks[-1], LONGEST)})
+    return trial
 
 
 @contextmanager

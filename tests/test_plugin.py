@@ -98,8 +98,8 @@ def test_outcomes_have_their_own_categories(project: pytest.Pytester) -> None:
     }  # fmt: skip
     assert result.ret == VIOLATIONS
     written = lines(runs(project)[0])
-    assert [line["type"] for line in written] == ["begin", *["outcome"] * 6, "end"]
-    assert {str(line["check"]): line["outcome"] for line in written[1:-1]} == {
+    assert [line["type"] for line in written] == ["begin", "address", *["outcome"] * 6, "end"]
+    assert {str(line["check"]): line["outcome"] for line in written[2:-1]} == {
         "own.holds": "holds",
         "own.must-is-broken": "violated",
         "own.should-is-broken": "violated",
@@ -359,7 +359,7 @@ def test_workers_share_nothing_but_targets(project: pytest.Pytester) -> None:
     assert (counts["passed"], counts["failed"]) == (4, 2)
     for target in ("mine", "yours"):
         (run,) = runs(project, target)
-        assert len(lines(run)) == 8
+        assert len(lines(run)) == 9
     result.stdout.fnmatch_lines(["*own.must-is-broken*"])
 
 

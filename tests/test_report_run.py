@@ -114,8 +114,9 @@ def test_damage_is_named_with_what_was_saved(tmp_path: Path, line: bytes) -> Non
     with pytest.raises(Mistake, match=r"run\.jsonl:4: line 4 is damaged.* are readable"):
         read(directory)
     run = read(directory, forgiving=True).ruled(by_verdict)
-    assert len(run.results) == 2
+    assert len(run.results) == 4
     assert "line 4 is damaged" in unfinished(run)
+    assert "4 outcomes are saved" in unfinished(run)
     assert not run.complete
 
 

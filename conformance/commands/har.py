@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from pathlib import Path
 
 from conformance.commands.common import CLEAN, Command
@@ -24,7 +25,11 @@ def _har(options: argparse.Namespace) -> int:
 
     if not (options.run_directory / EXCHANGES).is_file():
         raise Mistake("no run is here: there is no exchanges.jsonl", where=str(options.run_directory))
-    text = json.dumps(har(Recording(options.run_directory), read(options.run_directory).header.base_url), indent=1)
+    recording, run = Recording(options.run_directory, forgiving=True), read(options.run_directory, forgiving=True)
+    text = json.dumps(har(recording, run.header.base_url), indent=1)
+    for damage in (run.damage, recording.damage):
+        if damage:
+            print(f"conformance: damaged: {damage}", file=sys.stderr)
     if options.output:
         options.output.write_text(text, encoding="utf-8")
     else:

@@ -51,9 +51,9 @@ class Evidence:
         own = run.directory
         source = own if (own / EXCHANGES).exists() else Path(run.header.replay_of or own)
         if source not in self._recordings:
-            self._recordings[source] = Recording(source)
+            self._recordings[source] = Recording(source, forgiving=True)
         recording = self._recordings[source]
-        return recording[key] if key in recording else None  # noqa: SIM401  - a Recording has no get
+        return recording.get(key)
 
     def proof(self, limit: Limit, candidate: Run, baseline: Run | None) -> Proof | None:
         """The proof of a limit; None where its exchanges are not on disk any more."""

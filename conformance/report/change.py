@@ -130,7 +130,7 @@ def pairs_told(console: Console, one: Comparison, check: str, *, verbose: bool =
     for difference in one.differences:
         if difference.check == check:
             page.say(f"{difference.relation.value}: {sentence(difference, *one.names)}", STYLES[difference.relation], 2)
-    old, new = Recording(one.baseline.evidence), Recording(one.candidate.evidence)
+    old, new = (Recording(run.evidence, forgiving=True) for run in (one.baseline, one.candidate))
     wanted = dict.fromkeys(key for result in reversed(results) if result for key in result.keys)
     keys = [key for key in wanted if key in old and key in new]
     findings = [finding for result in results if result for finding in result.findings]

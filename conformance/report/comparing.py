@@ -76,14 +76,18 @@ def comparison(baseline: Run, candidate: Run, pairs: Iterable[tuple[Exchange, Ex
 
 def beside(baseline: Run, candidate: Run) -> Comparison:
     """A candidate beside its baseline, with the exchanges of both read from disk, one pair after the other."""
-    return comparison(baseline, candidate, _pairs(Recording(baseline.evidence), Recording(candidate.evidence)))
+    return comparison(
+        baseline,
+        candidate,
+        _pairs(Recording(baseline.evidence, forgiving=True), Recording(candidate.evidence, forgiving=True)),
+    )
 
 
 def _pairs(old: Recording, new: Recording) -> Iterator[tuple[Exchange, Exchange]]:
     try:
         for key in new:
-            if key in old:
-                yield old[key], new[key]
+            if (one := old.get(key)) is not None and (other := new.get(key)) is not None:
+                yield one, other
     finally:
         old.close()
         new.close()

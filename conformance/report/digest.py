@@ -76,8 +76,10 @@ def resend(run: Run, x: Exchange) -> str:
 def unfinished(run: Run) -> str:
     """What a run lacks; "" where it lacks nothing."""
     judged = len(run.results)
+    if run.dead:
+        return f"it could not be tested: {legible(run.dead, 300)}"
     if run.damage:
-        return f"damaged: {legible(run.damage, 300)}"
+        return f"damaged: {legible(run.damage, 600)}"
     if not run.complete:
         asked = number_of(run.header.selected or judged, "requirement")
         return f"incomplete: it was stopped after {judged} of {asked}"

@@ -16,8 +16,9 @@ from types import MappingProxyType
 from typing import Any
 
 from conformance.finding import Finding, Kind, Outcome
+from conformance.journal import Torn, account, lines_of
 from conformance.mistake import Mistake
-from conformance.recording import EXCHANGES, RUN, VERSION, lines_of, outcome_from_json
+from conformance.recording import EXCHANGES, RUN, VERSION, outcome_from_json
 from conformance.report.claims import Claim
 from conformance.requirement import Level, Reference
 from conformance.target import Waiver
@@ -27,6 +28,10 @@ RULINGS = ("passed", "failed", "advised", "noted", "waived", "unsupported", "unw
 
 WORST_FIRST = ("failed", "errored", "advised", "noted", "waived", "unsupported", "unwitnessed", "passed")
 """In the order of what a reader wants to see first."""
+
+REMARK, ADDRESS, DEAD = "remark", "address", "could not test"
+"""Types of lines besides header, outcome and footer: a sentence for readers; where the target is, once that is known; why it
+could not be tested at all."""
 
 Rule = Callable[[Kind, Level, Waiver | None], tuple[str, str]]
 """How an outcome counts: a ruling, and why where that is not the outcome itself."""
@@ -56,6 +61,10 @@ class Header:
     """The directory of the run that was judged again, whose exchanges these are."""
     price: Mapping[str, float] = field(default_factory=dict)
     """`input` and `output`, for a million tokens, and `hour`, in any one currency; what is not known is left out."""
+    begun: int = 1
+    """How many times it was begun: once, and again each time it was resumed."""
+    written: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    """The line as it is, with what nothing here has a name for."""
 
 
 @dataclass(frozen=True)
@@ -125,6 +134,8 @@ class Run:
     footer: Footer | None = None
     damage: str = ""
     """What could not be read, where somebody chose to go on without it."""
+    dead: str = ""
+    """Why the target could not be tested at all."""
     notes: tuple[Mapping[str, Any], ...] = ()
     """Lines of other types, as they are."""
     claims: tuple[Claim, ...] = ()
@@ -139,6 +150,11 @@ class Run:
     def complete(self) -> bool:
         """Whether the run came to its end: one that was killed has no footer."""
         return self.footer is not None and not self.damage
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What a reader has to know about how this run came about, in sentences."""
+        return tuple(str(note.get("text", "")) for note in self.notes if note.get("type") == REMARK)
 
     @cached_property
     def by_check(self) -> Mapping[str, Result]:
@@ -181,47 +197,84 @@ class Run:
         return replace(self, results=tuple(results))
 
 
+UNREADABLE = (AttributeError, KeyError, TypeError, ValueError)
+"""What a line raises that is a JSON object but not what belongs here."""
+
+
+@dataclass
+class _Reading:
+    """What the lines of a run have said so far."""
+
+    header: Header | None = None
+    footer: Footer | None = None
+    target: str = ""
+    dead: str = ""
+    results: dict[str, Result] = field(default_factory=dict)
+    notes: list[Mapping[str, Any]] = field(default_factory=list)
+
+    def take(self, value: Mapping[str, Any], where: str) -> None:
+        """One more line. Raises one of UNREADABLE, and Mistake for a form that is newer than this reader."""
+        match value.get("type"):
+            case "begin":  # a run that was resumed has a second one
+                begun = self.header.begun + 1 if self.header else 1
+                self.header, self.footer, self.dead = replace(_header(value, where), begun=begun), None, ""
+            case "outcome":
+                one = _result(value)
+                self.results[one.check] = one
+                self.target = _text(value.get("target")) or self.target
+            case "end":
+                self.footer = _footer(value)
+            case _ if value.get("type") == ADDRESS and self.header is not None:
+                base_url, model = _text(value["base_url"]), _text(value["model"])
+                written = MappingProxyType({**self.header.written, **value, "type": "begin"})
+                self.header = replace(self.header, base_url=base_url, model=model, written=written)
+            case _ if value.get("type") == DEAD:
+                self.dead = _text(value["reason"])
+            case _:
+                self.notes.append(MappingProxyType(dict(value)))
+
+
+def sound(value: dict[str, Any]) -> bool:
+    """Whether a line is what belongs into the file of a run."""
+    try:
+        _Reading(Header("")).take(value, "")
+    except UNREADABLE:
+        return False
+    return True
+
+
 def read(directory: Path, *, forgiving: bool = False) -> Run:
     """The run that was written to a directory; of two outcomes of a check the later one holds.
 
     Raises Mistake for a directory without a run, a damaged line, and a form that is newer than this reader.
-    A `forgiving` reader stops at the damage instead, and says so in `Run.damage`.
+    A `forgiving` reader goes on without what is damaged, and says so in `Run.damage`.
     """
     path = directory / RUN
     if not path.is_file():
-        raise Mistake(f"this is not the directory of a run: it has no {RUN}", where=str(directory))
-    header: Header | None = None
-    footer: Footer | None = None
-    results: dict[str, Result] = {}
-    notes: list[Mapping[str, Any]] = []
-    damage = ""
-    try:
-        for number, _, value in lines_of(path):
-            try:
-                match value.get("type"):
-                    case "begin":  # a run that was resumed has a second one
-                        header, footer = _header(value, f"{path}:{number}"), None
-                    case "outcome":
-                        one = _result(value)
-                        results[one.check] = one
-                    case "end":
-                        footer = _footer(value)
-                    case _:
-                        notes.append(MappingProxyType(value))
-            except (AttributeError, KeyError, TypeError, ValueError) as problem:
-                raise Mistake(
-                    f"line {number} is damaged: of the type {value.get('type')!r}, and cannot be read"
-                    f" ({problem!r}); {len(results)} outcomes before it are readable",
-                    where=f"{path}:{number}",
-                ) from None
-    except Mistake as mistake:
-        if not forgiving or header is None:
-            raise
-        damage = str(mistake)
-    if header is None:
+        kept = (directory / EXCHANGES).is_file()
+        fix = f"its exchanges can be judged again: `pytest --target replay:{directory}`" if kept else ""
+        raise Mistake(f"this is not the directory of a run: it has no {RUN}", where=str(directory), fix=fix)
+    got = _Reading()
+    lost: list[Mistake] = []
+    for number, _, value in lines_of(path, lost if forgiving else None):
+        try:
+            got.take(value, f"{path}:{number}")
+        except UNREADABLE as problem:
+            what = f"line {number} is damaged: of the type {value.get('type')!r}, and cannot be read ({problem!r})"
+            saved = "" if forgiving else f"; {len(got.results)} outcomes before it are readable"
+            lost.append(Mistake(what + saved, where=f"{path}:{number}"))
+            if not forgiving:
+                raise lost[0] from None
+    if got.footer is None:  # a run that was killed is incomplete, and that says it
+        lost = [one for one in lost if not isinstance(one, Torn)]
+    damage = account(lost, len(got.results), "outcomes are")
+    if got.header is None and got.target:
+        got.header = Header(got.target)
+        damage += "; its header is lost"
+    if got.header is None:
         raise Mistake(f"this is not a run: {RUN} has no header, so nothing had been asked yet", where=str(path))
-    ordered = sorted(results.values(), key=lambda result: (result.area, result.check))
-    return Run(directory, header, tuple(ordered), footer, damage, tuple(notes))
+    ordered = sorted(got.results.values(), key=lambda result: (result.area, result.check))
+    return Run(directory, got.header, tuple(ordered), got.footer, damage, got.dead, tuple(got.notes))
 
 
 def latest(reports: Path, target: str, *, complete: bool = False, but: Path | None = None) -> Path | None:
@@ -229,7 +282,7 @@ def latest(reports: Path, target: str, *, complete: bool = False, but: Path | No
 
     `complete` passes over those that were killed or are damaged; `but` is one to pass over.
     """
-    for directory in sorted((path.parent for path in (reports / target).glob(f"*/{RUN}")), reverse=True):
+    for directory in sorted((path.parent for path in (reports / target).glob(f"*/{RUN}")), key=_age, reverse=True):
         if but is not None and directory.resolve() == but.resolve():
             continue
         if not complete:
@@ -240,6 +293,12 @@ def latest(reports: Path, target: str, *, complete: bool = False, but: Path | No
         except Mistake:
             continue
     return None
+
+
+def _age(directory: Path) -> tuple[str, int, str]:
+    """What directories of runs are sorted by: the time in the name, and the number of one of several in the same second."""
+    stamp, _, number = directory.name.partition("Z-")
+    return (stamp.removesuffix("Z"), int(number), "") if number.isdecimal() else (stamp.removesuffix("Z"), 1, number)
 
 
 def _header(value: Mapping[str, Any], where: str) -> Header:
@@ -265,6 +324,7 @@ def _header(value: Mapping[str, Any], where: str) -> Header:
         note=_text(value.get("note")),
         replay_of=_text(value.get("replay_of")),
         price={str(name): float(amount) for name, amount in (value.get("price") or {}).items()},
+        written=MappingProxyType(dict(value)),
     )
 
 

@@ -109,6 +109,7 @@ def summary(console: Console, runs: Sequence[Run], *, exchange: Lookup, verbose:
         _rest(page, run, sides.names[place], several=len(runs) > 1)
     for place, run in enumerate(runs):
         _claims(page, run, sides.names[place], several=len(runs) > 1)
+    _remarks(page, runs)
     _result(page, sides)
 
 
@@ -300,6 +301,16 @@ def waived_by(result: Result) -> str:
         return legible(result.because)
     facts = [waiver.owner, f"until {waiver.until}" if waiver.until else "", waiver.issue or ""]
     return legible(f"{waiver.because} ({', '.join(fact for fact in facts if fact)})")
+
+
+def _remarks(page: Page, runs: Sequence[Run]) -> None:
+    """How the runs came about, where that is not as usual, and how those go on that were broken off."""
+    for run in runs:
+        for remark in run.remarks:
+            page.say(legible(f"{run.target}: {remark}", 600), "yellow")
+        if run.footer is None and not run.header.replay_of:
+            page.console.print()
+            page.line(f"to finish this run: pytest --resume {short(run.directory)}", "yellow")
 
 
 def _result(page: Page, sides: Sides) -> None:

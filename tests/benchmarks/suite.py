@@ -14,9 +14,10 @@ from typing import Any
 
 from conformance.check import Case, catalogue
 from conformance.exchange import Exchange
+from conformance.journal import lines_of
 from conformance.judgement import Evidence, judge
 from conformance.probe import Chain
-from conformance.recording import RUN, Recording, lines_of
+from conformance.recording import RUN, Recording
 from conformance.reference.engine import DEFAULT_KEY
 from conformance.search import draw
 from tests.benchmarks.cost import bare
