@@ -234,7 +234,7 @@ class Kind:
         return self.base_url
 
 
-SAGEMAKER = "sagemaker"
+SAGEMAKER, BEDROCK = "sagemaker", "bedrock"
 AWS_OPTIONS: Mapping[str, Option] = MappingProxyType(
     {
         "region": Option(
@@ -398,6 +398,12 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
             takes=frozenset({"base_url", "key"}),
             one_of=("base_url",),
             example="http://127.0.0.1:8080/v1",
+        ),
+        BEDROCK: Kind(
+            meaning="Amazon Bedrock's OpenAI-compatible endpoint, with an API key (key) or tokens of AWS credentials",
+            takes=frozenset({"base_url", "key"}),
+            example="https://bedrock-mantle.us-east-1.api.aws/v1",
+            options=AWS_OPTIONS,
         ),
         SAGEMAKER: Kind(
             meaning="an Amazon SageMaker endpoint, at its OpenAI-compatible route",

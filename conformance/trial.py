@@ -31,7 +31,7 @@ from conformance.report.legible import legible
 from conformance.report.run import ADDRESS, DEAD, REMARK, Header, Run, read
 from conformance.resume import Resumed
 from conformance.secret import Secret
-from conformance.target import BEARER, OPENAI, SAGEMAKER, Launch, Price, Target
+from conformance.target import BEARER, BEDROCK, OPENAI, SAGEMAKER, Launch, Price, Target
 from conformance.transport.commands import COMMANDS, GATEWAYS, Start, Upstream
 from conformance.transport.launch import LaunchFailed, free_port, launched
 from conformance.transport.replay import Replay
@@ -319,12 +319,12 @@ def addressed(target: Target, directory: Path, say: Say, guard: Guard) -> Iterat
             emulated(target, container, guard) as door,
         ):
             yield replace(door, headers=headers)
-    elif target.kind == SAGEMAKER:
+    elif target.kind in (SAGEMAKER, BEDROCK) and not (target.base_url and target.key):
+        from conformance.transport import bedrock, sagemaker
         from conformance.transport.aws import AwsProblem
-        from conformance.transport.sagemaker import address
 
         try:
-            found = address(target, guard.learn)
+            found = (sagemaker if target.kind == SAGEMAKER else bedrock).address(target, guard.learn)
         except AwsProblem as problem:
             raise CouldNotTest(f"{target.name}: {problem}") from None
         yield replace(found, headers=headers)

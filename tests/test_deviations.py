@@ -41,7 +41,7 @@ SOME = (
 
 def test_every_deviation_can_be_looked_at() -> None:
     """Each names a kind, and a check or a parameter that there is; those of a parameter have a sign that shows them."""
-    assert set(deviations()) <= set(KINDS) | {"bedrock"}
+    assert set(deviations()) <= set(KINDS)
     for kind, several in deviations().items():
         assert len({one.about for one in several}) == len(several), kind
         for one in several:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from servers import json_reply, server
 
-from conformance import curl
+from conformance import bearer, curl
 from conformance.configuration import read, select
 from conformance.curl import WRONG
 from conformance.guard import Guard
@@ -20,7 +20,7 @@ from conformance.probe import Probe
 from conformance.probes.chat import HELLO, get
 from conformance.target import KINDS, Target
 from conformance.transport.http import Http
-from conformance.trial import addressed
+from conformance.trial import CouldNotTest, addressed
 
 KEY = "canary-key-0123456789"
 
@@ -196,3 +196,69 @@ def test_a_command_carries_the_key_as_the_kind_does() -> None:
     wrong: Any = Probe(HELLO.path, HELLO.body, auth="wrong")
     assert f"-H 'x-portkey-api-key: {WRONG}'" in curl.command(wrong, "https://h/v1", "m", "portkey")
     assert '"authorization: Bearer $KEY"' in curl.command(HELLO, "https://h/v1", "m", "a kind of a later version")
+
+
+AWS = {
+    "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE",
+    "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
+    "AWS_CONFIG_FILE": "/nonexistent",
+    "AWS_SHARED_CREDENTIALS_FILE": "/nonexistent",
+    "AWS_EC2_METADATA_DISABLED": "true",
+}
+
+
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Credentials of Amazon's own examples, and nothing of this machine's."""
+    pytest.importorskip("botocore")
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE", "AWS_SESSION_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in AWS.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.mark.usefixtures("aws")
+def test_bedrock_is_opened_by_a_token_of_its_own(tmp_path: Path) -> None:
+    """Without a key a token is minted as SageMaker's is, for Bedrock and the region, and travels as a bearer token."""
+    stanza = "kind: bedrock, region: us-west-2, model: openai.gpt-oss-20b, token_lifetime: 1h"
+    target = target_of(tmp_path, stanza + ", base_url: 'http://127.0.0.1:1/openai/v1'")
+    line, headers = arrived(target)
+    assert line == "POST /openai/v1/chat/completions HTTP/1.1"
+    token = bearer.read(headers["authorization"][0].removeprefix("Bearer "))
+    assert (token.scheme, token.host, token.region, token.life) == (
+        bearer.BEDROCK, "bedrock.amazonaws.com", "us-west-2", 3600,
+    )  # fmt: skip
+    assert token.scope[2] == "bedrock"
+    assert token.is_signed_with(AWS["AWS_SECRET_ACCESS_KEY"])
+    with addressed(target_of(tmp_path, stanza), Path(), lambda line: None, Guard()) as address:
+        assert address.base_url == "https://bedrock-runtime.us-west-2.amazonaws.com/openai/v1"
+
+
+@pytest.mark.usefixtures("aws")
+def test_bedrock_takes_an_api_key_instead(tmp_path: Path) -> None:
+    """With a key there is no token, and with a base URL too (Mantle's) no AWS configuration is looked at."""
+    stanza = "kind: bedrock, region: eu-west-1, model: m, key: '${MY_KEY}'"
+    with addressed(target_of(tmp_path, stanza), Path(), lambda line: None, Guard()) as address:
+        assert address.base_url == "https://bedrock-runtime.eu-west-1.amazonaws.com/openai/v1"
+        assert address.credential is not None
+        assert address.credential() == KEY
+    target = target_of(tmp_path, "kind: bedrock, base_url: 'http://127.0.0.1:1/v1', model: m, key: '${MY_KEY}'")
+    assert arrived(target)[1]["authorization"] == [f"Bearer {KEY}"]
+
+
+BEDROCK_PROBLEMS = {
+    "region: eu-weast-1": "no Bedrock in the region `eu-weast-1` that botocore knows of (did you mean `eu-west-1`?)",
+    "model: m": "no region: write `region:`",
+    "region: eu-west-1, aws_profile: nobody": "no profile `nobody`",
+}
+
+
+@pytest.mark.usefixtures("aws")
+@pytest.mark.parametrize("keys", BEDROCK_PROBLEMS)
+def test_what_keeps_bedrock_away_is_one_line(keys: str, tmp_path: Path) -> None:
+    """A region without the service, none at all, a profile that is not there: each says what to do."""
+    target = target_of(tmp_path, f"kind: bedrock, {keys}")
+    with pytest.raises(CouldNotTest) as problem, addressed(target, Path(), lambda line: None, Guard()):
+        pass
+    assert BEDROCK_PROBLEMS[keys] in str(problem.value)
+    assert "\n" not in str(problem.value)

@@ -69,9 +69,10 @@ def _targets(words: list[str], written: str | None) -> Iterator[Target]:
         if word.startswith(REPLAY):
             raise Mistake(f"`{word}` is a recorded run: there is nothing to reach")
         for target in select([word], file=None, environ=os.environ) if "://" in word else named(word, known):
-            if target.name not in seen:
-                seen.add(target.name)
-                yield target
+            for one in filter(None, (target, target.upstream, target.container)):
+                if one.name not in seen:  # a gateway is as well as what stands behind it
+                    seen.add(one.name)
+                    yield one
 
 
 def _table(sheet: Sheet) -> Table:

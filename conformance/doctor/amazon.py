@@ -16,7 +16,7 @@ from conformance.doctor.permissions import GONE, Refused, called, policies, unkn
 from conformance.mistake import nearest
 from conformance.report.legible import number_of
 from conformance.target import AWS_OPTIONS, KINDS, SAGEMAKER, Target
-from conformance.transport import sagemaker
+from conformance.transport import bedrock, sagemaker
 from conformance.transport.aws import Account, AwsProblem, Caller, account
 
 DESCRIBE = "sagemaker:Describe"
@@ -74,10 +74,8 @@ def _placed(sheet: Sheet, target: Target, aws: Account) -> str:
     """The region; "" where there is none, or none with the service."""
     try:
         region = aws.region
-        if target.kind == SAGEMAKER:
-            sheet.ok("region", f"{region}: {sagemaker.base_url(target, aws)}")
-        else:
-            sheet.ok("region", region)
+        kind = sagemaker if target.kind == SAGEMAKER else bedrock
+        sheet.ok("region", f"{region}: {kind.base_url(target, aws)}")
     except AwsProblem as problem:
         sheet.fail("region", *_parted(target, problem))
         return ""

@@ -103,9 +103,9 @@ class Account:
         """How the credentials were found: `env`, `shared-credentials-file`, `sso`, `assume-role` and so on."""
         return str(getattr(self._source, "method", "") or "unknown")
 
-    def host(self) -> str:
-        """Scheme and host of SageMaker's runtime in the region, by botocore's rules. Raises AwsProblem."""
-        return runtime(self.session, self.region, lambda message: self.problem(message))
+    def host(self, service: Service | None = None) -> str:
+        """Scheme and host of a service's runtime in the region, SageMaker's unless told, by botocore's rules. Raises AwsProblem."""
+        return runtime(self.session, self.region, lambda message: self.problem(message), service or SAGEMAKER_RUNTIME)
 
     def client(self, service: str) -> Any:
         """A botocore client of a service in the region, with these credentials. Raises AwsProblem."""
@@ -312,28 +312,43 @@ def _session(target: Target) -> Session:
     return session
 
 
-def regions(session: Session) -> list[str]:
-    """The regions with SageMaker's runtime that this version of botocore knows, of all partitions."""
-    resolver = session.get_component("endpoint_resolver")
+@dataclass(frozen=True)
+class Service:
+    """A service whose runtime answers requests: in words, in botocore's models, and in its list of regions."""
+
+    name: str
+    model: str
+    listed: str
+
+
+SAGEMAKER_RUNTIME = Service("SageMaker", "sagemaker-runtime", "sagemaker-runtime")
+BEDROCK_RUNTIME = Service("Bedrock", "bedrock-runtime", "bedrock")
+
+
+def regions(session: Session, service: Service = SAGEMAKER_RUNTIME) -> list[str]:
+    """The regions with a service's runtime that this version of botocore knows, of all partitions."""
     return [
         one
-        for partition in resolver.get_available_partitions()
-        for one in resolver.get_available_endpoints("runtime.sagemaker", partition)
+        for partition in session.get_available_partitions()
+        for one in session.get_available_regions(service.listed, partition)
     ]
 
 
-def runtime(session: Session, region: str, problem: Callable[[str], AwsProblem]) -> str:
-    """Scheme and host of SageMaker's runtime in a region: partition, FIPS and dual stack as botocore's rules have them."""
+def runtime(
+    session: Session, region: str, problem: Callable[[str], AwsProblem], service: Service = SAGEMAKER_RUNTIME
+) -> str:
+    """Scheme and host of a service's runtime in a region: partition, FIPS and dual stack as botocore's rules have them."""
     from botocore.endpoint_provider import EndpointProvider
     from botocore.exceptions import BotoCoreError
 
-    known = regions(session)
+    known = regions(session, service)
     if region not in known:
-        hint = nearest(region, known) or "AWS lists the regions of SageMaker; a newer one needs `host:`"
-        raise problem(f"no SageMaker in the region `{region}` that botocore knows of ({hint})")
+        where = "host" if service is SAGEMAKER_RUNTIME else "base_url"
+        hint = nearest(region, known) or f"AWS lists the regions of {service.name}; a newer one needs `{where}:`"
+        raise problem(f"no {service.name} in the region `{region}` that botocore knows of ({hint})")
     loader = session.get_component("data_loader")
     rules = EndpointProvider(
-        loader.load_service_model("sagemaker-runtime", "endpoint-rule-set-1"), loader.load_data("partitions")
+        loader.load_service_model(service.model, "endpoint-rule-set-1"), loader.load_data("partitions")
     )
     wishes = {
         "UseFIPS": bool(session.get_config_variable("use_fips_endpoint")),
@@ -342,6 +357,6 @@ def runtime(session: Session, region: str, problem: Callable[[str], AwsProblem])
     try:
         url = rules.resolve_endpoint(Region=region, **wishes).url
     except BotoCoreError as refused:
-        raise problem(f"no host of SageMaker's runtime in `{region}`: {' '.join(str(refused).split())}") from None
+        raise problem(f"no host of {service.name}'s runtime in `{region}`: {' '.join(str(refused).split())}") from None
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from conformance import amazon
-from conformance.bearer import SAGEMAKER
+from conformance.bearer import SAGEMAKER, Scheme
 from conformance.target import Target
 from conformance.transport.aws import Account, Bearer, account
 from conformance.transport.http import Address
@@ -31,6 +31,6 @@ def address(target: Target, learn: Learn) -> Address:
     return Address(url, target.model or "", bearer.token, forged=bearer.forged)
 
 
-def tokens(target: Target, own: Account, learn: Learn) -> Bearer:
-    """The bearer tokens of a target. Raises AwsProblem."""
-    return Bearer(SAGEMAKER, own.region, amazon.life(target.options.get("token_lifetime")), own.keys, learn)
+def tokens(target: Target, own: Account, learn: Learn, scheme: Scheme = SAGEMAKER) -> Bearer:
+    """The bearer tokens of a target, of SageMaker unless told. Raises AwsProblem."""
+    return Bearer(scheme, own.region, amazon.life(target.options.get("token_lifetime")), own.keys, learn)
