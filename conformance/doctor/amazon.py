@@ -20,6 +20,11 @@ from conformance.transport import bedrock, sagemaker
 from conformance.transport.aws import Account, AwsProblem, Caller, account
 
 DESCRIBE = "sagemaker:Describe"
+REFUSALS = {
+    True: ("the AWS credentials have expired", "sign in again (`aws sso login`), or renew what set them"),
+    False: ("AWS does not accept the credentials", "are they of this account, and not deleted?"),
+}
+"""By whether they have expired."""
 
 
 @dataclass(frozen=True)
@@ -49,16 +54,21 @@ def examined(sheet: Sheet, target: Target) -> Fleet | None:
     _lasting(sheet, target, aws, keys.expires)
     if sheet.blocked:
         return None
-    caller = _called_by(sheet, target, aws)
-    if caller is None or target.kind != SAGEMAKER:
+    caller = _called_by(sheet, aws)
+    if sheet.blocked or target.kind != SAGEMAKER:
         return None
-    partition, name = caller.arn.split(":")[1], target.options["endpoint"]
-    arn = f"arn:{partition}:sagemaker:{region}:{caller.account}:endpoint/{name}".lower()
-    client = called(lambda: aws.client("sagemaker"))
+    name, client = target.options["endpoint"], called(lambda: aws.client("sagemaker"))
     found = client if isinstance(client, Refused) else called(lambda: client.describe_endpoint(EndpointName=name))
-    arn = arn if isinstance(found, Refused) else found.get("EndpointArn", arn)
-    policies(sheet, aws, caller, arn)
+    arn = _arn(region, caller, name) if isinstance(found, Refused) else str(found["EndpointArn"])
+    if caller is not None:
+        policies(sheet, aws, caller, arn)
     return _endpoint(sheet, target, client, found, arn)
+
+
+def _arn(region: str, caller: Caller | None, name: str) -> str:
+    """The ARN of an endpoint that AWS did not tell; SageMaker writes them in lower case."""
+    partition, account_id = (caller.arn.split(":")[1], caller.account) if caller else ("aws", "*")
+    return f"arn:{partition}:sagemaker:{region}:{account_id}:endpoint/{name}".lower()
 
 
 def _parted(target: Target, problem: AwsProblem) -> tuple[str, str]:
@@ -105,12 +115,17 @@ def _lasting(sheet: Sheet, target: Target, aws: Account, expires: datetime | Non
         sheet.ok("token", f"valid for {_span(token)}, made afresh near each request")
 
 
-def _called_by(sheet: Sheet, target: Target, aws: Account) -> Caller | None:
-    try:
-        caller = aws.caller()
-    except AwsProblem as problem:
-        sheet.fail("principal", *_parted(target, problem))
+def _called_by(sheet: Sheet, aws: Account) -> Caller | None:
+    """Whose credentials they are; AWS allows everybody to ask that."""
+    found = called(lambda: aws.client("sts").get_caller_identity())
+    if isinstance(found, Refused):
+        if found.code in GONE:
+            said, todo = REFUSALS["Expired" in found.code]
+            sheet.fail("principal", f"{said} ({found.code})", todo)
+        else:
+            unknown(sheet, "principal", "sts:GetCallerIdentity", "*", found)
         return None
+    caller = Caller(str(found["Account"]), str(found["Arn"]))
     sheet.facts["principal"] = caller.arn
     sheet.ok("principal", f"{caller.arn} (account {caller.account})")
     return caller
@@ -123,7 +138,8 @@ def _endpoint(sheet: Sheet, target: Target, client: Any, found: Any, arn: str) -
         if found.code == "ValidationException":
             sheet.fail("endpoint", f"there is no endpoint `{name}`: {found.said}", _other(client, name))
         elif found.code in GONE:
-            sheet.fail("endpoint", f"AWS does not accept the credentials ({found.code})", "sign in again")
+            said, todo = REFUSALS["Expired" in found.code]
+            sheet.fail("endpoint", f"{said} ({found.code})", todo)
         else:
             unknown(sheet, "endpoint", f"{DESCRIBE}Endpoint", arn, found)
         return None
