@@ -159,10 +159,7 @@ class Session:
     @staticmethod
     def _disclaimed(target: Target, check: Check) -> str:
         """The capability that a check needs and the target says it has not; "" where there is none."""
-        for capability in check.requires:
-            if capability in target.disclaims or (target.claims is not None and capability not in target.claims):
-                return capability
-        return ""
+        return target.lacks(check.requires)
 
     def outcome(self, check: Check, target: Target) -> Outcome:
         """What became of a check at a target: waits for its evidence, judges it, and writes the outcome down.

@@ -7,7 +7,7 @@ endpoint is `transport`.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from datetime import date
 from pathlib import Path
@@ -175,6 +175,12 @@ class Target:
     def carriage(self) -> Carriage:
         """How its key travels."""
         return carriage_of(self.kind)
+
+    def lacks(self, needed: Iterable[str]) -> str:
+        """The first of these capabilities that the target says it has not; "" where there is none."""
+        return next(
+            (one for one in needed if one in self.disclaims or (self.claims is not None and one not in self.claims)), ""
+        )
 
     def secrets(self) -> Iterator[Secret]:
         """Every secret of the target: what no artefact may contain."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -84,7 +85,6 @@ def stanza(base_url: str = "http://127.0.0.1:1/v1", more: str = "") -> str:
 
 def sheet_of(here: Path, written: str, *, free: bool = False) -> Sheet:
     """The whole checklist."""
-    import os
 
     return examine(target_of(here, written), os.environ, here / "reports", free=free)
 
@@ -118,7 +118,6 @@ def test_a_sound_endpoint_is_all_right(amazon: Cloud, tmp_path: Path) -> None:
     posted = next(one for one in heard if one.startswith(b"POST"))
     assert posted.startswith(b"POST /endpoints/llama-prod/openai/v1/chat/completions ")
     assert b"authorization: Bearer sagemaker-api-key-" in posted
-    import os
 
     shown = json.dumps(sheet.to_json())
     for secret in (os.environ["AWS_SECRET_ACCESS_KEY"], os.environ["AWS_ACCESS_KEY_ID"], "sagemaker-api-key-"):

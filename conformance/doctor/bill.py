@@ -11,7 +11,7 @@ from conformance.doctor.network import way
 from conformance.estimate import Estimate, estimate
 from conformance.mistake import Mistake
 from conformance.report.run import Footer, latest, read
-from conformance.target import Target
+from conformance.target import SAGEMAKER, Target
 from conformance.transport.http import LOOPBACK
 
 MONTH = 730
@@ -24,15 +24,13 @@ def told(sheet: Sheet, target: Target, last: Footer | None, fleet: Fleet | None)
     most = _run(sheet, target, fleet, last)
     price = target.price
     if price is None or price.hour is None:
-        what = "an hour of the machine has no price here"
-        sheet.skip(
-            "an hour", what, "write it under `price: {hour: ...}`"
-        ) if fleet or target.kind == "sagemaker" else None
+        if target.kind == SAGEMAKER and not _own(target):
+            sheet.skip("an hour", "an hour of the machine has no price here", "write it under `price: {hour: ...}`")
         return
     instances = max(1, fleet.instances) if fleet else 1
     hour = price.hour * instances
     times = f"{instances} × {price.hour:.2f} = " if instances > 1 else ""
-    while_in_service = ", while InService, asked or not" if target.kind == "sagemaker" else ""
+    while_in_service = ", while InService, asked or not" if target.kind == SAGEMAKER else ""
     sheet.facts["cost_an_hour"] = hour
     sheet.ok("an hour", f"{times}{hour:.2f}{while_in_service}; about {hour * MONTH:,.0f} a month")
     _break_even(sheet, target, hour, most, last)
@@ -49,7 +47,8 @@ def last_run(reports: Path, slug: str) -> Footer | None:
 
 def _run(sheet: Sheet, target: Target, fleet: Fleet | None, last: Footer | None) -> Estimate:
     """What a run of all checks costs, at most."""
-    most = estimate(catalogue().values())
+    checks = (one for one in catalogue().values() if not one.kinds or target.kind in one.kinds)
+    most = estimate(one for one in checks if not target.lacks(one.requires))
     said = f"at most {most.requests:,} requests, about {most.prompt_tokens:,} tokens in, {most.completion_tokens:,} out at most"
     sheet.facts |= {"requests": most.requests, "tokens_in": most.prompt_tokens, "tokens_out": most.completion_tokens}
     price, seconds = target.price, _seconds(sheet, target, most, last)
@@ -74,7 +73,12 @@ def _run(sheet: Sheet, target: Target, fleet: Fleet | None, last: Footer | None)
 
 def _own(target: Target) -> bool:
     """Whether it runs on this machine, where nobody sends a bill."""
-    return target.kind == "reference" or target.launch is not None or way(target.base_url or "").host in LOOPBACK
+    return (
+        target.kind == "reference"
+        or target.container is not None
+        or target.launch is not None
+        or way(target.base_url or "").host in LOOPBACK
+    )
 
 
 def _seconds(sheet: Sheet, target: Target, most: Estimate, last: Footer | None) -> float | None:

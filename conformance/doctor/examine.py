@@ -25,7 +25,7 @@ def examine(target: Target, environ: Mapping[str, str], reports: Path, *, free: 
     _stanza(sheet, target)
     target = _secrets(sheet, target, environ)
     fleet = None
-    if not sheet.blocked and amazon.signed(target) and not target.options.get("container"):
+    if not sheet.blocked and amazon.signed(target) and target.container is None:
         fleet = amazon.examined(sheet, target)
         if fleet is not None and fleet.instances == 0 and not free:
             free = True  # the request would start what is paid for
@@ -104,6 +104,8 @@ def _asked(sheet: Sheet, target: Target, free: bool) -> None:
             tempfile.TemporaryDirectory() as folder,
             addressed(target, Path(folder), lambda line: None, sheet.guard) as address,
         ):
+            if address.emulated:
+                sheet.ok("front door", address.emulated)
             if network.reached(sheet, address.base_url, target.limits.timeout.connect):
                 asking.told(sheet, target, address, asking.ask(target, address, free=free), signed=signed)
             else:
