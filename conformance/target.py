@@ -107,6 +107,9 @@ class Launch(Written):
     )
     args: tuple[PlainOrEmpty, ...] = Field((), description="Further arguments for the server.")
     python: Plain | None = Field(None, description="The interpreter of the environment with the engine.")
+    engine: Plain | None = Field(
+        None, description="Which one to start, where several are of this kind: a name of `conformance servers list`."
+    )
     env: Mapping[VariableName, Open] = Field(
         default_factory=dict, description="Environment variables for the server; secrets as ${VARIABLE}."
     )

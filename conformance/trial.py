@@ -356,7 +356,7 @@ def _started(
             below.mkdir()
             behind = _upstream(target, stack.enter_context(addressed(target.upstream, below, say, guard)))
         try:
-            program = Path(launch.python) if launch.python else executable(target.kind)
+            program = Path(launch.python) if launch.python else executable(launch.engine or target.kind)
             if behind is not None:
                 served = behind.model
                 start = GATEWAYS[target.kind](program, behind, launch.model or "", port, launch.args, directory)

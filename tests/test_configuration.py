@@ -129,6 +129,7 @@ def test_the_shipped_file_is_read() -> None:
         "litellm-local",
         "litellm-vllm",
         "portkey-local",
+        "portkey-streaming",
         "sagemaker-local",
         "sagemaker-vllm",
         "openai",

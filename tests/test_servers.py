@@ -352,7 +352,7 @@ def test_distribution_without_the_source_is_none(workshop: Machine, monkeypatch:
 PACKAGED = Engine(
     **{
         **vars(TOY),
-        "cpu": Build("@toys/toy@1.0", beside=("helper@2",), tried=("{python}", "--check", "{program}")),
+        "cpu": Build("@toys/toy@1.0", held=("@toys/helper@2",), tried=("{python}", "--check", "{program}")),
         "program": "node_modules/@toys/toy/toy.js",
         "pythons": (),
         "node": 20,
@@ -387,10 +387,11 @@ def test_package_is_installed(machine: Machine, monkeypatch: pytest.MonkeyPatch)
     program = machine.install()
     env = machine.directory / "env"
     assert machine.calls() == [
-        f"npm install --prefix {env} --ignore-scripts --no-audit --no-fund @toys/toy@1.0 helper@2",
+        f"npm install --prefix {env} --ignore-scripts --no-audit --no-fund @toys/toy@1.0",
         f"node --check {program}",
     ]
     assert program == executable("toy") == env / "node_modules/@toys/toy/toy.js"
+    assert json.loads((env / "package.json").read_text())["overrides"] == {"@toys/helper": "2"}
 
 
 @pytest.mark.parametrize(
@@ -444,7 +445,7 @@ def test_vllm_is_pinned_alike() -> None:
     assert vllm.cpu.alias == ("vllm", f"{vllm.version}+cpu")
 
 
-@pytest.mark.parametrize("name", ["sglang", "litellm", "portkey"])
+@pytest.mark.parametrize("name", ["sglang", "litellm", "portkey", "portkey-streaming"])
 def test_others_are_pinned_alike(name: str) -> None:
     """Each build is of the version that is shown, and all that is named beside it has a version too."""
     engine = servers.ENGINES[name]

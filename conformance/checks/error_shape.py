@@ -14,7 +14,7 @@ from conformance.exchange import Exchange
 from conformance.finding import Finding, Findings, Observed, Unwitnessed
 from conformance.probes.invalid import INVALID
 from conformance.reading.json import Value
-from conformance.requirement import AI_SDK, MUST, NOTE, OPENAI_PYTHON, REPORTS, SHOULD, SPEC
+from conformance.requirement import AI_SDK, MAY, MUST, NOTE, OPENAI_PYTHON, REPORTS, SHOULD, SPEC
 
 REFUSALS = each(*INVALID)
 FOUR = SPEC.at("Error", "required: [type, message, param, code]")
@@ -168,6 +168,27 @@ def code_is_text(x: Exchange) -> Findings:
         yield UNREADABLE
     elif error["code"].type not in ("string", "null"):
         yield Finding("the code is no text", at="/error/code", expected="string or null", found=error["code"])
+
+
+@check(
+    "errors.code-is-no-status",
+    MAY,
+    sends=REFUSALS,
+    needs=REPLY,
+    spec=REPORTS.at(
+        "LiteLLM",
+        "The code of every error is its HTTP status written as text, so that no client can tell one 400 from another.",
+        "https://github.com/BerriAI/litellm/pull/37766",
+    ),
+    remedy="Look for words in the message.",
+)
+def code_is_no_status(x: Exchange) -> Findings:
+    """`error.code` is a code of the error or null, not the HTTP status over again as text."""
+    error = _error(x)
+    if error is None or error["code"].type not in ("string", "null"):
+        yield UNREADABLE
+    elif error["code"].value == str(x.status):
+        yield Finding("the code is the status as text", at="/error/code", expected="a word or null", found=error["code"])
 
 
 DUMP = re.compile(

@@ -35,8 +35,8 @@ class Build:
     requirement: str
     instead: tuple[str, ...] = ()
     """What is installed before it, in place of all that it asks for."""
-    beside: tuple[str, ...] = ()
-    """What is installed by the same command, to hold versions that it leaves open."""
+    held: tuple[str, ...] = ()
+    """What it stands on, in versions that it would leave open."""
     without: tuple[str, ...] = ()
     """Distributions that come along and break it."""
     alias: tuple[str, str] | None = None
@@ -181,4 +181,14 @@ PORTKEY = Engine(
     pythons=(),
     node=20,
 )
-ENGINES: Mapping[str, Engine] = {engine.name: engine for engine in (VLLM, LLAMA, SGLANG, LITELLM, PORTKEY)}
+
+# What npm installs beside the gateway today hands it headers that it may not change, and it changes them in every stream:
+# `TypeError: immutable`, https://github.com/Portkey-AI/gateway/issues/1389. 1.14.1 is the newest that lets it.
+_STREAMING = Build(_PORTKEY.requirement, held=("@hono/node-server@1.14.1",), tried=_PORTKEY.tried)
+PORTKEY_STREAMING = Engine(
+    **{**vars(PORTKEY), "name": "portkey-streaming", "title": "Portkey gateway beside an older @hono/node-server",
+       "cpu": _STREAMING, "gpu": _STREAMING}
+)  # fmt: skip
+ENGINES: Mapping[str, Engine] = {
+    engine.name: engine for engine in (VLLM, LLAMA, SGLANG, LITELLM, PORTKEY, PORTKEY_STREAMING)
+}

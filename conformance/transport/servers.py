@@ -232,7 +232,7 @@ def _from_pypi(engine: Engine, build: Build, env: Path, python: str, steps: _Ste
     if build.instead:
         steps.run(f"installing what {engine.title} needs here (a few minutes)", [*fetch, *build.instead], PIP_PATIENCE)
         fetch.append("--no-deps")
-    wanted = build.source.tools if build.source else (build.requirement, *build.beside)
+    wanted = build.source.tools if build.source else (build.requirement, *build.held)
     steps.run(f"installing {', '.join(wanted)} (a few minutes)", [*fetch, *wanted], PIP_PATIENCE)
     if build.without:
         steps.run(f"removing {', '.join(build.without)}", [*pip, "uninstall", "-y", *build.without], STEP_PATIENCE)
@@ -245,10 +245,11 @@ def _from_pypi(engine: Engine, build: Build, env: Path, python: str, steps: _Ste
 def _from_npm(build: Build, env: Path, steps: _Steps) -> None:
     """A directory with the engine's package and its dependencies in it."""
     env.mkdir()
-    wanted = (build.requirement, *build.beside)
+    held = {name: version for name, _, version in (one.rpartition("@") for one in build.held)}
+    (env / "package.json").write_text(json.dumps({"private": True, "overrides": held}) + "\n")
     # No package runs commands of its own here: none of these needs to.
-    npm = ["npm", "install", "--prefix", str(env), "--ignore-scripts", "--no-audit", "--no-fund", *wanted]
-    steps.run(f"installing {', '.join(wanted)}", npm, PIP_PATIENCE)
+    npm = ["npm", "install", "--prefix", str(env), "--ignore-scripts", "--no-audit", "--no-fund", build.requirement]
+    steps.run(f"installing {', '.join((build.requirement, *build.held))}", npm, PIP_PATIENCE)
 
 
 def _alias(env: Path, name: str, version: str) -> None:

@@ -153,6 +153,13 @@ def numbers_its_errors(answer: Answer, request: Request) -> None:
         error["code"] = answer.status
 
 
+@fault("error-code-is-the-status-as-text")
+def writes_the_status_twice(answer: Answer, request: Request) -> None:
+    """`error.code` is the status, as text."""
+    if error := refusal(answer, request):
+        error["code"] = str(answer.status)
+
+
 @fault("nested-upstream-error-string")
 def quotes_the_server_behind(answer: Answer, request: Request) -> None:
     """The message is the Python text of the error of the server behind."""
