@@ -32,7 +32,7 @@ from conformance.report.run import ADDRESS, DEAD, REMARK, Header, Run, read
 from conformance.resume import Resumed
 from conformance.secret import Secret
 from conformance.target import BEARER, BEDROCK, OPENAI, SAGEMAKER, Launch, Price, Target
-from conformance.transport.commands import COMMANDS, GATEWAYS, Start, Upstream
+from conformance.transport.commands import COMMANDS, GATEWAYS, Start, Upstream, emulation
 from conformance.transport.launch import LaunchFailed, free_port, launched
 from conformance.transport.replay import Replay
 from conformance.transport.servers import NotInstalled, executable
@@ -329,32 +329,28 @@ def addressed(target: Target, directory: Path, say: Say, guard: Guard) -> Iterat
             raise CouldNotTest(f"{target.name}: {problem}") from None
         yield replace(found, headers=headers)
     elif target.launch is not None:
-        with _started(target, target.launch, directory, say, guard) as (base_url, served, start):
-            own = credential or (_given(start.key) if start.key is not None else None)
-            needed = {**start.headers, **target.headers}
-            headers = (lambda: {name: _text(value) for name, value in needed.items()}) if needed else None
-            if own is not None:
-                guard.learn(own())  # made for the day
-            yield Address(base_url, served, own, headers)
+        with _started(target, target.launch, directory, say, guard) as found:
+            yield found if credential is None else replace(found, credential=credential)
     else:
         base_url, model = (target.base_url or "").rstrip("/"), target.model or ""
         yield Address(base_url, model, credential, headers, target.carriage, target.query)
 
 
 @contextmanager
-def _started(
-    target: Target, launch: Launch, directory: Path, say: Say, guard: Guard
-) -> Iterator[tuple[str, str, Start]]:
-    """The server of a target for the length of the block, what stands behind it included: base URL, model, and how it is told.
+def _started(target: Target, launch: Launch, directory: Path, say: Say, guard: Guard) -> Iterator[Address]:
+    """The server of a target for the length of the block, what stands behind it included.
 
     The log of a server lies in the directory; that of an upstream in one below. Raises CouldNotTest.
     """
+    from conformance.transport.http import Address
+
     with ExitStack() as stack:
-        port, behind = free_port(), None
+        port, behind, stands_for = free_port(), None, emulation(target.kind)
         if target.kind in GATEWAYS and target.upstream is not None:
             below = directory / "upstream"
             below.mkdir()
-            behind = _upstream(target, stack.enter_context(addressed(target.upstream, below, say, guard)))
+            upstream = stack.enter_context(addressed(target.upstream, below, say, guard))
+            behind, stands_for = _upstream(target, upstream), upstream.emulated
         try:
             program = Path(launch.python) if launch.python else executable(launch.engine or target.kind)
             if behind is not None:
@@ -384,7 +380,16 @@ def _started(
             )
         except LaunchFailed as problem:
             raise CouldNotTest(f"{target.name}: {problem}") from None
-        yield f"http://127.0.0.1:{port}/v1", served, start
+        if start.key is not None:
+            guard.learn(start.key)  # it may have been made for the day
+        needed = {**start.headers, **target.headers}
+        yield Address(
+            f"http://127.0.0.1:{port}/v1",
+            served,
+            None if start.key is None else _given(start.key),
+            (lambda: {name: _text(value) for name, value in needed.items()}) if needed else None,
+            emulated=stands_for,
+        )
 
 
 def _upstream(target: Target, address: Address) -> Upstream:

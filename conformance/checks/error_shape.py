@@ -188,7 +188,9 @@ def code_is_no_status(x: Exchange) -> Findings:
     if error is None or error["code"].type not in ("string", "null"):
         yield UNREADABLE
     elif error["code"].value == str(x.status):
-        yield Finding("the code is the status as text", at="/error/code", expected="a word or null", found=error["code"])
+        yield Finding(
+            "the code is the status as text", at="/error/code", expected="a word or null", found=error["code"]
+        )
 
 
 DUMP = re.compile(

@@ -167,6 +167,11 @@ COMMANDS: Mapping[str, Callable[[Path, str, str, int, Sequence[str]], tuple[list
 """How each kind of engine is started."""
 
 
+def emulation(kind: str) -> str:
+    """What does not run as it is, where this kind of engine is started here; "" where all of it does."""
+    return "SGLang's kernels: it runs on stub kernels" if kind == "sglang" and not has_gpu() else ""
+
+
 # Gateways
 
 
