@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from conformance.configuration import read
 from conformance.reference.engine import DEFAULT_KEY
 from conformance.reference.serve import serving
 
@@ -45,6 +46,15 @@ def test_there_are_commands() -> None:
     assert commands()[0] == "pip install -e . && pytest --target reference"
     assert commands()[1] == "pip install -e '.[test]' && pytest"
     assert len(commands()) > 15
+
+
+def test_the_targets_are_read(tmp_path: Path) -> None:
+    """Each targets.yaml of the README is one that the suite takes."""
+    file = tmp_path / "targets.yaml"
+    for block in blocks("yaml"):
+        if block.startswith("targets:"):
+            file.write_text(block, encoding="utf-8")
+            assert len(read(file).by_name) > 1
 
 
 @pytest.mark.slow
