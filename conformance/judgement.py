@@ -11,7 +11,7 @@ from conformance.check import Check, Needs
 from conformance.exchange import Exchange, How
 from conformance.finding import Finding, Kind, Observed, Outcome, Unsupported, Unwitnessed
 from conformance.reading.json import Value, type_of
-from conformance.refusal import named
+from conformance.refusal import named, unserved
 
 MOST = 20
 """Findings kept for one check at one target: a stream of ten thousand bad chunks is one fault."""
@@ -81,7 +81,7 @@ def gate(check: Check, evidence: Evidence, claims: frozenset[str] | None) -> Out
         why = lacking(x, check.needs)
         if not why:
             continue
-        feature = named(x, check.requires) if check.needs >= Needs.OK else ""
+        feature = named(x, check.requires) or unserved(x, check.requires) if check.needs >= Needs.OK else ""
         if not feature:
             return Outcome(Kind.ERRORED, reason=why, cause=x.key)
         if claims is not None and any(one in claims for one in check.requires):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from conformance.exchange import Exchange
+from conformance.finding import Findings, Unsupported
 
-ALWAYS = frozenset({"model", "messages"})
+ALWAYS = frozenset({"model", "messages", "prompt", "input"})
 """Members of every request: naming one of them is no word about a feature."""
 
 WORDS = {
@@ -48,3 +49,31 @@ def named(x: Exchange, requires: tuple[str, ...] = ()) -> str:
             if word in text:
                 return feature
     return "stream" if "stream" in members and "stream" in text else ""
+
+
+ROUTES = {"embeddings": "embedding", "completions": "completions"}
+"""Capabilities that are a route of their own, and a word of a refusal that speaks of the route."""
+NOT_SERVED = (404, 405, 501)
+"""How a server says that it has no such route."""
+
+
+def unserved(x: Exchange, requires: tuple[str, ...]) -> str:
+    """The capability whose route a server does not have, or not for this model; "" where it answers there.
+
+    Some servers have the route for all models, and say in the message that this one cannot do it.
+    """
+    for feature in requires:
+        if feature in ROUTES and x.probe.path == feature and x.status is not None:
+            refused = 400 <= x.status < 500 and ROUTES[feature] in message(x).lower()
+            if x.status in NOT_SERVED or refused:
+                return feature
+    return ""
+
+
+def without(x: Exchange, feature: str) -> Findings:
+    """What to say where the plainest request to a route is not answered; nothing where it is.
+
+    A server that refuses it cleanly does not serve the route, whatever the words; a broken one is for the first check.
+    """
+    if not x.ok:
+        yield Unsupported(f"the server does not serve `{feature}` ({x.status})")

@@ -14,7 +14,7 @@ from conformance.target import CAPABILITIES
 
 EVERY = list(catalogue().values())
 AREAS = {
-    "auth", "chat", "errors", "http", "logprobs", "messages", "models", "multimodal", "parameters", "roles", "sampling", "stream",
+    "auth", "chat", "completions", "content", "embeddings", "errors", "http", "logprobs", "messages", "models", "multimodal", "parameters", "roles", "sampling", "stream",
     "stream_options", "structured", "timing", "tool_choice", "tool_results", "tool_stream", "tools", "usage",
 }  # fmt: skip
 """The first part of every id. Permanent: waivers, reports and scripts select by it."""

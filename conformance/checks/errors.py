@@ -11,11 +11,12 @@ from typing import Any
 from conformance.check import ANYTHING, REPLY, check, each
 from conformance.exchange import Exchange, How
 from conformance.finding import Finding, Findings, Unsupported, Unwitnessed
-from conformance.probe import MODEL, Chain, Probe
-from conformance.probes.chat import GREEDY, HELLO, chat, get, streamed
+from conformance.probe import Chain, Probe
+from conformance.probes.chat import GREEDY, HELLO, chat, streamed
 from conformance.probes.invalid import HOT, HUGE_CAP, IN_MEMBERS, INVALID, INVALID_STREAMED, NO_CHOICE, NOWHERE
 from conformance.probes.malformed import BROKEN
 from conformance.probes.structured import BAD_REFERENCE
+from conformance.probes.windows import overlong
 from conformance.reading.json import Value
 from conformance.refusal import message, named
 from conformance.requirement import (
@@ -114,27 +115,10 @@ def status_is_400(x: Exchange) -> Findings:
         yield Finding("the refusal has another status", expected=400, found=x.status)
 
 
-WINDOWS = ("max_model_len", "context_length", "context_window", "max_context_length", "max_input_tokens")
-"""Where servers say how many tokens fit: no part of OpenAI's API."""
 MOST = 300_000
 """Tokens of the longest window that is put to the test: beyond, the request alone would be megabytes."""
-UNKNOWN_WINDOW = 12_000
-"""Numbers that are sent where the window is not known: too many for small servers, no great expense at large ones."""
-
-
-def _too_long(stream: bool) -> Chain:
-    def ask(card: Exchange) -> Probe | str:
-        known = [card.json[name].value for name in WINDOWS] + [card.json["meta"]["n_ctx"].value]
-        window = next((one for one in known if isinstance(one, int) and one > 1), UNKNOWN_WINDOW)
-        if window > MOST:
-            return f"a window of {window} tokens is too large to be filled"
-        text = " ".join(map(str, range(window + 100)))  # each number is a token at least
-        return streamed(chat(text)) if stream else chat(text)
-
-    return get(f"models/{MODEL}").then(ask)
-
-
-TOO_LONG, TOO_LONG_STREAMED = _too_long(False), _too_long(True)
+TOO_LONG = overlong(chat, MOST)
+TOO_LONG_STREAMED = overlong(lambda text: streamed(chat(text)), MOST)
 FITS = Unwitnessed("the prompt fits into the window")
 
 

@@ -11,6 +11,7 @@ from conformance.finding import Finding, Findings, Observed, Unsupported, Unwitn
 from conformance.probe import MODEL
 from conformance.probes.chat import chat, get
 from conformance.reading.json import Value
+from conformance.refusal import NOT_SERVED
 from conformance.requirement import MUST, NOTE, OPENAI_PYTHON, REPORTS, SHOULD, SPEC
 
 LIST = get("models")
@@ -19,9 +20,6 @@ ONE = get(f"models/{MODEL}")
 NOBODY = "no-such-model-7c1e"
 NONE = get(f"models/{NOBODY}")
 ASKED_OF_NOBODY = chat(model=NOBODY)
-
-NOT_SERVED = (404, 405, 501)
-"""How a server says that it has no such route."""
 
 
 def without_list(x: Exchange) -> Findings:

@@ -12,6 +12,8 @@ from functools import cached_property
 from typing import Any, Literal
 
 DONE = "[DONE]"
+OLDER = "text_completion"
+"""The kind of answer that the older interface gives: no chat."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,9 @@ class Answer:
         """Whether this is a successful chat completion, whole or streamed."""
         if self.status != 200:
             return False
-        return self.events is not None or (isinstance(self.body, dict) and "choices" in self.body)
+        if self.events is not None:
+            return not any(chunk.get("object") == OLDER for chunk in self.chunks[:1])
+        return isinstance(self.body, dict) and "choices" in self.body and self.body.get("object") != OLDER
 
     def pieces(self) -> Iterator[tuple[float, bytes]]:
         """(seconds to wait, bytes) in order: all that goes over the wire after the headers."""

@@ -12,6 +12,8 @@ from urllib.parse import unquote
 
 from conformance.reference.answer import Answer, Request, Respond
 from conformance.reference.caching import cached_tokens
+from conformance.reference.completions import Completion
+from conformance.reference.embeddings import embeddings
 from conformance.reference.model import sayings
 from conformance.reference.sampling import said
 from conformance.reference.shape import Head, stream, whole
@@ -25,6 +27,8 @@ DEFAULT_KEY = "reference-key"
 FINGERPRINT = "fp_reference"
 BODY_LIMIT = 32 * 2**20
 """Bytes. Far more than the window can hold, so that what is too long is refused as such, not as too large."""
+STREAM = {"content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache"}
+"""The headers of a stream."""
 _BORN = 1_700_000_000
 """When the served models were made, in Unix seconds."""
 
@@ -58,6 +62,8 @@ class _Server:
         self.routes: dict[str, dict[str, Callable[[Request], Answer]]] = {
             "/v1/models": {"GET": self.models},
             "/v1/chat/completions": {"POST": self.chat},
+            "/v1/completions": {"POST": self.completions},
+            "/v1/embeddings": {"POST": self.embeddings},
         }
 
     def respond(self, request: Request) -> Answer:
@@ -126,7 +132,8 @@ class _Server:
                 return Answer(body=_model(name))
         raise no_model(rest)
 
-    def chat(self, request: Request) -> Answer:
+    def body(self, request: Request) -> dict[str, Any]:
+        """The JSON object of a request."""
         media = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
         if media != "application/json":
             raise Wrong(
@@ -140,7 +147,23 @@ class _Server:
                 code="request_too_large",
                 status=413,
             )
-        return self.complete(task(parsed(request.body), self.settings.models), request.memory)
+        return parsed(request.body)
+
+    def chat(self, request: Request) -> Answer:
+        return self.complete(task(self.body(request), self.settings.models), request.memory)
+
+    def completions(self, request: Request) -> Answer:
+        wanted = Completion(self.body(request), self.settings.models, self.settings.window)
+        head = self.head("cmpl")
+        if wanted.raw.get("stream"):
+            return Answer(headers=dict(STREAM), events=wanted.events(head, self.settings.token_delay))
+        return Answer(body=wanted.body(head))
+
+    def embeddings(self, request: Request) -> Answer:
+        return Answer(body=embeddings(self.body(request), self.settings.models, self.settings.window))
+
+    def head(self, kind: str) -> Head:
+        return Head(f"{kind}-{secrets.token_hex(15)}", int(self.settings.clock()), FINGERPRINT)
 
     def complete(self, wanted: Task, memory: dict[str, Any]) -> Answer:
         window = self.settings.window
@@ -149,13 +172,10 @@ class _Server:
             raise _overflow(window, prompt, wanted.cap)
         choices = [said(one, wanted, window - prompt) for one in sayings(wanted)]
         spent = usage(wanted, prompt, sound, cached_tokens(memory, wanted, prompt, window), choices)
-        head = Head(f"chatcmpl-{secrets.token_hex(15)}", int(self.settings.clock()), FINGERPRINT)
+        head = self.head("chatcmpl")
         if not wanted.stream:
             return Answer(body=whole(wanted, head, choices, spent))
-        return Answer(
-            headers={"content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache"},
-            events=stream(wanted, head, choices, spent, self.settings.token_delay),
-        )
+        return Answer(headers=dict(STREAM), events=stream(wanted, head, choices, spent, self.settings.token_delay))
 
 
 def _model(name: str) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from conformance.reference.answer import compact
 from conformance.reference.conversation import Conversation, conversation
 from conformance.reference.instances import Unsatisfiable
 from conformance.reference.patterns import matching
+from conformance.reference.policy import DECLINED, policy
 from conformance.reference.schemas import made, valid
 from conformance.reference.script import Turn, scripted, turns
 from conformance.reference.talk import fixed, reply, sea
@@ -37,6 +38,10 @@ class Saying:
     calls: tuple[Call, ...] = ()
     free: bool = True
     """Whether the words are the model's own, so that penalties and biases move them; a grammar's are not."""
+    refusal: str | None = None
+    """What it says instead, where it declines to answer."""
+    filtered: bool = False
+    """Whether a filter stops it half-way."""
 
 
 def sayings(task: Task) -> list[Saying]:
@@ -49,6 +54,9 @@ def sayings(task: Task) -> list[Saying]:
 
 
 def _saying(task: Task, talk: Conversation, turn: Turn | None, variation: int) -> Saying:
+    rule = policy(talk.say)
+    if rule == "declines":
+        return Saying(None, refusal=DECLINED)
     calls = _calls(task, talk, turn, variation)
     if calls:
         aloud = turn.reply if turn is not None and task.call == "auto" else None
@@ -58,7 +66,7 @@ def _saying(task: Task, talk: Conversation, turn: Turn | None, variation: int) -
     text = _text(task, talk, turn, variation)
     if task.form == "json_object":
         return Saying(text if _is_object(text) else compact({"answer": text}), free=False)
-    return Saying(text)
+    return Saying(text, filtered=rule == "filters")
 
 
 def _text(task: Task, talk: Conversation, turn: Turn | None, variation: int) -> str:

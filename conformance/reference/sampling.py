@@ -42,6 +42,8 @@ class Said:
     finish: str
     spent: int
     """How many tokens were generated, calls included."""
+    refusal: list[int] | None = None
+    """The tokens of a refusal; None where nothing was refused."""
 
     @property
     def text(self) -> str | None:
@@ -52,6 +54,10 @@ class Said:
 def said(saying: Saying, task: Task, room: int) -> Said:
     """What is generated of a saying when at most `room` tokens fit."""
     left = min(room, task.cap if task.cap is not None else room)
+    if saying.refusal is not None:
+        declined = encode(saying.refusal)
+        cut = len(declined) >= left
+        return Said(None, [], "length" if cut else "stop", min(len(declined), left), declined[:left])
     tokens: list[int] | None = None
     spent, finish = 0, "stop"
     if saying.text is not None:
@@ -59,6 +65,8 @@ def said(saying: Saying, task: Task, room: int) -> Said:
         if saying.free and not saying.calls:
             wanted = _biased(_penalised(saying.text, wanted, task), task, left)
         tokens, finish = _stopped(wanted, task.stops, left)
+        if saying.filtered and len(tokens) > len(wanted) // 2:
+            tokens, finish = wanted[: len(wanted) // 2], "content_filter"
         spent = len(tokens)
         tokens = [one for _, run in groups(tokens) for one in run]
     calls: list[Made] = []

@@ -12,7 +12,7 @@ from conformance.reference.answer import DONE, Event
 from conformance.reference.logprobs import entries
 from conformance.reference.sampling import Made, Said
 from conformance.reference.task import Task
-from conformance.reference.tokens import groups
+from conformance.reference.tokens import decode, groups
 
 _TIERS = {"flex": "flex", "scale": "scale", "priority": "priority", "fast": "priority"}
 _PADDING = string.ascii_letters + string.digits
@@ -38,7 +38,7 @@ def whole(task: Task, head: Head, choices: list[Said], usage: dict[str, Any]) ->
             {
                 "index": index,
                 "message": _message(task, said),
-                "logprobs": _logprobs(task, said.tokens, 0),
+                "logprobs": _logprobs(task, said.tokens, 0, said.refusal),
                 "finish_reason": said.finish,
             }
             for index, said in enumerate(choices)
@@ -55,7 +55,8 @@ def _message(task: Task, said: Said) -> dict[str, Any]:
         message["function_call"] = {"name": said.calls[0].name, "arguments": said.calls[0].arguments}
     elif said.calls:
         message["tool_calls"] = [{"id": call.id, **_call(call, call.arguments)} for call in said.calls]
-    return {**message, "refusal": None, "annotations": []}
+    refusal = None if said.refusal is None else decode(said.refusal)
+    return {**message, "refusal": refusal, "annotations": []}
 
 
 def _call(call: Made, arguments: str) -> dict[str, Any]:
@@ -63,10 +64,15 @@ def _call(call: Made, arguments: str) -> dict[str, Any]:
     return {"type": call.kind, call.kind: {"name": call.name, member: arguments}}
 
 
-def _logprobs(task: Task, tokens: list[int] | None, start: int) -> dict[str, Any] | None:
-    if tokens is None or not task.get("logprobs", False):
+def _logprobs(
+    task: Task, tokens: list[int] | None, start: int, refusal: list[int] | None = None
+) -> dict[str, Any] | None:
+    if (tokens is None and refusal is None) or not task.get("logprobs", False):
         return None
-    return {"content": entries(tokens, start, int(task.get("top_logprobs", 0))), "refusal": None}
+    content, refused = (
+        None if one is None else entries(one, start, int(task.get("top_logprobs", 0))) for one in (tokens, refusal)
+    )
+    return {"content": content, "refusal": refused}
 
 
 @dataclass(frozen=True)
@@ -124,6 +130,9 @@ def _steps(task: Task, said: Said) -> Iterator[_Step]:
     position = 0
     for text, run in groups(said.tokens or ()):
         yield _Step({"content": text}, _logprobs(task, run, position), generated=True)
+        position += len(run)
+    for text, run in groups(said.refusal or ()):
+        yield _Step({"refusal": text}, _logprobs(task, None, position, run), generated=True)
         position += len(run)
     for index, call in enumerate(said.calls):
         yield from _call_steps(call, index, task.legacy)

@@ -108,16 +108,8 @@ def no_model(model: str) -> Wrong:
 
 def _together(raw: dict[str, Any]) -> None:
     """What has to come with something else, or must not."""
-    for member, other, needed in (
-        ("top_logprobs", "logprobs", True),
-        ("stream_options", "stream", True),
-    ):
-        if member in raw and raw.get(other) is not needed:
-            raise Wrong(
-                f"Invalid value for '{member}': '{member}' is only allowed when '{other}' is set to true.",
-                param=member,
-                code="invalid_value",
-            )
+    needed(raw, "top_logprobs", "logprobs")
+    stream_needed(raw)
     if "max_tokens" in raw and "max_completion_tokens" in raw:
         raise Wrong(
             "Setting 'max_tokens' and 'max_completion_tokens' at the same time is not supported.",
@@ -126,11 +118,27 @@ def _together(raw: dict[str, Any]) -> None:
         )
 
 
+def needed(raw: dict[str, Any], member: str, other: str) -> None:
+    """Refuse a member that is only allowed where another one is true."""
+    if member in raw and raw.get(other) is not True:
+        raise Wrong(
+            f"Invalid value for '{member}': '{member}' is only allowed when '{other}' is set to true.",
+            param=member,
+            code="invalid_value",
+        )
+
+
+def stream_needed(raw: dict[str, Any]) -> None:
+    """Refuse options for a stream that is not asked for."""
+    needed(raw, "stream_options", "stream")
+
+
 def _within(low: float, high: float) -> Callable[[Any, str], Any]:
     return lambda value, path: number(value, path, low, high)
 
 
-def _whole(low: int, high: int | None = None) -> Callable[[Any, str], Any]:
+def whole(low: int, high: int | None = None) -> Callable[[Any, str], Any]:
+    """The check of an integer within these bounds."""
     return lambda value, path: integer(value, path, low, high)
 
 
@@ -256,12 +264,12 @@ PARAMETERS: dict[str, Callable[[Any, str], Any]] = {
     "functions": _later,
     "logit_bias": _biases,
     "logprobs": boolean,
-    "max_completion_tokens": _whole(1),
-    "max_tokens": _whole(1),
+    "max_completion_tokens": whole(1),
+    "max_tokens": whole(1),
     "metadata": _metadata,
     "modalities": _modalities,
     "moderation": _unsupported,
-    "n": _whole(1, 128),
+    "n": whole(1, 128),
     "parallel_tool_calls": boolean,
     "prediction": _prediction,
     "presence_penalty": _within(-2, 2),
@@ -271,7 +279,7 @@ PARAMETERS: dict[str, Callable[[Any, str], Any]] = {
     "reasoning_effort": _among("none", "minimal", "low", "medium", "high", "xhigh", "max"),
     "response_format": _response_format,
     "safety_identifier": _text(128),
-    "seed": _whole(-_INT64, _INT64 - 1),
+    "seed": whole(-_INT64, _INT64 - 1),
     "service_tier": _among("auto", "default", "flex", "scale", "priority", "fast"),
     "stop": _stop,
     "store": boolean,
@@ -280,7 +288,7 @@ PARAMETERS: dict[str, Callable[[Any, str], Any]] = {
     "temperature": _within(0, 2),
     "tool_choice": _later,
     "tools": _later,
-    "top_logprobs": _whole(0, 20),
+    "top_logprobs": whole(0, 20),
     "top_p": _within(0, 1),
     "user": _text(),
     "verbosity": _among("low", "medium", "high"),
