@@ -25,6 +25,9 @@ NOT_AT_HOME = {
     "errors.busy-says-when": Kind.UNWITNESSED,  # it is never overloaded
     "errors.timeouts-are-told": Kind.UNWITNESSED,  # nor too slow
     "timing.answers-of-minutes-arrive": Kind.UNWITNESSED,
+    "errors.retry-after-can-be-read": Kind.UNWITNESSED,
+    "http.quotas-are-numbers": Kind.UNWITNESSED,  # it counts nobody's requests
+    "http.resets-can-be-read": Kind.UNWITNESSED,
     "usage.thoughts-are-counted-streamed": Kind.UNWITNESSED,  # it does not think
     "stream.thoughts-come-first": Kind.UNWITNESSED,
     "models.slashes-in-ids-do-no-harm": Kind.UNWITNESSED,  # its model has a plain name

@@ -1,7 +1,7 @@
 """Which words of JSON Schema an endpoint enforces, ignores, or refuses. Facts to compare servers by, and no verdicts.
 
-Each word is tried in strict mode where that has room for it; `structured.keywords` is about the other mode. A word is
-enforced where it is kept, and the same request without it shows that it would have been broken.
+Each word is tried in strict mode where that has room for it, and without. A word is enforced where it is kept, and the same
+request without it shows that it would have been broken.
 """
 
 from __future__ import annotations
@@ -13,12 +13,14 @@ import jsonschema
 from conformance.check import REPLY, Check, check
 from conformance.exchange import Exchange
 from conformance.finding import Finding, Findings, Observed
-from conformance.probes.keywords import GROUPS, WORDS, Word, every_word, words
+from conformance.probes.keywords import GROUPS, LOOSE, WORDS, Word, every_word, loose_words, words
 from conformance.reading.json import NotJSON, parse
 from conformance.refusal import message
 from conformance.requirement import NOTE, SHOULD, STRUCTURED
 
 BY_SCHEMA = "structured.json_schema"
+EVERY = WORDS | LOOSE
+"""The words by the keys of their requests, in both modes."""
 Asserting = jsonschema.Draft202012Validator
 
 
@@ -61,7 +63,7 @@ def standing(control: Exchange, x: Exchange) -> str:
     """What becomes of the word that a request is about, beside the same request without the word."""
     if not x.ok:
         return "refused" if x.status is not None and x.status < 500 else "server error"
-    word = WORDS[x.key]
+    word = EVERY[x.key]
     broken = breaks(x, word)
     if broken or ignored_altogether(x):
         return "ignored"
@@ -88,6 +90,12 @@ objects = noting("objects", "what a schema says about the members of an object")
 combinations = noting("combinations", "schemas that are combined: of any, of one, of all, of none, under a condition")
 references = noting("references", "references in a schema, also to itself")
 roots = noting("roots", "schemas whose root is no object, or one without members")
+
+
+@check("structured.words-when-loose", NOTE, sends=loose_words, needs=REPLY, requires=BY_SCHEMA, examples=len(LOOSE))
+def words_when_loose(control: Exchange, x: Exchange) -> Findings:
+    """What becomes of each word under `strict: false`: it is enforced, ignored, or refused."""
+    yield Observed(standing(control, x), LOOSE[x.key].word)
 
 
 @check(

@@ -14,12 +14,11 @@ from hypothesis.strategies import SearchStrategy
 
 from conformance.check import ANYTHING, REPLY, check
 from conformance.exchange import Exchange, How
-from conformance.finding import Finding, Findings, Observed, Unsupported, Unwitnessed
+from conformance.finding import Finding, Findings, Unsupported, Unwitnessed
 from conformance.probe import Probe
 from conformance.probes.invalid import either
 from conformance.probes.structured import (
     GUARDED,
-    KEYWORDS,
     LARGE,
     by_schema,
     keywords,
@@ -30,7 +29,7 @@ from conformance.probes.structured import (
 )
 from conformance.reading.json import NotJSON, parse
 from conformance.refusal import message
-from conformance.requirement import MUST, NOTE, REPORTS, SHOULD, SPEC, STRUCTURED
+from conformance.requirement import MUST, REPORTS, SHOULD, SPEC, STRUCTURED
 
 Asserting = jsonschema.Draft202012Validator
 BY_SCHEMA = "structured.json_schema"
@@ -232,19 +231,3 @@ def unknown_keywords_are_no_server_error(x: Exchange) -> Findings:
     """A schema with any word of JSON Schema is answered or refused, never a server error."""
     if x.status is not None and x.status >= 500:
         yield from _refused(x)
-
-
-@check("structured.keywords", NOTE, sends=keywords, needs=REPLY, requires=BY_SCHEMA, examples=20)
-def keywords_of_schemas(x: Exchange) -> Findings:
-    """What becomes of each word of JSON Schema under `strict: false`: enforced, ignored, or refused."""
-    word = x.probe.wish["response_format"]["json_schema"]["name"]
-    if not x.ok:
-        yield Observed("refused" if x.status is not None and x.status < 500 else "server error", word)
-        return
-    try:
-        value = parse(x.choice.text)
-    except NotJSON:
-        yield Observed("cut off" if x.choice.finish_reason == "length" else "ignored", word)
-        return
-    valid = Asserting(objects(value=KEYWORDS[word]), format_checker=Asserting.FORMAT_CHECKER).is_valid(value)
-    yield Observed("enforced" if valid else "ignored", word)

@@ -41,6 +41,11 @@ class Word:
         return by_schema(self.schema, self._say, strict=self.strict)
 
     @property
+    def loose(self) -> Probe:
+        """The same without strict mode."""
+        return by_schema(self.schema, self._say, strict=False)
+
+    @property
     def control(self) -> Probe:
         """The same request without the word."""
         return by_schema(self.plain, self._say, strict=False)
@@ -190,9 +195,16 @@ GROUPS: dict[str, tuple[Word, ...]] = {
 WORDS = {one.probe.key: one for group in GROUPS.values() for one in group}
 """By the keys of their requests."""
 
+LOOSE = {one.loose.key: one for name, group in GROUPS.items() if name != "roots" for one in group if one.strict}
+"""Those that are tried in strict mode, by the keys of their requests without it."""
+
 every_word: SearchStrategy[Probe] = st.sampled_from([one.probe for one in WORDS.values()])
 
 
 def words(group: str) -> SearchStrategy[tuple[Probe, Probe]]:
     """The requests about the words of a group, each after the one without the word."""
     return st.sampled_from([(one.control, one.probe) for one in GROUPS[group]])
+
+
+loose_words: SearchStrategy[tuple[Probe, Probe]] = st.sampled_from([(one.control, one.loose) for one in LOOSE.values()])
+"""The requests about words without strict mode, each after the one without the word."""

@@ -77,18 +77,23 @@ class Answer:
     again."""
 
     @property
-    def chunks(self) -> list[dict[str, Any]]:
+    def objects(self) -> list[dict[str, Any]]:
         """The JSON objects of the stream, to read or to change in place. Empty for a whole answer."""
         return [event.data for event in self.events or () if isinstance(event.data, dict)]
 
     @property
+    def chunks(self) -> list[dict[str, Any]]:
+        """Those of a chat."""
+        return [one for one in self.objects if one.get("object") != OLDER]
+
+    @property
     def choices(self) -> list[dict[str, Any]]:
-        """Every choice of the body or of the stream's chunks, to read or to change in place."""
+        """Every choice of a chat's body or of the stream's chunks, to read or to change in place."""
         holders = self.chunks if self.events is not None else [self.body]
         return [
             choice
             for holder in holders
-            if isinstance(holder, dict)
+            if isinstance(holder, dict) and holder.get("object") != OLDER
             for choice in holder.get("choices") or ()
             if isinstance(choice, dict)
         ]
@@ -111,7 +116,7 @@ class Answer:
         if self.status != 200:
             return False
         if self.events is not None:
-            return not any(chunk.get("object") == OLDER for chunk in self.chunks[:1])
+            return len(self.chunks) == len(self.objects)
         return isinstance(self.body, dict) and "choices" in self.body and self.body.get("object") != OLDER
 
     def pieces(self) -> Iterator[tuple[float, bytes]]:

@@ -16,7 +16,7 @@ def bodies(answer: Answer, request: Request) -> list[dict[str, Any]]:
     """The objects of an answer with completions, whole or streamed, to change in place; none for any other answer."""
     if request.path != ROUTE or answer.status != 200:
         return []
-    return answer.chunks if answer.events is not None else [answer.body]
+    return answer.objects if answer.events is not None else [answer.body]
 
 
 def whole(answer: Answer, request: Request) -> Iterator[dict[str, Any]]:
