@@ -54,6 +54,13 @@ class Event:
     after: float = 0.0
     """Seconds that the server waits before it sends this piece."""
 
+    @property
+    def choices(self) -> list[dict[str, Any]]:
+        """The choices of a chat's chunk, to read or to change in place; none for anything else."""
+        if not isinstance(self.data, dict) or self.data.get("object") == OLDER:
+            return []
+        return self.data.get("choices") or []
+
     def encode(self) -> bytes:
         """The bytes on the wire, blank line included."""
         if isinstance(self.data, bytes):

@@ -21,7 +21,7 @@ def streamed(answer: Answer) -> bool:
 def pieces(answer: Answer) -> Iterator[tuple[Place, Event, Call]]:
     """The fragments of a stream's calls, each with the event that it is in."""
     for event in answer.events or ():
-        for choice in event.data.get("choices") or () if isinstance(event.data, dict) else ():
+        for choice in event.choices:
             for call in choice["delta"].get("tool_calls") or ():
                 yield (choice["index"], call["index"]), event, call
 
@@ -60,7 +60,7 @@ def take_out(answer: Answer, gone: Callable[[Call], bool]) -> None:
     """Take fragments out of a stream, with the events that then hold nothing."""
     kept: list[Event] = []
     for event in answer.events or ():
-        holding = list(event.data.get("choices") or ()) if isinstance(event.data, dict) else []
+        holding = list(event.choices)
         had = any(choice["delta"].get("tool_calls") for choice in holding)
         for choice in holding:
             calls = [call for call in choice["delta"].get("tool_calls") or () if not gone(call)]

@@ -39,7 +39,7 @@ def text_chunk(answer: Answer, text: str) -> dict[str, Any]:
 def before_finish(answer: Answer) -> int:
     """The place of the event that brings the first finish reason; 0 where none does."""
     for number, event in enumerate(answer.events or ()):
-        if isinstance(event.data, dict) and any(choice.get("finish_reason") for choice in event.data["choices"]):
+        if any(choice.get("finish_reason") for choice in event.choices):
             return number
     return 0
 
@@ -235,7 +235,7 @@ def cuts_into_surrogates(answer: Answer, request: Request) -> None:
     """A character beyond the basic plane is sent as two deltas, a surrogate each."""
     events: list[Event] = []
     for event in answer.events or ():
-        chosen = event.data["choices"] if isinstance(event.data, dict) else []
+        chosen = event.choices
         text = (chosen[0]["delta"].get("content") or "") if chosen else ""
         if len(text) == 1 and ord(text) > 0xFFFF:
             rest = ord(text) - 0x10000
@@ -257,9 +257,7 @@ def streams_no_text(answer: Answer, request: Request) -> None:
 
 
 def _speaks(event: Event) -> bool:
-    if not isinstance(event.data, dict):
-        return False
-    return any(choice["delta"].get("content") for choice in event.data["choices"])
+    return any(choice["delta"].get("content") for choice in event.choices)
 
 
 @fault("stream-in-one-delta")

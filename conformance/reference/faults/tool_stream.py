@@ -273,7 +273,7 @@ def _last_finish(answer: Answer) -> int:
     places = [
         place
         for place, event in enumerate(answer.events or ())
-        if isinstance(event.data, dict) and any(one.get("finish_reason") for one in event.data.get("choices") or ())
+        if any(one.get("finish_reason") for one in event.choices)
     ]
     return places[-1] if places and answer.calls else -1
 
