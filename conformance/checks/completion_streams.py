@@ -54,7 +54,7 @@ def stream_ends_with_done(x: Exchange) -> Findings:
 def stream_has_text(x: Exchange) -> Findings:
     """The pieces of a stream are of the kind `text_completion`, and have their text in `text`."""
     for value in x.data:
-        if value["object"].value != "text_completion":
+        if value.type == "object" and value["object"].value != "text_completion":
             found = value["object"]
             yield Finding("a piece is of another kind", at=found.pointer, expected="text_completion", found=found)
         for choice in value["choices"]:
@@ -150,4 +150,5 @@ def stream_tells_usage(x: Exchange) -> Findings:
     if not holders:
         yield Finding("the usage does not come", expected="usage", found=x.text[-300:])
     elif holders[-1]["choices"].type == "array" and holders[-1]["choices"]:
-        yield Finding("the usage comes with a choice", at=holders[-1]["choices"].pointer, expected=[])
+        choices = holders[-1]["choices"]
+        yield Finding("the usage comes with a choice", at=choices.pointer, expected=[], found=choices)

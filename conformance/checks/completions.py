@@ -10,7 +10,7 @@ from conformance.checks.chat import LATEST, OLDEST
 from conformance.exchange import Exchange
 from conformance.finding import Finding, Findings, Observed, Unsupported, Unwitnessed
 from conformance.probes.completions import BARE, BOTH, LONG, OTHER, SHORT, TWO, TWO_OF_EACH, capped
-from conformance.refusal import message
+from conformance.refusal import message, named
 from conformance.requirement import MAY, MUST, NOTE, SHOULD, SPEC
 
 RESPONSE = "CreateCompletionResponse"
@@ -42,6 +42,8 @@ def requests_are_accepted(plain: Exchange, x: Exchange) -> Findings:
     """A prompt, and a list of prompts, are completed; or the server has no such route."""
     if plain.status == 501 or (plain.status is not None and 400 <= plain.status < 500):
         yield Unsupported(f"the server does not serve completions ({plain.status})")
+    if feature := named(x):
+        yield Unsupported(f"the server refuses `{feature}` ({x.status})")
     if not x.ok:
         found = {"status": x.status, "message": message(x)[:300]}
         yield Finding("a plain prompt is not answered 2xx", at="status", expected=200, found=found, on=x.key)

@@ -39,6 +39,13 @@ def parts(x: Exchange) -> list[Value]:
     return [choice["delta" if x.streamed else "message"] for value in x.bodies for choice in value["choices"]]
 
 
+def nothing(x: Exchange) -> bool:
+    """Whether an answer that can be read has no choices in it, and no error either."""
+    if x.probe.streamed != x.streamed or not x.bodies or any(value.type != "object" for value in x.bodies):
+        return False  # what is wrong with those, other checks say
+    return not any(value["choices"] or value["error"].type == "object" for value in x.bodies)
+
+
 def answered(*xs: Exchange) -> Findings:
     """What to say where a question was refused as a whole, which a filter may do: nothing is known then."""
     for x in xs:
@@ -66,7 +73,7 @@ def delicate_questions_are_answered_or_refused(x: Exchange) -> Findings:
         yield Finding("a delicate question is a server error", expected="2xx or 4xx", found=found)
     elif not x.ok and (x.error.type != "object" or x.error["message"].type != "string"):
         yield Finding("the refusal has no error object", at="/error/message", expected="string", found=x.text[:300])
-    elif x.ok and not x.choices and not any(value["error"].type == "object" for value in x.bodies):
+    elif x.ok and nothing(x):
         yield Finding("a delicate question gets an answer without choices", at="/choices", found=x.text[:300])
 
 
@@ -116,7 +123,7 @@ def answers_are_no_refusals(x: Exchange) -> Findings:
 def refusal_ends(x: Exchange) -> Findings:
     """A refusal ends as a text does: with `stop`, or with `content_filter`."""
     yield from answered(x)
-    if not refused(x):
+    if not refused(x) or x.choice.finish_reason is None:
         yield ANSWERED
     elif x.choice.finish_reason not in ("stop", "content_filter", "length"):
         found = x.choice.finish_reason

@@ -229,13 +229,13 @@ def index_tells_the_input(several: Exchange, *single: Exchange) -> Findings:
 @check(
     "embeddings.same-text-same-vector",
     SHOULD,
-    sends=(ONE, AGAIN, LISTED),
+    sends=(ONE, AGAIN, LISTED, SEVERAL),
     needs=OK,
     requires="embeddings",
     spec=SPEC.at("/embeddings", "Creates an embedding vector representing the input text."),
 )
 def same_text_same_vector(*xs: Exchange) -> Findings:
-    """The same text has the same vector, asked for again or in a list."""
+    """The same text has the same vector, asked for again, in a list, or among others."""
     first, *others = [vectors(x).get(0) for x in xs]
     for x, other in zip(xs[1:], others, strict=True):
         if first and other and (near := cosine(first, other)) < ALIKE:

@@ -312,7 +312,8 @@ def says_only_what_it_must(answer: Answer, request: Request) -> None:
         if choice.get("logprobs") is None:
             choice.pop("logprobs", None)
     for delta in deltas(answer):
-        delta.pop("refusal", None)
+        if delta.get("refusal") is None:
+            delta.pop("refusal", None)
 
 
 @fault("deltas-with-nulls", legal=True)

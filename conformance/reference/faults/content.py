@@ -139,15 +139,13 @@ def blocks_prompts(request: Request, respond: Respond) -> Answer:
 
 @fault("filter-tells-what-it-thinks", legal=True)
 def tells_what_it_thinks(answer: Answer, request: Request) -> None:
-    """Answers tell what a filter thinks of them; streams begin with a piece about the prompt that has no choices."""
+    """Answers tell what a filter thinks of them, and of the prompt; streams do so in their pieces."""
     for body in bodies(answer):
         for choice in body["choices"]:
             choice["content_filter_results"] = {"violence": {"filtered": False, "severity": "safe"}}
     about = [{"prompt_index": 0, "content_filter_results": {"violence": {"filtered": False, "severity": "safe"}}}]
-    if body := whole(answer):
+    for body in list(bodies(answer))[:1]:
         body["prompt_filter_results"] = about
-    elif answer.is_chat and answer.events:
-        answer.events.insert(0, Event({**answer.chunks[0], "choices": [], "prompt_filter_results": about}))
 
 
 @fault("refusals-never", instead=True, legal=True)

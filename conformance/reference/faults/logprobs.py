@@ -144,7 +144,7 @@ def sorts_alternatives_backwards(answer: Answer, request: Request) -> None:
 @fault("logprobs-unasked", instead=True)
 def always_tells(request: Request, respond: Respond) -> Answer:
     """Log probabilities come with every answer."""
-    if "logprobs" in request.wish or "top_logprobs" in request.wish or not request.wish:
+    if "logprobs" in request.wish or "top_logprobs" in request.wish or "messages" not in request.wish:
         return respond(request)
     return respond(request.asking(logprobs=True))
 

@@ -25,7 +25,7 @@ def values(answer: Answer) -> Iterator[dict[str, Any]]:
     """Every JSON object that an answer is made of: its body, or the data of its events."""
     if isinstance(answer.body, dict):
         yield answer.body
-    yield from answer.chunks
+    yield from answer.objects
 
 
 def everywhere(value: Any, change: Callable[[dict[str, Any]], dict[str, Any]]) -> Any:
@@ -139,8 +139,7 @@ def pauses_with_empty_deltas(answer: Answer, request: Request) -> None:
     empty: tuple[dict[str, Any], ...] = ({}, {"content": ""}, {"content": None})
     for number, event in enumerate(answer.events or ()):
         kept.append(event)
-        choices = event.data.get("choices") if isinstance(event.data, dict) else None
-        if choices and all(choice.get("finish_reason") is None for choice in choices):
+        if event.choices and all(choice.get("finish_reason") is None for choice in event.choices):
             kept.append(another(event.data, empty[number % len(empty)]))
     if answer.events is not None:
         answer.events = kept
@@ -217,7 +216,7 @@ def counts_the_template(answer: Answer, request: Request) -> None:
 @fault("many-models", legal=True)
 def lists_many_models(answer: Answer, request: Request) -> None:
     """The list has two hundred models, with slashes, colons and dots in their names, before the one under test."""
-    if answer.status == 200 and isinstance(answer.body, dict) and answer.body.get("object") == "list":
+    if answer.status == 200 and request.path.endswith("/models"):
         one = answer.body["data"][:1]
         more = [{**entry, "id": f"org/model-{number}:v1.{number}"} for number in range(200) for entry in one]
         answer.body["data"] = more + answer.body["data"]
@@ -240,7 +239,7 @@ def has_its_own_types_of_errors(answer: Answer, request: Request) -> None:
         answer.body["error"] = error
 
 
-NEEDED = {"model", "messages", "stream", "max_completion_tokens"}
+NEEDED = {"model", "messages", "prompt", "input", "stream", "max_completion_tokens"}
 DEFAULTS = {"temperature": 1, "top_p": 1, "n": 1, "presence_penalty": 0, "frequency_penalty": 0}
 
 
