@@ -10,7 +10,7 @@ import re
 from urllib.parse import quote
 
 from conformance.probe import Probe
-from conformance.target import Carriage, carriage_of
+from conformance.target import BEARER, Carriage
 
 LONGEST = 4000
 """Characters of a body beyond which it is not written out: nobody reads it, and terminals choke on it."""
@@ -81,10 +81,10 @@ def _method(probe: Probe) -> list[str]:
     return [] if probe.method == usual else ["-X", quoted(probe.method)]
 
 
-def command(probe: Probe, base_url: str, model: str, kind: str = "", query: str = "") -> str:
+def command(probe: Probe, base_url: str, model: str, carriage: Carriage = BEARER, query: str = "") -> str:
     """One line that sends the probe. A body longer than LONGEST is a file, which a note at the end describes.
 
-    The kind of the target says how its key travels.
+    `carriage` is how the key of the target travels.
     """
     path, body = filled(probe, model)
     address = quote(url(base_url, path, query), safe=_IN_URLS, errors="replace")
@@ -98,7 +98,7 @@ def command(probe: Probe, base_url: str, model: str, kind: str = "", query: str 
         words.append("--path-as-is")
     if probe.leave and probe.leave.seconds is not None:
         words += ["--max-time", f"{probe.leave.seconds:g}"]
-    words += [*_method(probe), quoted(address), *_headers(probe, carriage_of(kind))]
+    words += [*_method(probe), quoted(address), *_headers(probe, carriage)]
     before, note = "", ""
     if body is not None and len(body) > LONGEST:
         words += ["--data-binary", "@body"]

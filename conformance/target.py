@@ -176,8 +176,8 @@ class Target:
 
     @property
     def carriage(self) -> Carriage:
-        """How its key travels."""
-        return carriage_of(self.kind)
+        """How its key travels: of a server that is started here, as it is given to the server behind."""
+        return BEARER if self.launch else carriage_of(self.kind)
 
     def lacks(self, needed: Iterable[str]) -> str:
         """The first of these capabilities that the target says it has not; "" where there is none."""

@@ -9,7 +9,7 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import astuple, dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -173,6 +173,7 @@ def _beginning(target: Target, made: Mapping[str, Any]) -> dict[str, Any]:
         "kind": target.kind,
         "base_url": target.base_url or "",
         **({"query": target.query} if target.query else {}),
+        **({"carriage": list(astuple(target.carriage))} if target.carriage != BEARER else {}),
         "model": target.model or "",
         "started": now(),
         "claims": None if target.claims is None else sorted(target.claims),
@@ -286,6 +287,7 @@ def _replay(target: Target, reports: Path, stack: ExitStack, made: Mapping[str, 
     log = RunLog(directory)
     stack.callback(log.close)
     at = {"base_url": address.base_url, "model": address.model, "kind": run.header.kind or target.kind}
+    at |= {name: run.header.written[name] for name in ("query", "carriage") if name in run.header.written}
     if emulated:
         at["emulated"] = emulated
     log.begin({**_beginning(target, made), **at, "replay_of": str(source)})

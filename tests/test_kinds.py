@@ -12,13 +12,16 @@ import pytest
 from servers import json_reply, server
 
 from conformance import bearer, curl
+from conformance.check import catalogue
 from conformance.configuration import read, select
 from conformance.curl import WRONG
 from conformance.guard import Guard
 from conformance.mistake import Mistake
 from conformance.probe import Probe
 from conformance.probes.chat import HELLO, get
-from conformance.target import KINDS, Target
+from conformance.reporting import Book
+from conformance.session import Session
+from conformance.target import KINDS, Carriage, Target
 from conformance.transport.http import Http
 from conformance.trial import CouldNotTest, addressed
 
@@ -189,13 +192,16 @@ def test_a_stanza_that_makes_no_sense_is_one_clear_line(stanza: str, tmp_path: P
 
 def test_a_command_carries_the_key_as_the_kind_does() -> None:
     """What a report offers to paste into a shell has the header of the kind, and the query of the target."""
-    line = curl.command(HELLO, "https://r.openai.azure.com/openai/v1", "gpt", "azure", "api-version=preview")
+    line = curl.command(
+        HELLO, "https://r.openai.azure.com/openai/v1", "gpt", Carriage("api-key", ""), "api-version=preview"
+    )
     assert '-H "api-key: $KEY"' in line
     assert "authorization" not in line
     assert "/chat/completions?api-version=preview" in line
     wrong: Any = Probe(HELLO.path, HELLO.body, auth="wrong")
-    assert f"-H 'x-portkey-api-key: {WRONG}'" in curl.command(wrong, "https://h/v1", "m", "portkey")
-    assert '"authorization: Bearer $KEY"' in curl.command(HELLO, "https://h/v1", "m", "a kind of a later version")
+    assert f"-H 'x-portkey-api-key: {WRONG}'" in curl.command(
+        wrong, "https://h/v1", "m", Carriage("x-portkey-api-key", "")
+    )
 
 
 AWS = {
@@ -262,3 +268,29 @@ def test_what_keeps_bedrock_away_is_one_line(keys: str, tmp_path: Path) -> None:
         pass
     assert BEDROCK_PROBLEMS[keys] in str(problem.value)
     assert "\n" not in str(problem.value)
+
+
+def test_a_report_knows_how_the_key_travelled(tmp_path: Path) -> None:
+    """The header of a run has it, so that a replay and a report of years later offer the right command."""
+    answers = json_reply(b'{"choices": [{"message": {"role": "assistant", "content": "Hi"}}]}')
+    with server(lambda connection, request: connection.sendall(answers)) as base_url:
+        target = target_of(
+            tmp_path, f"kind: azure, base_url: '{base_url}', api_version: preview, model: m, key: '${{MY_KEY}}'"
+        )
+        first = a_run(target, tmp_path)
+        assert "Hi" in (first / "exchanges.jsonl").read_text(encoding="utf-8")
+        for directory in (first, a_run(Target("again", "replay", directory=first), tmp_path)):
+            book = Book.of([directory])
+            assert book.runs[0].header.carriage == Carriage("api-key", "")
+            assert "api-key: $KEY" in book.html()
+            assert "?api-version=preview" in book.html()
+            assert KEY not in book.html()
+
+
+def a_run(target: Target, here: Path) -> Path:
+    """The directory of a run of one check that this answer breaks."""
+    check, session = catalogue()["chat.object-is-chat-completion"], Session([target], here / "reports")
+    session.open({target.name: [check]})
+    session.outcome(check, target)
+    session.close(finished=True)
+    return session.directories[0]

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from conformance import curl
 from conformance.client import heard
 from conformance.exchange import Exchange
 from conformance.migration.deciding import Limit
 from conformance.recording import EXCHANGES, Recording
+from conformance.report.digest import resend
 from conformance.report.legible import legible_lines, number_of
 from conformance.report.run import Run
 
@@ -62,7 +62,7 @@ class Evidence:
             if x is None:
                 continue
             other = self.of(baseline, key) if baseline else None
-            command = curl.command(x.probe, candidate.header.base_url, x.model or candidate.header.model)
+            command = resend(candidate, x)
             return Proof(key, command, _side(candidate, x), _side(baseline, other) if baseline and other else None)
         return None
 

@@ -70,7 +70,7 @@ def exchanges_of(run: Run, result: Result, lookup: Lookup, most: int = 0) -> lis
 def resend(run: Run, x: Exchange) -> str:
     """What sends the request of an exchange again, for somebody's shell."""
     header = run.header
-    return curl.command(x.probe, header.base_url, x.model or header.model, header.kind, header.query)
+    return curl.command(x.probe, header.base_url, x.model or header.model, header.carriage, header.query)
 
 
 def unfinished(run: Run) -> str:

@@ -110,7 +110,7 @@ class Shelf:
         x = self.lookup(run, key) if self.left > 0 and anchor not in self.shown else None
         if x is None:
             return None
-        made = panel(x, told.base_url, told.model, findings, kind=told.kind, query=told.query)
+        made = panel(x, told.base_url, told.model, findings, carriage=told.carriage, query=told.query)
         self.left -= made.weight
         self.shown.add(anchor)
         return made

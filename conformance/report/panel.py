@@ -19,6 +19,7 @@ from conformance.finding import Finding
 from conformance.reading.place import span_of
 from conformance.report.legible import legible, legible_lines, number_of
 from conformance.report.pointing import mark_of
+from conformance.target import BEARER, Carriage
 
 BODY = 8000
 """Characters of a body that are shown: more is for `exchanges.jsonl`."""
@@ -95,11 +96,17 @@ class Panel:
 
 
 def panel(
-    x: Exchange, base_url: str, model: str, findings: Sequence[Finding] = (), *, kind: str = "", query: str = ""
+    x: Exchange,
+    base_url: str,
+    model: str,
+    findings: Sequence[Finding] = (),
+    *,
+    carriage: Carriage = BEARER,
+    query: str = "",
 ) -> Panel:
     """The panel of an exchange; the findings mark the events that they are about.
 
-    Kind and query of its target say how to send it again.
+    How the key of its target travels, and the query of its URLs, say how to send it again.
     """
     name = x.model or model
     path, sent = curl.filled(x.probe, name)
@@ -114,7 +121,7 @@ def panel(
         request_body="" if sent is None else _asked(sent)[0],
         credentials={"key": "with credentials", "none": "without credentials"}.get(x.probe.auth, "with a wrong key"),
         leaves=_leaves(x),
-        command=legible(curl.command(x.probe, base_url, name, kind, query)),
+        command=legible(curl.command(x.probe, base_url, name, carriage, query)),
         status="no answer" if x.status is None else f"{legible(x.http, 20)} {x.status}",
         answer_headers=_headers(x.headers),
         body=body,

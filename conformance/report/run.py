@@ -21,7 +21,7 @@ from conformance.mistake import Mistake
 from conformance.recording import EXCHANGES, RUN, VERSION, outcome_from_json
 from conformance.report.claims import Claim
 from conformance.requirement import Level, Reference
-from conformance.target import Waiver
+from conformance.target import BEARER, Carriage, Waiver
 
 RULINGS = ("passed", "failed", "advised", "noted", "waived", "unsupported", "unwitnessed", "errored")
 """In the order of a table's columns."""
@@ -46,6 +46,8 @@ class Header:
     base_url: str = ""
     query: str = ""
     """At the end of every URL."""
+    carriage: Carriage = BEARER
+    """How the key travels."""
     model: str = ""
     started: str = ""
     """ISO 8601, UTC."""
@@ -314,6 +316,7 @@ def _header(value: Mapping[str, Any], where: str) -> Header:
         kind=_text(value.get("kind")),
         base_url=_text(value.get("base_url")),
         query=_text(value.get("query")),
+        carriage=Carriage(*map(_text, value["carriage"])) if value.get("carriage") else BEARER,
         model=_text(value.get("model")),
         started=_text(value.get("started")),
         suite=_text(value.get("suite")),
