@@ -24,8 +24,13 @@ LONGEST = 100_000
 """Bytes of an answer that are attached."""
 
 
-def tell(check: Check, target: str, outcome: Outcome, evidence: Iterable[Exchange], base_url: str) -> None:
-    """Put the facts on the result that is being written; the evidence of a finding as attachments."""
+def tell(
+    check: Check, target: str, outcome: Outcome, evidence: Iterable[Exchange], base_url: str, emulated: str = ""
+) -> None:
+    """Put the facts on the result that is being written; the evidence of a finding as attachments.
+
+    `emulated` says what of the target is not the real thing.
+    """
     allure.dynamic.title(f"{check.title} [{target}]")
     allure.dynamic.description(check.detail or check.title)
     allure.dynamic.severity(SEVERITY[check.level])
@@ -33,6 +38,8 @@ def tell(check: Check, target: str, outcome: Outcome, evidence: Iterable[Exchang
     allure.dynamic.feature(check.area)
     allure.dynamic.story(check.id)
     allure.dynamic.parameter("target", target)
+    if emulated:
+        allure.dynamic.parameter("emulated", emulated)
     for name, value in (
         ("level", check.level.value),
         ("area", check.area),

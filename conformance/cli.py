@@ -21,6 +21,7 @@ COMMANDS = (
     "doctor",
     "coverage",
     "serve",
+    "token",
     "matrix",
     "har",
     "report",

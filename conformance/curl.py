@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from urllib.parse import quote
 
+from conformance.amazon import elsewhere
 from conformance.probe import Probe
 from conformance.target import BEARER, Carriage
 
@@ -67,7 +68,7 @@ def _headers(probe: Probe, carriage: Carriage) -> list[str]:
         words += ["-H", quoted(f"{name}: {value}" if value else f"{name};")]
     if probe.body is not None and "content-type" not in named:
         words += ["-H", "content-type:"]  # else curl says that it is a form
-    if probe.auth == "key" and named.isdisjoint(("authorization", carriage.header)):
+    if probe.auth not in ("none", "wrong") and named.isdisjoint(("authorization", carriage.header)):
         words += ["-H", f'"{carriage.header}: {carriage.value("$KEY")}"']
     elif probe.auth == "wrong":
         words += ["-H", quoted(f"{carriage.header}: {carriage.value(WRONG)}")]
@@ -87,7 +88,8 @@ def command(probe: Probe, base_url: str, model: str, carriage: Carriage = BEARER
     `carriage` is how the key of the target travels.
     """
     path, body = filled(probe, model)
-    address = quote(url(base_url, path, query), safe=_IN_URLS, errors="replace")
+    base = elsewhere(base_url, probe.place) or base_url if probe.place else base_url
+    address = quote(url(base, path, query), safe=_IN_URLS, errors="replace")
     leaves_after = probe.leave.events if probe.leave else None
     words = ["curl", "-sS", "-i"] if leaves_after is None else ["curl", "-sS"]
     if probe.streamed:
@@ -109,6 +111,8 @@ def command(probe: Probe, base_url: str, model: str, carriage: Carriage = BEARER
         words += ["--data-binary", "@-"]
     elif body is not None:
         words += ["--data-raw" if body.startswith(b"@") else "--data-binary", quoted(body)]
+    if probe.auth not in ("key", "none", "wrong"):
+        note += f"  # $KEY: `conformance token TARGET --forged {probe.auth}`"
     # An event is a line and a blank one; `head` hangs up after so many, which is why the headers are not shown then.
     after = "" if leaves_after is None else f" | head -n {2 * leaves_after}"
     return before + " ".join(words) + after + note

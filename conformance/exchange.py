@@ -45,6 +45,8 @@ def swollen(data: bytes, most: int = LARGEST) -> bool:
 
 
 DONE = "[DONE]"
+NO_CAPACITY = b"has no capacity to process this request"
+"""What SageMaker says of an endpoint or component that is scaled to zero. The request wakes it; that takes minutes."""
 
 
 class How(StrEnum):
@@ -168,6 +170,11 @@ class Exchange:
     def put_off(self) -> bool:
         """Whether the server, or what stands before it, had no time now: such answers say nothing about the request."""
         return self.status in (408, 429, 503, 504)
+
+    @property
+    def asleep(self) -> bool:
+        """Whether nothing runs behind the endpoint: SageMaker answers 400 then, in a form that a client's mistake has, too."""
+        return self.status in (400, 424, 503) and NO_CAPACITY in self.body[:4000]
 
     @cached_property
     def _parsed(self) -> tuple[object, str]:

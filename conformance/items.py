@@ -116,13 +116,16 @@ class CheckItem(pytest.Item):
         ]
         if self.check.spec is not None:
             self.user_properties.append(("source", str(self.check.spec)))
+        emulated = session_of(self.config).trials[self.target.name].address.emulated
+        if emulated:
+            self.user_properties.append(("emulated", emulated))
         if self.config.pluginmanager.has_plugin("allure_listener"):
             from conformance.allure import tell
 
             trial = session_of(self.config).trials[self.target.name]
             keys = dict.fromkeys(finding.on for finding in self.outcome.findings if finding.on in trial.recording)
             evidence = [trial.recording[key] for key in keys]
-            tell(self.check, self.target.name, self.outcome, evidence, trial.address.base_url)
+            tell(self.check, self.target.name, self.outcome, evidence, trial.address.base_url, emulated)
 
     def runtest(self) -> None:
         """Pass the verdict."""

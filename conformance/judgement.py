@@ -63,6 +63,8 @@ def lacking(x: Exchange, needs: Needs) -> str:
     if needs >= Needs.REPLY:
         if x.status is None or not x.complete:
             return f"no complete answer: {x.ending}"
+        if x.asleep:
+            return "the endpoint is scaled to zero, and was woken by this request: run again in some minutes"
         if x.put_off:
             waited = sum(wait.seconds for wait in x.waits)
             return f"answered {x.status}" + (f" after waiting {waited:g} s" if x.waits else "")

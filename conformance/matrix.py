@@ -27,6 +27,7 @@ NOON = 1_800_000_000.0
 DOOR = Door(
     Owner("ASIACONFORMANCEMATRX", "no-secret-but-a-long-one", "no-session-but-a-long-one"),
     component="reference",
+    style="documented",
     clock=lambda: NOON,
 )
 """The front door, with its clock standing still, too."""

@@ -77,5 +77,9 @@ OPENAI_NODE = Source("openai-node 7.57", "https://github.com/openai/openai-node"
 AI_SDK = Source("Vercel AI SDK, openai-compatible 3.0", "https://github.com/vercel/ai", "client")
 LANGCHAIN = Source("langchain-openai 1.7", "https://github.com/langchain-ai/langchain", "client")
 STRANDS = Source("strands-agents 1.62", "https://github.com/strands-agents/sdk-python", "client")
+SAGEMAKER_GUIDE = Source(
+    "Amazon SageMaker AI developer guide: OpenAI-compatible endpoints",
+    "https://docs.aws.amazon.com/sagemaker/latest/dg/realtime-endpoints-openai-compatible.html",
+)
 REPORTS = Source("reported by users", "", "client")
 """Not a document but a bug that somebody hit: `url` is the report, `quote` what it lost them."""

@@ -252,7 +252,7 @@ def _asked(
         transport.address = address
     at = {"base_url": address.base_url, "model": address.model}
     if address.emulated:
-        at["emulated"] = address.emulated
+        at["note"] = address.emulated
     if at != {"base_url": target.base_url or "", "model": target.model or ""}:
         log.note(ADDRESS, at)
     trial = Trial(target, directory, address, recording, collector, log, guard)
@@ -282,14 +282,14 @@ def _replay(target: Target, reports: Path, stack: ExitStack, made: Mapping[str, 
     directory = new_directory(reports, target.name)
     transport: Transport = Replay(target.name, recording, incomplete=run.footer is None)
     collector = stack.enter_context(Collector(transport, recording, target.limits, Guard(), record=False))
-    emulated = str(run.header.written.get("emulated") or "")
+    emulated = run.header.note
     address = Address(run.header.base_url, run.header.model, query=run.header.query, emulated=emulated)
     log = RunLog(directory)
     stack.callback(log.close)
     at = {"base_url": address.base_url, "model": address.model, "kind": run.header.kind or target.kind}
     at |= {name: run.header.written[name] for name in ("query", "carriage") if name in run.header.written}
     if emulated:
-        at["emulated"] = emulated
+        at["note"] = emulated
     log.begin({**_beginning(target, made), **at, "replay_of": str(source)})
     cases = {result.check: [list(keys) for keys in result.outcome.evidence] for result in run.results}
     trial = Trial(target, directory, address, recording, collector, log, Guard(), cases, source, run.header.kind)
@@ -458,6 +458,16 @@ def unusable(x: Exchange, target: Target, base: str) -> str:
         case How.UNSENT:
             return f"the first request was not sent: {x.ending.detail}"
     said = " ".join(x.text.split())[:160] if x.media_type != "text/html" else "an HTML page"
+    if x.asleep:
+        return (
+            f"{url} answered {x.status}: nothing runs behind the endpoint (scaled to zero); this request wakes it, which takes"
+            " minutes: run again when it is in service, or keep one copy running"
+        )
+    if x.status in (401, 403) and target.kind == SAGEMAKER:
+        return (
+            f"{url} answered {x.status}: {said}; the caller needs sagemaker:InvokeEndpoint on this endpoint and"
+            " sagemaker:CallWithBearerToken on *, with credentials that are valid in this region"
+        )
     if x.status == 401 or x.status == 403:
         return f"{url} answered {x.status}: {said}; check {key}"
     if x.status in (404, 405) and x.error.type != "object":

@@ -30,6 +30,9 @@ NOT_AT_HOME = {
     "http.resets-can-be-read": Kind.UNWITNESSED,
     "usage.thoughts-are-counted-streamed": Kind.UNWITNESSED,  # it does not think
     "stream.thoughts-come-first": Kind.UNWITNESSED,
+    "sagemaker.stream-outlives-its-token": Kind.UNWITNESSED,  # its streams are over in no time
+    "sagemaker.minute-limit": Kind.UNWITNESSED,
+    "sagemaker.stream-limit": Kind.UNWITNESSED,
     "models.slashes-in-ids-do-no-harm": Kind.UNWITNESSED,  # its model has a plain name
     "parameters.audio-is-honoured-or-refused": Kind.UNSUPPORTED,  # it refuses these by name
     "parameters.moderation-is-honoured-or-refused": Kind.UNSUPPORTED,

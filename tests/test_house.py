@@ -19,7 +19,7 @@ FLOORS: dict[int, str] = {
     6: "har plan report.* search transport.* coverage",
     7: "collector estimate resume reference.* parameters",
     8: "golden.* matrix trial deviations client",
-    9: "session allure baseline needs impact traffic.* doctor.*",
+    9: "session sagemaker allure baseline needs impact traffic.* doctor.*",
     10: "migration.* reporting runs items spread overview",
     11: "migrating terminal interrupts",
     12: "prepare",

@@ -38,6 +38,7 @@ def emulated(target: Target, container: Address, guard: Guard) -> Iterator[Addre
     bearer = Bearer(SAGEMAKER, door.region, life, lambda: keys, guard.learn, mint=minter())
     with hosting(Forward(door, Container(container.base_url, container.credential))) as origin:
         base_url = amazon.route(origin, door.endpoint, door.component)
-        note = f"{EMULATED}: what it answers itself is partly measured and partly guessed; behind it is {container.base_url}"
+        behind = target.container.name if target.container else container.base_url
+        note = f"{EMULATED}, in part by guess; behind it is {behind}"
         model = container.model if target.model is None else target.model
         yield Address(base_url, model, bearer.token, forged=bearer.forged, emulated=note)

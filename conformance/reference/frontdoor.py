@@ -16,11 +16,11 @@ import string
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 from urllib.parse import unquote
 
 from conformance.amazon import route
-from conformance.bearer import ACTION, SAGEMAKER, Scheme, Token, Unreadable, read, sign
+from conformance.bearer import ACTION, SAGEMAKER, Scheme, Unreadable, read, sign
 from conformance.curl import WRONG
 from conformance.reference.answer import Answer, Request, Respond
 from conformance.reference.engine import DEFAULT_KEY
@@ -47,7 +47,9 @@ UNREAD = 64 * 1024
 CARRIED = ("content-type", "cache-control", "retry-after")
 """Headers of the container that come through."""
 
-Wrapping = Literal["envelope", "424"]
+Style = Literal["documented", "measured", "424"]
+"""How a container's errors come out, and how much the door tells about itself: as the guide has it (straight from the container),
+as it was seen (wrapped in a message, with account and logs), or in the shape of the older API, InvokeEndpoint."""
 
 
 @dataclass(frozen=True)
@@ -60,11 +62,21 @@ class Owner:
     account: str = "111122223333"
 
 
+OPEN = secrets.token_hex(32)
+"""What planted faults let strangers in with: known in this process only."""
+
+
 def somebody() -> Owner:
     """Credentials of their own for one run: they open this door only, and are nowhere else."""
     letters = string.ascii_uppercase + "234567"
     access = "ASIA" + "".join(secrets.choice(letters) for _ in range(16))
     return Owner(access, secrets.token_urlsafe(30), secrets.token_urlsafe(240))
+
+
+def owner(environ: Mapping[str, str]) -> Owner:
+    """Those whose credentials are in the environment; somebody new where there are none."""
+    access, secret = environ.get("AWS_ACCESS_KEY_ID"), environ.get("AWS_SECRET_ACCESS_KEY")
+    return Owner(access, secret, environ.get("AWS_SESSION_TOKEN") or None) if access and secret else somebody()
 
 
 class Refused(Exception):
@@ -86,7 +98,7 @@ class Door:
     component: str | None = None
     asleep: bool = False
     """Whether it is scaled to zero."""
-    wrapping: Wrapping = "envelope"
+    style: Style = "measured"
     clock: Callable[[], float] = time.time
 
     def admit(self, method: str, path: str, headers: Mapping[str, str], size: int) -> None:
@@ -103,11 +115,16 @@ class Door:
             raise Refused(413, f"The request has more than {LARGEST} bytes.", "request_too_large")
         name, part = unquote(found["endpoint"]), found["component"]
         if name != self.endpoint:
-            said = f"Endpoint {clipped(name)} of account {self.owner.account} not found."
+            whose = "" if self.style == "documented" else f" of account {self.owner.account}"
+            said = f"Endpoint {clipped(name)}{whose} not found."
             raise Refused(400, said, "validation_error")
         if part is not None and unquote(part) != self.component:
             said = f"Inference Component {clipped(unquote(part))} of endpoint {name} not found."
             raise Refused(400, said, "validation_error")
+        self.capacity()
+
+    def capacity(self) -> None:
+        """Whether there is anybody to answer. Raises Refused."""
         if self.asleep:
             raise Refused(
                 400,
@@ -116,9 +133,11 @@ class Door:
                 "validation_error",
             )
 
-    def authorise(self, header: str) -> Token:
+    def authorise(self, header: str) -> None:
         """Verify the credentials of a request: form, signature, region, action, time. Raises Refused."""
         scheme, _, text = header.strip().partition(" ")
+        if header == OPEN:
+            return
         if not header:
             raise self._denied("Missing Authentication Token")
         if scheme.lower() != "bearer":
@@ -138,7 +157,6 @@ class Door:
             raise self._denied("The token is for another region")
         if not token.begins.timestamp() - 300 <= self.clock() < token.ends.timestamp():
             raise self._denied("Bearer Token has expired")
-        return token
 
     @staticmethod
     def _denied(message: str) -> Refused:
@@ -158,15 +176,18 @@ class Door:
         return {**kept, **self.headers(), "x-amzn-invoked-production-variant": "AllTraffic"}
 
     def wrapped(self, status: int, body: bytes) -> Answer:
-        """A container's error as the door lets it out: the container's own object becomes text within a message."""
+        """A container's error as the door lets it out: as it is, or as text within a message."""
+        answer = Answer(status, self.passed({"content-type": "application/json"}))
+        if self.style == "documented":
+            answer.body = body
+            return answer
         whose = "client" if status < 500 else "server"
         text = body.decode(errors="replace")
         logs = (
             f"https://{self.region}.console.aws.amazon.com/cloudwatch/home?region={self.region}"
             f"#logEventViewer:group=/aws/sagemaker/Endpoints/{self.endpoint}"
         )
-        answer = Answer(status, self.passed({"content-type": "application/json"}))
-        if self.wrapping == "424":
+        if self.style == "424":
             answer.status = 424
             answer.body = {
                 "ErrorCode": f"{whose.upper()}_ERROR_FROM_MODEL",
@@ -202,7 +223,7 @@ class Door:
 def fronted(respond: Respond, door: Door, key: str = DEFAULT_KEY) -> Respond:
     """A server that is a function, behind the door. `key` is what the container wants, if anything."""
 
-    def answer(request: Request) -> Answer:
+    def respond_at_the_door(request: Request) -> Answer:
         try:
             door.admit(request.method, request.path, request.headers, len(request.body))
         except Refused as refusal:
@@ -212,9 +233,9 @@ def fronted(respond: Respond, door: Door, key: str = DEFAULT_KEY) -> Respond:
             Request("POST", INSIDE, {**headers, "authorization": f"Bearer {key}"}, request.body, request.memory)
         )
         if inner.after >= WHOLE:
-            late = door.late()
-            late.after = WHOLE
-            return late
+            answer = door.late()
+            answer.after = WHOLE
+            return answer
         if inner.status >= 400:
             outer = door.wrapped(inner.status, b"".join(piece for _, piece in inner.pieces()))
             outer.after = inner.after
@@ -222,7 +243,7 @@ def fronted(respond: Respond, door: Door, key: str = DEFAULT_KEY) -> Respond:
         inner.headers = door.passed({name.lower(): value for name, value in inner.headers.items()})
         return inner
 
-    return answer
+    return respond_at_the_door
 
 
 def own_mint(clock: Callable[[], float]) -> Mint:
@@ -241,8 +262,3 @@ def behind(door: Door) -> Way:
     bearer = Bearer(SAGEMAKER, door.region, 900, lambda: keys, lambda *secrets: None, door.clock, own_mint(door.clock))
     credentials = {"key": bearer.token, "wrong": lambda: WRONG, **bearer.forged}
     return Way(route("", door.endpoint, door.component), credentials)
-
-
-def described(door: Door) -> dict[str, Any]:
-    """What is emulated, for the header of a run."""
-    return {"what": EMULATED, "region": door.region, "endpoint": door.endpoint, "component": door.component}

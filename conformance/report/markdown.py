@@ -160,7 +160,7 @@ def _facts(sides: Sides) -> str:
         if run.footer:
             facts += [f"{run.footer.seconds:.0f} s", number_of(run.footer.requests, "request")]
         if run.header.note:
-            facts.append(code(run.header.note, 100))
+            facts.append(plain(run.header.note, 200))
         facts += [code(remark, 200) for remark in run.remarks]
         lines.append(f"- **{plain(name, 60)}**: {plain(in_words(run), 400)} ({', '.join(facts)})")
     return "\n".join(lines)

@@ -229,7 +229,8 @@ class _Reading:
             case _ if value.get("type") == ADDRESS and self.header is not None:
                 base_url, model = _text(value["base_url"]), _text(value["model"])
                 written = MappingProxyType({**self.header.written, **value, "type": "begin"})
-                self.header = replace(self.header, base_url=base_url, model=model, written=written)
+                note = _text(value.get("note")) or self.header.note
+                self.header = replace(self.header, base_url=base_url, model=model, note=note, written=written)
             case _ if value.get("type") == DEAD:
                 self.dead = _text(value["reason"])
             case _:

@@ -101,6 +101,9 @@ def summary(console: Console, runs: Sequence[Run], *, exchange: Lookup, verbose:
         page.show(table)
     if len(runs) > 1:
         page.say(legend(sides), "dim")
+        for name, run in zip(sides.names, runs, strict=True):
+            if run.header.note:
+                page.say(legible(f"{name}: {run.header.note}", 300), "dim")
     _broken(page, sides)
     _advised(page, sides)
     for place, run in enumerate(runs):
