@@ -81,5 +81,9 @@ SAGEMAKER_GUIDE = Source(
     "Amazon SageMaker AI developer guide: OpenAI-compatible endpoints",
     "https://docs.aws.amazon.com/sagemaker/latest/dg/realtime-endpoints-openai-compatible.html",
 )
+AWS_SIGNING = Source(
+    "AWS API reference: common parameters", "https://docs.aws.amazon.com/STS/latest/APIReference/CommonParameters.html"
+)
+BEARER_TOKENS = Source("RFC 6750: bearer token usage", "https://www.rfc-editor.org/rfc/rfc6750")
 REPORTS = Source("reported by users", "", "client")
 """Not a document but a bug that somebody hit: `url` is the report, `quote` what it lost them."""

@@ -15,7 +15,7 @@ from conformance.target import CAPABILITIES
 EVERY = list(catalogue().values())
 AREAS = {
     "auth", "chat", "completions", "content", "embeddings", "errors", "http", "logprobs", "messages", "models", "multimodal", "parameters", "roles", "sampling", "stream",
-    "stream_options", "structured", "timing", "tool_choice", "tool_results", "tool_stream", "tools", "usage",
+    "sagemaker", "stream_options", "structured", "timing", "tool_choice", "tool_results", "tool_stream", "tools", "usage",
 }  # fmt: skip
 """The first part of every id. Permanent: waivers, reports and scripts select by it."""
 PROMISES = re.compile(r"\b(should|must|test|verify|check that|ensure)\b", re.IGNORECASE)

@@ -10,7 +10,7 @@ from conformance.finding import Finding, Findings, Observed, Unwitnessed
 from conformance.probe import BRIEF
 from conformance.probes.chat import HELLO
 from conformance.probes.sagemaker import BAD, EXPIRED, FOREIGN, MALFORMED, MISSING, OUTLIVING, SAGEMAKER, TAMPERED
-from conformance.requirement import MUST, NOTE, OPENAI_PYTHON, REPORTS, SAGEMAKER_GUIDE, SHOULD
+from conformance.requirement import AWS_SIGNING, BEARER_TOKENS, MUST, NOTE, OPENAI_PYTHON, SAGEMAKER_GUIDE, SHOULD
 
 BEARER = SAGEMAKER_GUIDE.at(
     "Authentication with bearer tokens", "SageMaker AI OpenAI-compatible endpoints use bearer token authentication."
@@ -108,8 +108,10 @@ def expired_token_is_refused(x: Exchange) -> Findings:
     needs=REPLY,
     requires="auth",
     kinds=SAGEMAKER,
-    spec=REPORTS.at(
-        "users of the same tokens at another interface of SageMaker", "a token of another region is rejected"
+    spec=AWS_SIGNING.at(
+        "X-Amz-Credential",
+        "The credential scope value, which is a string that includes your access key, the date, the region you are"
+        " targeting, the service you are requesting",
     ),
 )
 def foreign_token_is_refused(x: Exchange) -> Findings:
@@ -146,6 +148,9 @@ def refusal_has_an_error_object(x: Exchange) -> Findings:
     needs=REPLY,
     requires="auth",
     kinds=SAGEMAKER,
+    spec=BEARER_TOKENS.at(
+        "Abstract", "To prevent misuse, bearer tokens need to be protected from disclosure in storage and in transport."
+    ),
     remedy="keep the bodies of 4xx answers out of logs",
 )
 def refusal_keeps_the_token_to_itself(x: Exchange) -> Findings:
@@ -176,6 +181,10 @@ def refusal_code(x: Exchange) -> Findings:
     needs=ANYTHING,
     requires="chat.stream",
     kinds=SAGEMAKER,
+    spec=SAGEMAKER_GUIDE.at(
+        "Invoke endpoints with OpenAI-compatible APIs",
+        "returns responses directly from the container, including streaming",
+    ),
     remedy="mint tokens that live longer than the longest answer",
 )
 def stream_outlives_its_token(x: Exchange) -> Findings:

@@ -48,6 +48,10 @@ def _refused(x: Exchange) -> bool:
     sends=(GREEDY, AT_ENDPOINT),
     needs=REPLY,
     kinds=SAGEMAKER,
+    spec=SAGEMAKER_GUIDE.at(
+        "Invoke endpoints with OpenAI-compatible APIs",
+        "OpenAI-compatible endpoints are available on all endpoints and inference components",
+    ),
     remedy="use the URL of the component, and no other",
 )
 def component_and_endpoint_agree(component: Exchange, endpoint: Exchange) -> Findings:
