@@ -21,15 +21,14 @@ from enum import IntEnum
 from functools import cache
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Union
+from typing import Any
+
+from hypothesis.strategies import SearchStrategy
 
 from conformance.finding import Findings
 from conformance.mistake import Mistake
 from conformance.probe import Chain, Probe
 from conformance.requirement import Level, Reference
-
-if TYPE_CHECKING:
-    from hypothesis.strategies import SearchStrategy
 
 Case = Probe | Chain | tuple["Probe | Chain", ...]
 """What is sent for one judgement: a probe, a chain, or several of them at the same time."""
@@ -64,7 +63,7 @@ def each(*cases: Case) -> Each:
 
 
 Judge = Callable[..., Findings]
-Sends = Union[Case, Each, "SearchStrategy[Any]"]
+Sends = Case | Each | SearchStrategy[Any]
 
 
 @dataclass(frozen=True)
@@ -130,6 +129,12 @@ class Check:
         )
 
 
+def is_case(value: object) -> bool:
+    """Whether this is something to send for one judgement."""
+    parts = value if isinstance(value, tuple) else (value,)
+    return bool(parts) and all(isinstance(part, (Probe, Chain)) for part in parts)
+
+
 def first(part: Probe | Chain) -> Probe:
     """The probe that a part of a case begins with."""
     return part.first if isinstance(part, Chain) else part
@@ -164,12 +169,18 @@ def check(
     Raises TypeError for a check that breaks these rules.
     """
 
+    cases: tuple[object, ...] = sends.cases if isinstance(sends, Each) else (sends,)
+
     def make(judge: Judge) -> Check:
         title, _, detail = (judge.__doc__ or "").strip().partition("\n")
         for wrong, why in (
             (not ID.fullmatch(id), "its id is not like area.what-is-required"),
             (not title.endswith("."), "its docstring does not begin with a sentence"),
             (level is Level.MUST and spec is None, "a MUST quotes its source"),
+            (
+                not isinstance(sends, SearchStrategy) and not (cases and all(map(is_case, cases))),
+                "`sends` is nothing to send: it takes a probe, a chain, a tuple of them, each(...), or a strategy of these",
+            ),
         ):
             if wrong:
                 raise TypeError(f"check {id}: {why}")

@@ -9,11 +9,10 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
-import re
 import time
 from collections.abc import Awaitable, Iterable
 from concurrent.futures import Future
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -28,12 +27,9 @@ from conformance.judgement import Evidence
 from conformance.patience import ATTEMPTS, patience
 from conformance.plan import plan
 from conformance.probe import Chain, Probe
-from conformance.reading.json import ABSENT, NotJSON, Value, parse
 from conformance.recording import Recording
-from conformance.target import Limits
-
-USAGE = re.compile(rb'"usage"\s*:\s*(\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\})')
-"""A member `usage` with an object, in which there may be others."""
+from conformance.spending import guessed, spent
+from conformance.target import Limits, Price
 
 
 class Transport(Protocol):
@@ -56,13 +52,21 @@ class Counts:
     reused: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    unsaid: tuple[int, int] = (0, 0)
+    """Tokens in and out, by guess, of answers that say nothing of them: most streams. Only budgets count them."""
     waiting: float = 0.0
     """Seconds spent waiting because the target asked for patience."""
 
     @property
     def tokens(self) -> int:
-        """Both ways."""
-        return self.prompt_tokens + self.completion_tokens
+        """Both ways, with those that were not said."""
+        return self.prompt_tokens + self.completion_tokens + sum(self.unsaid)
+
+    def cost(self, price: Price | None) -> float:
+        """What they cost, in the currency of the price list."""
+        if price is None:
+            return 0.0
+        return price.of(self.prompt_tokens + self.unsaid[0], self.completion_tokens + self.unsaid[1]) or 0.0
 
 
 @dataclass(frozen=True)
@@ -106,23 +110,18 @@ class Lanes:
         self._free += 1
 
 
-def spent(x: Exchange) -> Value:
-    """The last `usage` object of a 200, found without reading the rest: whoever sends is not held up by whoever reads."""
-    body = x.body if x.status == 200 else b""
-    at = body.rfind(b'"usage"')
-    while at >= 0:
-        if found := USAGE.match(body, at):
-            with suppress(NotJSON):
-                return Value(parse(found[1]))
-        at = body.rfind(b'"usage"', 0, at)
-    return Value(ABSENT)
-
-
 class Collector:
     """The collector of one target. A context manager; leaving it stops whatever is still being sent."""
 
     def __init__(
-        self, transport: Transport, recording: Recording, limits: Limits, guard: Guard, *, record: bool = True
+        self,
+        transport: Transport,
+        recording: Recording,
+        limits: Limits,
+        guard: Guard,
+        *,
+        record: bool = True,
+        price: Price | None = None,
     ) -> None:
         self.transport = transport
         self.recording = recording
@@ -130,6 +129,8 @@ class Collector:
         self.guard = guard
         self.record = record
         """Whether exchanges are written down; a replay's already are."""
+        self.price = price
+        """What tokens cost, for a budget of money."""
         self.counts = Counts()
         self.broken: Unwritable | None = None
         """Why nothing is sent any more: what would come back could not be kept."""
@@ -285,11 +286,15 @@ class Collector:
             return f"the budget of {self.limits.requests} requests is spent"
         if self.limits.tokens is not None and self.counts.tokens >= self.limits.tokens:
             return f"the budget of {self.limits.tokens} tokens is spent"
+        if self.limits.cost is not None and self.counts.cost(self.price) >= self.limits.cost:
+            return f"the budget of {self.limits.cost:g} (limits.cost) is spent"
         return ""
 
     def _count(self, x: Exchange) -> None:
-        usage = spent(x)
+        usage, counts = spent(x), self.counts
+        if usage.missing:
+            counts.unsaid = tuple(map(sum, zip(counts.unsaid, guessed(x), strict=True)))  # type: ignore[assignment]
         for name in ("prompt_tokens", "completion_tokens"):
             value = usage[name].value
             if isinstance(value, int) and 0 <= value < 10**9:
-                setattr(self.counts, name, getattr(self.counts, name) + value)
+                setattr(counts, name, getattr(counts, name) + value)

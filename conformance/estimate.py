@@ -11,15 +11,10 @@ from dataclasses import dataclass
 
 from conformance.check import Check, first
 from conformance.probe import Chain, Probe
+from conformance.probes.chat import HELLO
 from conformance.search import draw
+from conformance.spending import UNCAPPED, capped, prompted
 from conformance.target import Price
-
-UNCAPPED = 500
-"""Tokens counted for an answer that nothing caps."""
-MANY = 4
-"""Choices that are counted at most: more are only asked for in order to be refused."""
-BYTES_A_TOKEN = 3
-"""Of a request body. English has four, JSON and other scripts fewer."""
 
 
 @dataclass(frozen=True)
@@ -37,38 +32,24 @@ class Estimate:
 
     def cost(self, price: Price | None) -> float | None:
         """In the currency of the price list; None where there is none for tokens."""
-        if price is None or price.input is None or price.output is None:
-            return None
-        return (self.prompt_tokens * price.input + self.completion_tokens * price.output) / 1e6
-
-
-def capped(probe: Probe) -> int:
-    """Tokens of an answer, at most."""
-    wish = probe.wish if isinstance(probe.wish, dict) else {}
-    if probe.method != "POST" or not isinstance(probe.wish, dict):
-        return 0
-    caps: list[int] = [
-        wish[name] for name in ("max_completion_tokens", "max_tokens") if isinstance(wish.get(name), int)
-    ]
-    many = wish.get("n") if isinstance(wish.get("n"), int) else 1
-    # A cap beyond what any prompt here asks for is there to be refused.
-    return min([UNCAPPED, *(cap for cap in caps if cap >= 0)]) * max(1, min(int(many or 1), MANY))
+        return None if price is None else price.of(self.prompt_tokens, self.completion_tokens)
 
 
 def estimate(checks: Iterable[Check], examples: float = 1.0) -> Estimate:
-    """What these checks cost at one target, together: what they share is counted once."""
-    probes: dict[str, Probe] = {}
+    """What these checks cost at one target, together: what they share is counted once, and so is the request that opens a run."""
+    probes: dict[str, Probe] = {HELLO.key: HELLO}
     further = 0
     for check in checks:
         for case in draw(check, scaled(check, examples)):
             for part in case if isinstance(case, tuple) else (case,):
                 begin = first(part)
-                for attempt in range(check.tries if check.witness else 1):
+                tries = check.tries if check.witness else 1
+                for attempt in range(tries):
                     one = begin.again(begin.nth + attempt) if attempt else begin
                     probes[one.key] = one
                 if isinstance(part, Chain):
-                    further += len(part.steps)
-    prompts = sum(len(probe.body or b"") // BYTES_A_TOKEN for probe in probes.values())
+                    further += len(part.steps) * tries
+    prompts = sum(prompted(probe) for probe in probes.values())
     answers = sum(capped(probe) for probe in probes.values())
     # A later step repeats the conversation so far, so it is counted as twice a usual request.
     usual = prompts // max(1, len(probes))

@@ -140,7 +140,10 @@ def pytest_runtestloop(session: pytest.Session) -> None:
     if config.option.collectonly or is_worker(config) or is_controller(config):
         return
     if config.option.dry_run:
-        config.stash[TALLY].said = session_of(config).dry_run(selection(session.items))
+        try:
+            config.stash[TALLY].said = session_of(config).dry_run(selection(session.items))
+        except Mistake as mistake:
+            raise pytest.UsageError(str(mistake)) from None
         session.items = [item for item in session.items if not isinstance(item, CheckItem)]
         return
     config.stash[INTERRUPTS].begin()

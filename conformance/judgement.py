@@ -198,7 +198,8 @@ def judge(check: Check, gathered: Sequence[Evidence], claims: frozenset[str] | N
     outcomes = [gate(check, evidence, claims) or read(check, evidence, claims) for evidence in gathered]
     keys = tuple(evidence.keys for evidence in gathered)
     if not outcomes:
-        return Outcome(Kind.ERRORED, reason="there was nothing to send")
+        why = "its strategy found no request: is a filter too narrow?" if check.drawn else "it lists no request"
+        return Outcome(Kind.ERRORED, reason=f"there was nothing to send: {why}")
     kind = min((one.kind for one in outcomes), key=WORST.index)
     leading = next(one for one in outcomes if one.kind is kind)
     findings = tuple(finding for one in outcomes for finding in one.findings)[:MOST]

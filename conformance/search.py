@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
-from contextlib import suppress
 from functools import lru_cache
 from random import Random
 from typing import Any
@@ -17,8 +16,10 @@ from hypothesis import HealthCheck, Phase, find, settings
 from hypothesis.errors import NoSuchExample, Unsatisfiable
 from hypothesis.strategies import SearchStrategy
 
-from conformance.check import Case, Check, first
+from conformance.check import Case, Check, first, is_case
+from conformance.mistake import Mistake
 from conformance.probe import Chain
+from conformance.secret import shown
 
 TRIES = 10
 """Draws allowed for each case wanted: strategies repeat themselves."""
@@ -77,23 +78,39 @@ def _settings(examples: int, *phases: Phase) -> settings:
 
 @lru_cache(maxsize=1024)
 def draw(check: Check, examples: int | None = None) -> tuple[Case, ...]:
-    """The distinct cases of a check that draws them, `examples` of them at most; the listed ones of any other."""
+    """The distinct cases of a check that draws them, `examples` of them at most; the listed ones of any other.
+
+    Raises Mistake for a strategy that fails, or draws what cannot be sent. One that finds nothing is no mistake yet.
+    """
     if not isinstance(check.sends, SearchStrategy):
         return check.cases
     wanted = examples or check.examples
     cases: dict[str, Case] = {}
 
     def keep(case: Case) -> bool:
+        if not is_case(case):
+            raise Mistake(
+                f"the strategy of {check.id} draws {shown(repr(case))}, which is nothing that can be sent: it has to draw probes, "
+                "chains of them, or tuples of both",
+                where=check.place,
+            )
         cases.setdefault(case_key(case), case)
         return len(cases) >= wanted
 
-    with suppress(NoSuchExample, Unsatisfiable):  # where the strategy has fewer cases than are wanted
+    try:
         find(
             check.sends,
             keep,
             settings=_settings(wanted * TRIES, Phase.generate),
             random=_seed(check),
         )
+    except (NoSuchExample, Unsatisfiable):
+        pass  # the strategy has fewer cases than are wanted
+    except Mistake:
+        raise
+    except Exception as problem:
+        said = f"{type(problem).__name__}: {problem}"
+        raise Mistake(f"the strategy of {check.id} cannot be drawn from: {said}", where=check.place) from problem
     return tuple(cases.values())
 
 

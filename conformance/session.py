@@ -96,6 +96,9 @@ class Session:
             checks = selected.get(target.name)
             if not checks or target.name in self.trials or target.name in self.dead:
                 continue
+            if too_little := self._too_little(target, checks) if target.name not in self.resumed else "":
+                self.dead[target.name] = f"{target.name}: {too_little}"
+                continue
             try:
                 made = self._made(checks)
                 resumed = self.resumed.get(target.name)
@@ -133,7 +136,7 @@ class Session:
         lines = []
         for target in self.targets:
             checks = [one for one in selected.get(target.name, ()) if not self._disclaimed(target, one)]
-            most = estimate(checks, PROFILES[self.profile])
+            most, too_little = estimate(checks, PROFILES[self.profile]), self._too_little(target, checks)
             line = (
                 f"{target.name}: {len(checks)} checks, at most {most.requests} requests, about {most.prompt_tokens} tokens in"
                 f" and at most {most.completion_tokens} out"
@@ -143,11 +146,28 @@ class Session:
             for name, bound, needed in (
                 ("requests", target.limits.requests, most.requests),
                 ("tokens", target.limits.tokens, most.tokens),
+                ("cost", target.limits.cost, cost),
             ):
-                if bound is not None and needed > bound:
-                    line += f"; limits.{name} stops it at {bound}, and what is not sent by then is errored"
-            lines.append(line)
+                if bound is not None and needed is not None and needed > bound and not too_little:
+                    line += f"; limits.{name} stops it at {amount(bound)}, and what is not sent by then is errored"
+            lines.append(f"{line}; {too_little}" if too_little else line)
         return lines
+
+    def _too_little(self, target: Target, checks: Sequence[Check]) -> str:
+        """Why the budget of a target is not enough for a single one of these checks; "" where it is, or has no bound."""
+        limits = target.limits
+        if target.kind == "replay" or (limits.requests, limits.tokens, limits.cost) == (None, None, None):
+            return ""
+        each = [estimate([check], PROFILES[self.profile]) for check in checks]
+        for name, bound, needed in (
+            ("requests", limits.requests, [one.requests for one in each]),
+            ("tokens", limits.tokens, [one.tokens for one in each]),
+            ("cost", limits.cost, [one.cost(target.price) or 0.0 for one in each]),
+        ):
+            if bound is not None and needed and min(needed) > bound:
+                said = f"limits.{name}: {amount(bound)} is too small for any of these checks"
+                return f"{said}: the cheapest may take {amount(min(needed))}"
+        return ""
 
     def _send_for(self, trial: Trial, check: Check) -> None:
         if self._disclaimed(trial.target, check):
@@ -296,6 +316,11 @@ def _first(check: Check, gathered: Sequence[Evidence], claims: frozenset[str] | 
         if one.kind is Kind.VIOLATED:
             return replace(whole, findings=one.findings)
     return whole
+
+
+def amount(number: float) -> str:
+    """A number of requests or tokens, or of money that may be little, without an exponent."""
+    return str(number) if isinstance(number, int) else f"{number:.6f}".rstrip("0").rstrip(".")
 
 
 def exit_code(rulings: Iterable[str], dead: int) -> int:

@@ -84,6 +84,9 @@ class Limits(Written):
     at_once: Count = Field(8, description="Requests in flight at the same time.")
     requests: Count | None = Field(None, description="Requests in a whole run; no limit unless written.")
     tokens: Count | None = Field(None, description="Tokens in a whole run, both ways; no limit unless written.")
+    cost: Money | None = Field(
+        None, description="Money in a whole run, at the target's price; no limit unless written."
+    )
     timeout: Timeout = Field(default_factory=Timeout, description="How long to wait for what.")
     body: Size = Field(16 * 2**20, description="The largest answer that is read, such as 16MiB.")
     retry_after: Patience = Field(30.0, description="The longest Retry-After of a 429 or 503 that is waited for.")
@@ -95,6 +98,12 @@ class Price(Written):
     input: Money | None = Field(None, description="For a million tokens in.")
     output: Money | None = Field(None, description="For a million tokens out.")
     hour: Money | None = Field(None, description="For an hour of the machine.")
+
+    def of(self, prompt_tokens: int, completion_tokens: int) -> float | None:
+        """What so many tokens cost; None where there is no price for tokens of both ways."""
+        if self.input is None or self.output is None:
+            return None
+        return (prompt_tokens * self.input + completion_tokens * self.output) / 1e6
 
 
 class Launch(Written):

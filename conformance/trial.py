@@ -243,7 +243,7 @@ def _asked(
 
     address = stack.enter_context(addressed(target, directory, say, guard))
     transport = Http(target.name, address, target.limits)
-    collector = stack.enter_context(Collector(transport, recording, target.limits, guard))
+    collector = stack.enter_context(Collector(transport, recording, target.limits, guard, price=target.price))
     collector.count_recorded()
     if not address.model and target.model is None and target.kind != SAGEMAKER:  # whose route lists none
         if address.base_url == OPENAI:

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import anyio
 import pytest
 
-from conformance.check import Check, check, each
+from conformance.check import Check, Needs, check, each
 from conformance.collector import Collector, Lanes
 from conformance.exchange import Chunk, Exchange, How
-from conformance.finding import Findings
+from conformance.finding import Findings, Kind
 from conformance.guard import Guard
+from conformance.judgement import judge
 from conformance.probe import Probe
 from conformance.probes.chat import HELLO, chat
 from conformance.recording import Recording
 from conformance.requirement import NOTE
-from conformance.target import Limits
+from conformance.target import Limits, Price
 
 Reply = Callable[[Probe, int], Exchange]
 
@@ -64,7 +66,8 @@ def checking(sends: object, **more: object) -> Check:
 def collector(transport: Fake, directory: Path, **limits: object) -> Collector:
     """A collector of a transport."""
     guard = Guard(("canary-4711",))
-    return Collector(transport, Recording(directory, guard), Limits(**limits), guard)  # type: ignore[arg-type]
+    price = Price(input=100, output=100)
+    return Collector(transport, Recording(directory, guard), Limits(**limits), guard, price=price)  # type: ignore[arg-type]
 
 
 def test_a_probe_is_sent_once(tmp_path: Path) -> None:
@@ -119,9 +122,34 @@ def test_a_behaviour_is_looked_for_in_several_tries(tmp_path: Path) -> None:
     assert [probe.nth for probe in fake.asked] == [0, 1, 2]
 
 
-@pytest.mark.parametrize(("limit", "sent"), [({"requests": 3}, 3), ({"tokens": 20}, 2)])
+def test_a_budget_ends_within_a_chain(tmp_path: Path) -> None:
+    """Where the budget is spent between two steps, the chain is no evidence, and nothing of it is held against anybody."""
+    fake = Fake(lambda probe, nth: answer(probe))
+    chain = HELLO.then(lambda _: chat("two"), lambda *_: chat("three"))
+    check = checking(chain, needs=Needs.REPLY)
+    with collector(fake, tmp_path, at_once=1, requests=2) as one:
+        evidence = one.evidence(one.start(check, chain).result())
+    assert [x.ending.how for x in evidence.exchanges] == [How.DONE, How.DONE, How.UNSENT]
+    outcome = judge(check, [evidence])
+    assert (outcome.kind, outcome.reason) == (Kind.ERRORED, "the budget of 2 requests is spent")
+    assert len(fake.asked) == 2
+
+
+def test_tokens_that_are_not_said_are_guessed(tmp_path: Path) -> None:
+    """A stream without usage costs what others cost: a budget counts its events, and what was asked."""
+    sse = (("content-type", "text/event-stream"),)
+    fake = Fake(lambda probe, nth: replace(answer(probe, body=b"data: {}\n\n" * 30), headers=sse))
+    with collector(fake, tmp_path, at_once=1, tokens=100) as one:
+        cases = each(*(chat(f"{number}", stream=True) for number in range(8))).cases
+        got = [one.evidence(one.start(checking(case), case).result()) for case in cases]
+        assert one.counts.unsaid[1] == 60
+        assert one.counts.completion_tokens == 0
+    assert [x.exchanges[0].ending.how for x in got].count(How.UNSENT) == 6
+
+
+@pytest.mark.parametrize(("limit", "sent"), [({"requests": 3}, 3), ({"tokens": 20}, 2), ({"cost": 0.002}, 2)])
 def test_a_spent_budget_stops_the_sending(limit: dict[str, int], sent: int, tmp_path: Path) -> None:
-    """Requests and tokens are counted; what is not sent any more says so, and is not written down."""
+    """Requests, tokens and money are counted; what is not sent any more says so, and is not written down."""
     usage = b'{"usage": {"prompt_tokens": 8, "completion_tokens": 3}}'
     fake = Fake(lambda probe, nth: answer(probe, body=usage))
     with collector(fake, tmp_path, at_once=1, **limit) as one:

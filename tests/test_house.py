@@ -15,7 +15,7 @@ FLOORS: dict[int, str] = {
     2: "probe quantity reading.message",
     3: "reading.calls exchange finding target reference.answer",
     4: "golden.shape golden.order probes.* check guard journal curl refusal verdict configuration.*",
-    5: "patience recording judgement checks.* golden.volatile",
+    5: "patience spending recording judgement checks.* golden.volatile",
     6: "har plan report.* search transport.* coverage",
     7: "collector estimate resume reference.* parameters",
     8: "golden.* matrix trial deviations client",

@@ -163,6 +163,8 @@ STANZAS = {
     "limits that are a number": (OPENAI + "limits: 8", 4, "must be a mapping"),
     "a wrong duration": (OPENAI + "limits:\n  timeout:\n    idle: 5 sec", 6, "such as 5s, 500ms, 2m"),
     "a wrong size": (OPENAI + "limits:\n  body: 16 megs", 5, "such as 16MiB"),
+    "a budget of money without a price": (OPENAI + "limits:\n  cost: 1", 5, "needs a price for both ways"),
+    "a budget in words": (OPENAI + "limits:\n  cost: little", 5, "an amount, 0 or more, not `little`"),
     "a negative price": (OPENAI + "price:\n  hour: -1", 5, "an amount, 0 or more, not `-1`"),
     "a waiver by prefix": (OPENAI + "waives:\n  stream: {because: x, owner: y}", 5, "the whole id of one check"),
     "a waiver by pattern": (OPENAI + "waives:\n  stream.*: {because: x, owner: y}", 5, "no prefix, no pattern"),
@@ -264,7 +266,7 @@ BEYOND_A_SCHEMA = {
     "a target that contains itself", "the reference's name",
     "a URL from a variable", "a model from a variable", "half a character",
     "a header in shell form", "a header with a fallback", "a header of two variables", "a header with a line break",
-    "two keys", "claimed and disclaimed", "a waiver until no day", "an upstream that is not there",
+    "a budget of money without a price", "two keys", "claimed and disclaimed", "a waiver until no day", "an upstream that is not there",
     "an upstream that is itself",
 }  # fmt: skip
 

@@ -377,6 +377,58 @@ def test_a_dry_run_sends_nothing(project: pytest.Pytester) -> None:
     assert not (project.path / "reports").exists()
 
 
+@pytest.mark.parametrize(
+    ("limits", "said"),
+    [
+        ("requests: 1", "limits.requests: 1 is too small for any of these checks: the cheapest may take 2"),
+        ("tokens: 10", "limits.tokens: 10 is too small for any of these checks: the cheapest may take "),
+        ("cost: 0.00001", "limits.cost: 0.00001 is too small for any of these checks: the cheapest may take 0.0"),
+    ],
+)
+def test_a_budget_too_small_for_any_check_is_one_line(limits: str, said: str, project: pytest.Pytester) -> None:
+    """It is said before anything is sent, in a dry run, too: better than hundreds of checks without evidence."""
+    text = f"targets:\n  mine: {{kind: reference, limits: {{{limits}}}, price: {{input: 1, output: 2}}}}\n"
+    project.makefile(".yaml", targets=text)
+    result = project.runpytest("--target", "mine", "conformance/models")
+    assert result.ret == COULD_NOT_TEST
+    assert f"could not test mine: {said}" in " ".join(result.stdout.str().split())
+    assert not (project.path / "reports").exists()
+    dry = project.runpytest("--target", "mine", "--dry-run", "conformance/models")
+    assert said in " ".join(dry.stdout.str().split())
+
+
+DRAWS = """
+from hypothesis import strategies as st
+from conformance import SHOULD, Exchange, Findings, chat, check
+
+@check("own.draws", SHOULD, sends={sends})
+def draws(x: Exchange) -> Findings:
+    \"\"\"It draws.\"\"\"
+    yield from ()
+"""
+
+
+@pytest.mark.parametrize(
+    ("sends", "said", "code"),
+    [
+        ("st.nothing()", "there was nothing to send: its strategy found no request", COULD_NOT_TEST),
+        ("st.integers().filter(lambda n: False).map(str).map(chat)", "its strategy found no request", COULD_NOT_TEST),
+        ("st.integers()", "check_own.py:5: the strategy of own.draws draws `0`, which is nothing that can be sent", 4),
+        ("st.just(0).map(lambda n: 1 / n)", "check_own.py:5: the strategy of own.draws cannot be drawn from: Zero", 4),
+        ("()", "check own.draws: `sends` is nothing to send: it takes a probe", 4),
+        ("'Say hello'", "check own.draws: `sends` is nothing to send: it takes a probe", 4),
+    ],
+)
+def test_a_strategy_that_gives_nothing_is_one_line(sends: str, said: str, code: int, project: pytest.Pytester) -> None:
+    """One that finds nothing is no evidence; one that fails, or draws no requests, is a mistake with its place."""
+    (project.path / "check_own.py").write_text(DRAWS.format(sends=sends), encoding="utf-8")
+    result = project.runpytest("--target", "mine", "check_own.py")
+    assert result.ret == code
+    text = " ".join((result.stdout.str() + result.stderr.str()).split())
+    assert said in text
+    assert "INTERNALERROR" not in text
+
+
 def test_a_budget_ends_a_run_cleanly(project: pytest.Pytester) -> None:
     """What is not sent any more is errored and says so; what was sent is judged; the exit code is no clean one."""
     project.makefile(".yaml", targets="targets:\n  mine: {kind: reference, limits: {requests: 2}}\n")

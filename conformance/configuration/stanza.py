@@ -218,6 +218,11 @@ def _contradictions(stanza: Stanza) -> Iterator[Fault]:
     for index, each in enumerate(stanza.disclaims):
         if each in (stanza.claims or ()):
             yield ("disclaims", index), f"contradicts claims: `{each}` is in both"
+    if stanza.limits.cost is not None and (stanza.price is None or stanza.price.of(0, 0) is None):
+        yield (
+            ("limits", "cost"),
+            "needs a price for both ways: price: {input: 0.25, output: 2}, for a million tokens each",
+        )
     carrier = carriage_of(stanza.kind).header
     same = next((name for name in stanza.headers if name.casefold() == carrier), None)
     if same and stanza.key:
