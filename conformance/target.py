@@ -23,6 +23,8 @@ from conformance.quantity import Count, Duration, Money, Open, Patience, Plain, 
 from conformance.secret import Secret
 
 OPENAI = "https://api.openai.com/v1"
+UPSTREAM = "upstream"
+"""What a check requires that tells what a gateway does: a target that names the one behind it. No capability: nobody claims it."""
 
 CAPABILITIES: Mapping[str, str] = MappingProxyType(
     {

@@ -15,6 +15,7 @@ from conformance.reference.caching import cached_tokens
 from conformance.reference.completions import Completion
 from conformance.reference.embeddings import embeddings
 from conformance.reference.model import sayings
+from conformance.reference.orders import obey, order_of
 from conformance.reference.sampling import said
 from conformance.reference.shape import Head, stream, whole
 from conformance.reference.task import Task
@@ -150,7 +151,10 @@ class _Server:
         return parsed(request.body)
 
     def chat(self, request: Request) -> Answer:
-        return self.complete(task(self.body(request), self.settings.models), request.memory)
+        body = self.body(request)
+        if (order := order_of(request)) is not None:  # whatever else is in it: it is to be reported, not judged
+            return obey(request, order, int(self.settings.clock()))
+        return self.complete(task(body, self.settings.models), request.memory)
 
     def completions(self, request: Request) -> Answer:
         wanted = Completion(self.body(request), self.settings.models, self.settings.window)

@@ -275,5 +275,5 @@ def wraps_data(answer: Answer, request: Request) -> None:
     """The JSON of an event is spread over several `data:` lines."""
     for event in answer.events or ():
         if isinstance(event.data, dict):
-            lines = json.dumps(event.data, ensure_ascii=False, indent=1).splitlines()
+            lines = json.dumps(event.data, ensure_ascii=False, indent=1).split("\n")
             event.data = "".join(f"data: {line}\n" for line in lines).encode() + b"\n"
