@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Generator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from conformance.baseline import beside
+from conformance.baseline import Asked, beside
 from conformance.check import Check
 from conformance.interrupts import Interrupts
 from conformance.items import CHECKS, HOUSE, CheckDirectory, CheckFile, CheckItem, session_key, session_of
@@ -207,7 +208,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         pytest.ExitCode.USAGE_ERROR,
     )
     if not broken_off and not config.option.collectonly and (tally.rulings or tally.dead):
-        own = (ruling for (target, _), ruling in tally.rulings.items() if target != session_of(config).baseline)
+        own = (ruling for (target, _), ruling in tally.rulings.items() if target not in session_of(config).beside)
         session.exitstatus = exit_code(own, len(tally.dead))
         try:
             tally.said = session_of(config).record()
@@ -235,19 +236,22 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 
 
 def compared(config: pytest.Config) -> list[Comparison]:
-    """Each candidate of this run beside the baseline, read back from where both were written."""
-    baseline = config.stash.get(BASELINE, None)
-    if baseline is None:
-        return []
+    """Each candidate of this run beside its baseline, and each gateway beside what stands behind it, read from disk."""
+    session = session_of(config)
     runs = {target: Path(run) for target, run in config.stash[TALLY].runs.items()}
     found = []
-    for target, directory in runs.items():
-        if target == session_of(config).baseline:
+    for target in session.targets:
+        if target.name in session.beside or target.name not in runs:
             continue
-        if (one := beside(baseline, read(directory), runs)) is not None:
-            found.append(one)
-        else:
-            config.stash[TALLY].said.append(f"{target}: not compared with {baseline.name}, which could not be tested")
+        baselines = [config.stash.get(BASELINE, None), Asked(target.upstream) if target.upstream else None]
+        for baseline in dict.fromkeys(one for one in baselines if one is not None):
+            one = beside(baseline, read(runs[target.name]), runs)
+            if one is not None:
+                behind = target.upstream is not None and baseline == Asked(target.upstream)
+                found.append(replace(one, behind=behind))
+            else:
+                said = f"{target.name}: not compared with {baseline.name}, which could not be tested"
+                config.stash[TALLY].said.append(said)
     return found
 
 

@@ -14,7 +14,7 @@ import pytest
 from conformance.check import Check, load, shipped
 from conformance.finding import Kind, Outcome, shown
 from conformance.journal import Unwritable
-from conformance.session import Session, kind_of
+from conformance.session import Session, about
 from conformance.target import Target
 from conformance.verdict import Ruling, Verdict
 
@@ -55,8 +55,8 @@ class CheckFile(pytest.File):
     def collect(self) -> Iterator[CheckItem]:
         for target in session_of(self.config).targets:
             for check in self.checks():
-                if check.kinds and kind_of(target) not in check.kinds:
-                    continue  # nobody asks OpenAI about SageMaker
+                if not about(check, target):
+                    continue
                 name = f"{check.id}[{target.name}]"
                 # The id is given whole: pytest then parses it as it parses the ids of its cache, so that --lf finds it.
                 yield CheckItem.from_parent(
@@ -100,7 +100,7 @@ class CheckItem(pytest.Item):
     @property
     def beside(self) -> bool:
         """Whether it is asked only for comparison: then its verdict is recorded, and nobody's failure."""
-        return self.target.name == session_of(self.config).baseline
+        return self.target.name in session_of(self.config).beside
 
     def _tell(self) -> None:
         """Put the facts where JUnit and the other reports find them."""
@@ -132,7 +132,7 @@ class CheckItem(pytest.Item):
         assert self.outcome
         assert self.verdict
         if self.beside:
-            pytest.skip(f"baseline: {self.verdict.ruling.value}")
+            pytest.skip(f"only for comparison: {self.verdict.ruling.value}")
         match self.verdict.ruling:
             case Ruling.FAILED:
                 raise Violated(self.verdict.because or self.outcome.reason)

@@ -53,8 +53,8 @@ def prepare(config: pytest.Config) -> Session:
             config.option.baseline, targets, config.option.target, file=file, folders=folders, environ=os.environ
         )
         config.stash[BASELINE] = baseline
-        if isinstance(baseline, Asked) and baseline.target not in targets:
-            targets.append(baseline.target)
+    beside = _beside(targets, baseline)
+    targets += [one for one in beside if one not in targets]
     for one in going_on.values():
         for room, files in ((GOLDEN, config.option.golden), (TRAFFIC, config.option.traffic)):
             files += [file for file in one.made(room) if file not in files]
@@ -81,7 +81,7 @@ def prepare(config: pytest.Config) -> Session:
         profile=_profile(config, going_on.values()),
         made=made,
         recorder=asked,
-        baseline=baseline.name if isinstance(baseline, Asked) else "",
+        beside=frozenset(one.name for one in beside),
         resumed=going_on,
     )
 
@@ -120,6 +120,14 @@ def _profile(config: pytest.Config, going_on: Iterable[Resumed]) -> str:
     """How much is drawn: what is asked for, else what a resumed run has drawn, else the usual."""
     before = [one.profile for one in going_on if one.profile in PROFILES]
     return str(config.option.profile or (before[0] if before else STANDARD))
+
+
+def _beside(targets: list[Target], baseline: Baseline | None) -> list[Target]:
+    """The targets that are asked only for comparison: the baseline, and what stands behind gateways."""
+    asked = [baseline.target] if isinstance(baseline, Asked) else []
+    names = {one.name for one in (*targets, *asked)}
+    behind = {one.upstream.name: one.upstream for one in targets if one.upstream and one.upstream.name not in names}
+    return [*asked, *behind.values()]
 
 
 def _golden(config: pytest.Config, targets: list[Target], base: Path, also: list[GoldenSet]) -> dict[Path, Made]:

@@ -14,6 +14,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from conformance.check import Case, Check
@@ -29,7 +30,8 @@ from conformance.report.legible import legible
 from conformance.report.run import read
 from conformance.resume import Resumed
 from conformance.search import draw, shrink
-from conformance.target import Target
+from conformance.secret import Secret
+from conformance.target import UPSTREAM, Target
 from conformance.trial import CouldNotTest, Trial, header_of, now, opened, versions
 from conformance.verdict import Ruling, Verdict, Waived, rule
 
@@ -74,8 +76,9 @@ class Session:
     made: Mapping[Path, Made] = field(default_factory=dict)
     """Checks made from golden sets and from traffic, by their files."""
     recorder: Recorder | None = None
-    baseline: str = ""
-    """The target that is asked only so that the others can be compared with it: its verdicts are not this run's."""
+    beside: frozenset[str] = frozenset()
+    """The targets that are asked only so that others can be compared with them (a baseline, what stands behind a gateway):
+    their verdicts are not this run's."""
     resumed: Mapping[str, Resumed] = field(default_factory=dict)
     """Runs that are to be finished, by their targets."""
     trials: dict[str, Trial] = field(default_factory=dict)
@@ -92,7 +95,7 @@ class Session:
     def open(self, selected: Mapping[str, Sequence[Check]]) -> None:
         """Open a trial for each target that has selected checks, and send for all their evidence."""
         self._begun = self._begun or time.perf_counter()
-        for target in self.targets:
+        for target in sorted(self.targets, key=lambda one: one.upstream is not None):  # what stands behind first
             checks = selected.get(target.name)
             if not checks or target.name in self.trials or target.name in self.dead:
                 continue
@@ -102,9 +105,11 @@ class Session:
             try:
                 made = self._made(checks)
                 resumed = self.resumed.get(target.name)
-                trial = self._stack.enter_context(opened(target, self.reports, self.progress, made, resumed))
+                trial = self._stack.enter_context(
+                    opened(self._behind(target), self.reports, self.progress, made, resumed)
+                )
             except CouldNotTest as problem:
-                self.dead[target.name] = str(problem)
+                self.dead[target.name] = self._down(target, str(problem))
                 continue
             self.trials[target.name] = trial
             self._counts[target.name] = Counter()
@@ -130,6 +135,31 @@ class Session:
             "selected": len(checks),
             "checks": sorted(check.id for check in checks),
         }
+
+    def _behind(self, target: Target) -> Target:
+        """The target with the address of what stands behind it, where that runs already: it is not started twice."""
+        trial = self.trials.get(target.upstream.name) if target.upstream else None
+        if trial is None or target.upstream is None or target.launch is None:
+            return target
+        there = trial.address
+        key = Secret("UPSTREAM_KEY", there.credential()) if there.credential else None
+        behind = replace(
+            target.upstream, kind="openai", base_url=there.base_url, model=there.model, key=key, launch=None
+        )
+        return replace(target, upstream=behind)
+
+    def _down(self, target: Target, problem: str) -> str:
+        """Why a target could not be tested; of a gateway also whether what stands behind it is up."""
+        if target.upstream is None:
+            return problem
+        name, said = target.upstream.name, problem.removeprefix(f"{target.name}: ")
+        if name not in self.trials and name not in self.dead and target.upstream.launch is None:
+            up = _up(target.upstream, self.progress)
+        else:
+            up = name in self.trials
+        if up:
+            return f"{target.name}: the gateway is down while its upstream `{name}` is up: {said}"
+        return f"{target.name}: the gateway is down, and so is its upstream `{name}`: {said}"
 
     def dry_run(self, selected: Mapping[str, Sequence[Check]]) -> list[str]:
         """What a run would send and cost, at most, in a line for each target. Nothing is sent."""
@@ -290,6 +320,29 @@ class Session:
     def directories(self) -> list[Path]:
         """Where the runs were written."""
         return [trial.directory for trial in self.trials.values()]
+
+
+def _up(target: Target, progress: Progress) -> bool:
+    """Whether a target that is running answers; nothing of it is kept."""
+    try:
+        with TemporaryDirectory() as folder, opened(target, Path(folder), progress):
+            return True
+    except CouldNotTest:
+        return False
+
+
+def about(check: Check, target: Target) -> bool:
+    """Whether a check is about such a target at all: nobody asks OpenAI about SageMaker, or a server what it passes on."""
+    if check.kinds and kind_of(target) not in check.kinds:
+        return False
+    return UPSTREAM not in check.requires or upstream_of(target) != ""
+
+
+def upstream_of(target: Target) -> str:
+    """The name of what stands behind a gateway; "" for a server. Of a replay, as it was in the run that is judged again."""
+    if target.kind != "replay":
+        return target.upstream.name if target.upstream else ""
+    return str(header_of(target.directory).get("upstream", ""))
 
 
 def kind_of(target: Target) -> str:

@@ -189,6 +189,7 @@ def _beginning(target: Target, made: Mapping[str, Any]) -> dict[str, Any]:
             for waiver in target.waives
         ],
         **({"price": target.price.model_dump(exclude_none=True)} if target.price else {}),
+        **({"upstream": target.upstream.name} if target.upstream else {}),
     }
 
 
@@ -287,7 +288,7 @@ def _replay(target: Target, reports: Path, stack: ExitStack, made: Mapping[str, 
     log = RunLog(directory)
     stack.callback(log.close)
     at = {"base_url": address.base_url, "model": address.model, "kind": run.header.kind or target.kind}
-    at |= {name: run.header.written[name] for name in ("query", "carriage") if name in run.header.written}
+    at |= {name: run.header.written[name] for name in ("query", "carriage", "upstream") if name in run.header.written}
     if emulated:
         at["note"] = emulated
     log.begin({**_beginning(target, made), **at, "replay_of": str(source)})

@@ -15,11 +15,10 @@ from conformance.configuration.stanza import NAME, Stanza, Unshown, judged
 from conformance.mistake import Mistake, nearest, together
 from conformance.quantity import url_problem
 from conformance.secret import Secret, shape, shown
-from conformance.target import KINDS, Kind, Target, Waiver, place
+from conformance.target import KINDS, UPSTREAM, Kind, Target, Waiver, place
 
 FILE_NAME = "targets.yaml"
 CONTAINER = "container"  # of a target whose front door is emulated: the target behind it
-UPSTREAM = "upstream"
 MOST_BYTES = 2**20  # a longer file is something else under the same name
 EXAMPLE = "targets: {my-server: {kind: openai, base_url: 'http://127.0.0.1:8000/v1'}}"
 

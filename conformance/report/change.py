@@ -51,7 +51,12 @@ def in_words(one: Comparison) -> str:
     baseline, candidate = (legible(name, 100) for name in one.names)
     counts = [f"{relation.value}: {one.counts[relation]}" for relation in (*TOLD, *BRIEF) if one.counts[relation]]
     said = "; ".join(counts) or "no difference"
-    return f"{candidate} against {baseline}: {NONE_IN_COMMON if not one.common else said}"
+    return f"{candidate} against {upstream(one)}{baseline}: {NONE_IN_COMMON if not one.common else said}"
+
+
+def upstream(one: Comparison) -> str:
+    """What is said before the name of a baseline that stands behind the candidate."""
+    return "its upstream " if one.behind else ""
 
 
 def style(one: Comparison) -> str:
@@ -65,7 +70,7 @@ def told(console: Console, one: Comparison, *, verbose: bool = False) -> None:
     """Write what differs: all of it with `verbose`."""
     page = Page(console, lambda target, key: None, verbose)
     baseline, candidate = one.names
-    page.head(legible(f"{candidate} against {baseline}", 200), "bold")
+    page.head(legible(f"{candidate} against {upstream(one)}{baseline}", 200), "bold")
     for caveat in one.caveats:
         page.say(legible(caveat, 300), "yellow")
     if not one.common:

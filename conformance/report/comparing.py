@@ -31,6 +31,8 @@ class Comparison:
     """How the answers to the same probes differ, field by field."""
     pairs: int = 0
     """How many answers were compared so."""
+    behind: bool = False
+    """Whether the baseline is what stands behind the candidate, which is a gateway: what differs, it changed."""
 
     def of(self, *relations: Relation) -> tuple[Difference, ...]:
         """The differences of these relations: the most binding requirements first."""

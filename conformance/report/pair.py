@@ -63,7 +63,8 @@ def _short(value: object) -> str:
 
 def change_line(one: Change, names: tuple[str, str], pairs: int) -> str:
     """A difference of many answers as one line."""
-    many = f" ({len(one.keys)} of {pairs} answers)" if pairs > 1 else ""
+    ways = f", in {one.ways} ways" if one.ways > 1 else ""
+    many = f" ({len(one.keys)} of {pairs} answers{ways})" if pairs > 1 else ""
     return line_of(one.departure, names) + many
 
 

@@ -26,6 +26,7 @@ SORTS: Mapping[str, str] = {
     "header": "a header is there in only one of them",
     "not JSON": "only one of the bodies is JSON",
     "error": "the error says something else",
+    "pacing": "the stream comes all at once in one of them, and in pieces in the other",
     "order": "the events come in another order",
     "member": "a member is there in only one of them",
     "type": "a member is of another type",
@@ -121,6 +122,9 @@ def _frame(x: Exchange) -> tuple[Any, ...]:
 def _streams(old: Exchange, new: Exchange, masks: Pointers) -> Iterator[Departure]:
     sides = [list(pieces(x)) for x in (old, new)]
     kinds = [[piece.kind for piece in side] for side in sides]
+    spans = [_span(x) for x in (old, new)]
+    if max(spans) >= SLOW and min(spans) < HELD * max(spans):
+        yield Departure("pacing", "seconds from first to last event", *(round(span, 2) for span in spans))
     if grammar(kinds[0]) != grammar(kinds[1]):
         yield Departure("order", "events", shown(kinds[0]), shown(kinds[1]))
     for kind in dict.fromkeys((*kinds[0], *kinds[1])):
@@ -133,6 +137,17 @@ def _streams(old: Exchange, new: Exchange, masks: Pointers) -> Iterator[Departur
         if shapes[0] is not None and shapes[1] is not None:
             for one in _shapes(shapes[0], shapes[1], ""):
                 yield Departure(one.sort, f"{kind}: {one.place}", one.baseline, one.candidate)
+
+
+SLOW = 1.0
+"""Seconds from the first event to the last from which on a stream shows its pace."""
+HELD = 0.1
+"""The part of them within which a stream comes that was held back."""
+
+
+def _span(x: Exchange) -> float:
+    times = [x.at_byte(event.span[1] - 1) for event in x.events if event.has_data]
+    return times[-1] - times[0] if len(times) > 5 and not x.packed else 0.0
 
 
 MANY = ("content", "blank", "call", "arguments", "mixed")
@@ -186,19 +201,26 @@ class Change:
     """One difference in all the answers that show it."""
 
     departure: Departure
+    """The first; others of the same sort and place may have other values."""
     keys: tuple[str, ...]
     """Of the probes, in the order of the pairs."""
+    ways: int = 1
+    """How many different pairs of values there are."""
 
 
 def changes(pairs: Iterable[tuple[Exchange, Exchange]], masks: Pointers = ANSWERS) -> tuple[Change, ...]:
-    """The differences of many pairs of answers, each once: the gravest sorts first, in them the most frequent."""
-    first: dict[tuple[tuple[str, str], str, str], Departure] = {}
-    keys: dict[tuple[tuple[str, str], str, str], list[str]] = {}
+    """The differences of many pairs of answers, by sort and place: the gravest sorts first, in them the most frequent."""
+    found: dict[tuple[str, str], list[tuple[Departure, str]]] = {}
     for old, new in pairs:
         for one in departures(old, new, masks):
-            same = (one.key, repr(one.baseline), repr(one.candidate))
-            first.setdefault(same, one)
-            keys.setdefault(same, []).append(new.key)
+            found.setdefault(one.key, []).append((one, new.key))
     order = list(SORTS)
-    found = [Change(one, tuple(keys[same])) for same, one in first.items()]
-    return tuple(sorted(found, key=lambda one: (order.index(one.departure.sort), -len(one.keys))))
+    merged_ones = [
+        Change(
+            some[0][0],
+            tuple(dict.fromkeys(key for _, key in some)),
+            len({(repr(one.baseline), repr(one.candidate)) for one, _ in some}),
+        )
+        for some in found.values()
+    ]
+    return tuple(sorted(merged_ones, key=lambda one: (order.index(one.departure.sort), -len(one.keys))))
