@@ -193,7 +193,13 @@ class Target:
     def lacks(self, needed: Iterable[str]) -> str:
         """The first of these capabilities that the target says it has not; "" where there is none."""
         return next(
-            (one for one in needed if one in self.disclaims or (self.claims is not None and one not in self.claims)), ""
+            (
+                one
+                for one in needed
+                if one != UPSTREAM  # which nobody claims: it is named
+                and (one in self.disclaims or (self.claims is not None and one not in self.claims))
+            ),
+            "",
         )
 
     def secrets(self) -> Iterator[Secret]:

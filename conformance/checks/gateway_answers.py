@@ -220,6 +220,7 @@ def error_object_arrives(plain: Exchange, x: Exchange) -> Findings:
     sends=(ECHO, BUSY),
     needs=ANYTHING,
     requires=UPSTREAM,
+    waits=2.0,
     spec=REPORTS.at(
         "LiteLLM",
         "the header was dropped by the proxy, so that clients came back too early",
@@ -289,6 +290,7 @@ def broken_stream_is_told(plain: Exchange, x: Exchange) -> Findings:
     sends=(ECHO, SLOW, SLOW.again()),
     needs=OK,
     requires=UPSTREAM,
+    waits=3.0,
     spec=SPEC.at(
         "CreateChatCompletionRequest.stream",
         "the model response data will be streamed to the client as it is generated",
