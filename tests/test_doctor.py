@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
+import ssl
+import threading
 import time
 from collections.abc import Callable, Mapping
-from email.utils import formatdate
+from datetime import UTC, datetime, timedelta
+from email.utils import formatdate, parsedate_to_datetime
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -177,8 +182,6 @@ def test_a_request_that_is_refused(tmp_path: Path) -> None:
 )
 def test_a_clock_that_is_wrong(ahead: float, signed: bool, state: str) -> None:
     """Seconds are nothing, minutes a warning; beyond five of them signatures are refused."""
-    from email.utils import parsedate_to_datetime
-
     now, sheet = time.time(), Sheet("it")
     network.clock(sheet, formatdate(now - ahead, usegmt=True), now, parsedate_to_datetime, signed=signed)
     assert sheet.lines[0].state == state
@@ -312,3 +315,103 @@ def test_a_line_is_legible_and_holds_no_secret() -> None:
     text = screen.export_text()
     assert "[bold]something[/bold]" in text
     assert all(len(one) <= 80 for one in text.splitlines())
+
+
+@pytest.fixture
+def certified(tmp_path: Path) -> Callable[[int], tuple[Path, Path]]:
+    """Makes a certificate for this machine that ends in so many days: its file, and that of its key."""
+    pytest.importorskip("cryptography")
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    def make(days: int) -> tuple[Path, Path]:
+        key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([])
+        now = datetime.now(UTC)
+        made = (
+            x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+            .not_valid_before(now - timedelta(days=1))
+            .not_valid_after(now + timedelta(days=days, hours=1))
+            .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=True)
+            .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+            .sign(key, hashes.SHA256())
+        )
+        files = tmp_path / "certificate.pem", tmp_path / "key.pem"
+        files[0].write_bytes(made.public_bytes(serialization.Encoding.PEM))
+        files[1].write_bytes(
+            key.private_bytes(
+                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+            )
+        )
+        return files
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("days", "trusted", "state", "said"),
+    [
+        (400, True, "ok", "the certificate is valid until"),
+        (5, True, "warning", "the certificate ends in 5 days"),
+        (400, False, "failed", "the certificate of 127.0.0.1 is not accepted"),
+    ],
+)
+def test_a_certificate_is_looked_at(
+    days: int,
+    trusted: bool,
+    state: str,
+    said: str,
+    certified: Callable[[int], tuple[Path, Path]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One that is trusted and lasts is all right; one that ends soon is a warning; one that nobody vouches for fails."""
+    certificate, key = certified(days)
+    if trusted:
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(10)
+
+        def serve() -> None:
+            connection, _ = listener.accept()
+            connection.settimeout(10)
+            with contextlib.suppress(OSError), context.wrap_socket(connection, server_side=True) as one:
+                one.recv(1)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        sheet = Sheet("it")
+        reached = network.reached(sheet, f"https://127.0.0.1:{listener.getsockname()[1]}/v1", 10)
+        thread.join(10)
+    line = next(line for line in sheet.lines if line.topic == "TLS")
+    assert line.state == state
+    assert said in line.said
+    assert reached is (state != "failed")
+
+
+def test_a_proxy_is_the_first_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the environment names a proxy, a run goes through it; to this machine it does not."""
+    for name in (
+        "http_proxy",
+        "https_proxy",
+        "no_proxy",
+        "HTTP_PROXY",
+        "HTTPS_PROXY",
+        "NO_PROXY",
+        "ALL_PROXY",
+        "all_proxy",
+    ):
+        monkeypatch.delenv(name, raising=False)
+    assert network.way("https://h.example/v1") == network.Way("h.example", 443, secure=True)
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:3128")
+    assert network.way("https://h.example/v1") == network.Way("127.0.0.1", 3128, secure=False, proxy=True)
+    assert network.way("https://127.0.0.1:8443/v1") == network.Way("127.0.0.1", 8443, secure=True)
+    monkeypatch.setenv("no_proxy", "h.example")
+    assert network.way("https://h.example/v1").proxy is False
+    sheet = Sheet("it")
+    monkeypatch.delenv("no_proxy")
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:1")
+    assert not network.reached(sheet, "https://h.example/v1", 1)
+    assert "the proxy of the environment 127.0.0.1:1 takes no connection" in sheet.lines[-1].said
