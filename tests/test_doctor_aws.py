@@ -155,7 +155,7 @@ CALLS = {
     "SimulatePrincipalPolicy": ("may invoke", "iam:SimulatePrincipalPolicy", "arn:aws:iam::123456789012:user/tester"),
     "DescribeEndpoint": ("endpoint", "sagemaker:DescribeEndpoint", ENDPOINT),
     "DescribeEndpointConfig": ("instances", "sagemaker:DescribeEndpointConfig", "endpoint-config/llama-prod"),
-    "DescribeModel": ("model", "sagemaker:DescribeModel", ":model/m"),
+    "DescribeModel": ("container", "sagemaker:DescribeModel", ":model/m"),
 }
 
 

@@ -158,7 +158,7 @@ def _endpoint(sheet: Sheet, target: Target, client: Any, found: Any, arn: str) -
     if images:
         sheet.facts["images"] = images
         sheet.ok("container", ", ".join(images))
-    else:
+    elif all(line.topic != "container" for line in sheet.lines):
         sheet.skip("container", "no image is told")
     return fleet
 
@@ -229,7 +229,7 @@ def _images(sheet: Sheet, client: Any, found: Any, variants: list[Any], arn: str
             model = called(partial(client.describe_model, ModelName=name))
             if isinstance(model, Refused):
                 place = f"{arn.rpartition(':endpoint/')[0]}:model/{name}".lower()
-                unknown(sheet, "model", f"{DESCRIBE}Model", place, model)
+                unknown(sheet, "container", f"{DESCRIBE}Model", place, model)
                 continue
             containers = [model.get("PrimaryContainer") or {}, *(model.get("Containers") or ())]
             running += [one.get("Image") for one in containers]

@@ -56,7 +56,9 @@ def _run(sheet: Sheet, target: Target, fleet: Fleet | None, last: Footer | None)
     if price is not None and price.hour is not None:
         if seconds is not None:
             cost = price.hour * max(1, fleet.instances if fleet else 1) * seconds / 3600
-            said += f": about {cost:.2f} for {seconds / 60:.0f} min of the machine"
+            how = "about" if last is not None else "at least"  # the one answer was a short one
+            span = f"{seconds / 60:.0f} min" if seconds >= 60 else "a minute"
+            said += f": {how} {cost:.2f} for {span} of the machine"
     elif (cost := most.cost(price)) is not None:
         said += f": {cost:.2f} at most"
     if cost is not None:
