@@ -54,6 +54,9 @@ CAPABILITIES: Mapping[str, str] = MappingProxyType(
     }
 )
 
+OWN_ROUTES = frozenset({"models", "embeddings", "completions"})
+"""Capabilities that are a route of their own, beside the chat."""
+
 
 class Written(BaseModel):
     """A mapping in `targets.yaml`: no unknown keys, and a key without a value is a key not written."""
@@ -190,17 +193,23 @@ class Target:
         """How its key travels: of a server that is started here, as it is given to the server behind."""
         return BEARER if self.launch else carriage_of(self.kind)
 
+    @property
+    def chats(self) -> bool:
+        """Whether it may chat at all: not where it says that it does not, or claims another route and no chat."""
+        if self.claims is None or "chat" in self.claims:
+            return "chat" not in self.disclaims
+        return self.claims.isdisjoint(OWN_ROUTES)
+
     def lacks(self, needed: Iterable[str]) -> str:
-        """The first of these capabilities that the target says it has not; "" where there is none."""
-        return next(
-            (
-                one
-                for one in needed
-                if one != UPSTREAM  # which nobody claims: it is named
-                and (one in self.disclaims or (self.claims is not None and one not in self.claims))
-            ),
-            "",
-        )
+        """The first of these capabilities that the target says it has not; "" where there is none.
+
+        What needs no route of its own needs the chat.
+        """
+        wanted = [one for one in needed if one != UPSTREAM]  # which nobody claims: it is named
+        for one in wanted:
+            if one in self.disclaims or (self.claims is not None and one not in self.claims):
+                return one
+        return "" if self.chats or not OWN_ROUTES.isdisjoint(wanted) else "chat"
 
     def secrets(self) -> Iterator[Secret]:
         """Every secret of the target: what no artefact may contain."""

@@ -24,7 +24,10 @@ from conformance.exchange import Exchange, How
 from conformance.finding import Outcome
 from conformance.guard import Guard, guard_of
 from conformance.mistake import Mistake
+from conformance.probe import Probe
 from conformance.probes.chat import HELLO, get
+from conformance.probes.completions import BARE
+from conformance.probes.embeddings import ONE
 from conformance.recording import RUN, Recording, RunLog
 from conformance.report.claims import Claim
 from conformance.report.legible import legible
@@ -41,6 +44,8 @@ if TYPE_CHECKING:  # the client and the server are imported when a trial is open
     from conformance.transport.http import Address
 
 MODELS = get("models")
+OPENINGS = {"embeddings": ONE, "completions": BARE}
+"""How a run begins at a target without a chat."""
 LONGEST = 600
 """Characters of a line that quotes what a server said."""
 SERVED = "tiny"
@@ -429,16 +434,23 @@ def _discover(collector: Collector) -> str:
     return found
 
 
+def opening(target: Target) -> Probe:
+    """The plainest request to what a target serves."""
+    if target.chats:
+        return HELLO
+    return next((probe for route, probe in OPENINGS.items() if not target.lacks((route,))), MODELS)
+
+
 def preflight(trial: Trial) -> None:
     """One request before all others, which shares its answer with the checks. Raises CouldNotTest in one line."""
-    x = trial.collector.ask(HELLO)
+    x = trial.collector.ask(opening(trial.target))
     if problem := unusable(x, trial.target, trial.address.base_url):
         raise CouldNotTest(legible(f"{trial.name}: {problem}", LONGEST))
 
 
 def unusable(x: Exchange, target: Target, base: str) -> str:
     """Why a target that answers the plainest request so cannot be tested, and what to do; "" where it can."""
-    url = f"{base}/{HELLO.path}"
+    url = f"{base}/{x.probe.path}"
     host = urlsplit(base).netloc
     key = f"the key in ${{{target.key.name}}}" if target.key else "a key (`key: ${VARIABLE}`)"
     match x.ending.how:
