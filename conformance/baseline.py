@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from conformance.baseline_file import SUFFIXES
+from conformance.baseline_file import read as read_file
 from conformance.configuration import select
 from conformance.configuration.selection import REPLAY
 from conformance.finding import Kind, Outcome
@@ -28,7 +31,7 @@ from conformance.trial import slug
 OPTION = "--baseline"
 GOLDEN = "golden:"
 LAST = "last"
-FORMS = f"a target, the directory of a run, `{LAST}`, or {GOLDEN}SET"
+FORMS = f"a target, the directory of a run, `{LAST}`, {GOLDEN}SET, or a file of `conformance baseline`"
 
 
 @dataclass(frozen=True)
@@ -83,7 +86,19 @@ class Golden:
         return Run(self.golden.path.parent, header, results, Footer())
 
 
-Baseline = Asked | Stored | Golden
+@dataclass(frozen=True)
+class Committed:
+    """A file that says what is violated and what is not, without any answers."""
+
+    name: str
+    run: Run = field(hash=False)
+
+    def run_for(self, candidate: str, runs: Mapping[str, Path]) -> Run | None:
+        """The run that the file stands for."""
+        return self.run
+
+
+Baseline = Asked | Stored | Golden | Committed
 
 
 def beside(baseline: Baseline, candidate: Run, runs: Mapping[str, Path]) -> Comparison | None:
@@ -94,6 +109,8 @@ def beside(baseline: Baseline, candidate: Run, runs: Mapping[str, Path]) -> Comp
     if isinstance(baseline, Golden):
         own = tuple(one for one in candidate.results if one.check in other.by_check)
         return comparison(other, replace(candidate, results=own))
+    if isinstance(baseline, Committed):
+        return comparison(other, candidate)
     return side_by_side(other, candidate)
 
 
@@ -117,6 +134,8 @@ def resolve(
     if written == LAST:
         return Stored(LAST, {one.name: _last(one, reports) for one in candidates})
     directory = here / Path(written).expanduser()
+    if directory.suffix in SUFFIXES and (directory.is_file() or os.sep in written):
+        return Committed(written, read_file(directory))
     if (directory / RUN).is_file():
         return Stored(written, {one.name: directory for one in candidates})
     if directory.is_dir() and (newest := latest(directory.parent, directory.name, complete=True)):
@@ -150,6 +169,15 @@ def _last(target: Target, reports: Path) -> Path:
     )
 
 
+def last_of(targets: Sequence[Target], reports: Path) -> Stored:
+    """The newest complete run of each target that has one: the others have nothing to be compared with, yet."""
+    found: dict[str, Path] = {}
+    for one in targets:
+        with suppress(Mistake):
+            found[one.name] = _last(one, reports)
+    return Stored(LAST, found)
+
+
 def _asked(
     written: str,
     candidates: Sequence[Target],
@@ -177,7 +205,7 @@ def _asked(
 
 def check_common(baseline: Baseline, candidates: Sequence[Target], known: Collection[str], suite: str) -> None:
     """Raises Mistake where a stored run was made by other checks than those there are now."""
-    for candidate in candidates if isinstance(baseline, Stored) else ():
+    for candidate in candidates if isinstance(baseline, (Stored, Committed)) else ():
         run = baseline.run_for(candidate.name, {})
         if run is None or any(result.check in known for result in run.results):
             continue

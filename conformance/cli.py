@@ -27,6 +27,7 @@ COMMANDS = (
     "report",
     "show",
     "diff",
+    "baseline",
     "migration",
     "servers",
 )

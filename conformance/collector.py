@@ -224,9 +224,9 @@ class Collector:
         key = probe.key
         while key in self._pending:
             await self._pending[key].wait()
-        if key in self.recording:
+        if (recorded := self.recording.get(key)) is not None:
             self.counts.reused += 1
-            return self.recording[key]
+            return recorded
         done = self._pending[key] = asyncio.Event()
         self.counts.wanted += 1
         try:

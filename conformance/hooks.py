@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from conformance.baseline import Asked, beside
+from conformance.baseline import Asked, Committed, beside
 from conformance.check import Check
 from conformance.interrupts import Interrupts
 from conformance.items import CHECKS, HOUSE, CheckDirectory, CheckFile, CheckItem, session_key, session_of
@@ -32,6 +32,8 @@ class Tally:
 
     def __init__(self) -> None:
         self.rulings: dict[tuple[str, str], str] = {}
+        self.excused: set[tuple[str, str]] = set()
+        """Requirements that failed and do not fail the job."""
         self.runs: dict[str, str] = {}
         self.dead: dict[str, str] = {}
         self.comparisons: list[Comparison] = []
@@ -45,6 +47,8 @@ class Tally:
         if facts is None or report.when == "teardown":
             return
         self.rulings[facts["target"], facts["check"]] = facts["ruling"]
+        if facts["excused"]:
+            self.excused.add((facts["target"], facts["check"]))
         if facts["run"]:
             self.runs[facts["target"]] = facts["run"]
         if facts["dead"]:
@@ -208,7 +212,11 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         pytest.ExitCode.USAGE_ERROR,
     )
     if not broken_off and not config.option.collectonly and (tally.rulings or tally.dead):
-        own = (ruling for (target, _), ruling in tally.rulings.items() if target not in session_of(config).beside)
+        own = (
+            ruling
+            for place, ruling in tally.rulings.items()
+            if place[0] not in session_of(config).beside and place not in tally.excused
+        )
         session.exitstatus = exit_code(own, len(tally.dead))
         try:
             tally.said = session_of(config).record()
@@ -245,11 +253,13 @@ def compared(config: pytest.Config) -> list[Comparison]:
             continue
         baselines = [config.stash.get(BASELINE, None), Asked(target.upstream) if target.upstream else None]
         for baseline in dict.fromkeys(one for one in baselines if one is not None):
+            if isinstance(baseline, Committed):
+                continue  # which has no answers to compare: the night tells it all
             one = beside(baseline, read(runs[target.name]), runs)
             if one is not None:
                 behind = target.upstream is not None and baseline == Asked(target.upstream)
                 found.append(replace(one, behind=behind))
-            else:
+            elif config.option.baseline or baseline == Asked(target.upstream or target):
                 said = f"{target.name}: not compared with {baseline.name}, which could not be tested"
                 config.stash[TALLY].said.append(said)
     return found

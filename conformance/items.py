@@ -14,6 +14,7 @@ import pytest
 from conformance.check import Check, load, shipped
 from conformance.finding import Kind, Outcome, shown
 from conformance.journal import Unwritable
+from conformance.nights import NEW
 from conformance.session import Session, about
 from conformance.target import Target
 from conformance.verdict import Ruling, Verdict
@@ -98,6 +99,12 @@ class CheckItem(pytest.Item):
             raise NoEvidence(self.outcome.reason)
 
     @property
+    def excuse(self) -> str:
+        """Why it does not fail the job though it failed; "" where it does."""
+        assert self.verdict
+        return session_of(self.config).excused(self.check, self.target, self.verdict)
+
+    @property
     def beside(self) -> bool:
         """Whether it is asked only for comparison: then its verdict is recorded, and nobody's failure."""
         return self.target.name in session_of(self.config).beside
@@ -114,6 +121,11 @@ class CheckItem(pytest.Item):
             ("outcome", self.outcome.kind.value),
             ("ruling", self.verdict.ruling.value),
         ]
+        entries = session_of(self.config).entries(self.check, self.target)
+        if standings := ", ".join(dict.fromkeys(entry.standing.value for entry in entries)):
+            self.user_properties.append(("standing", standings))
+        if tries := next((str(entry.tries) for entry in entries if entry.tries), ""):
+            self.user_properties.append(("tries", tries))
         if self.check.spec is not None:
             self.user_properties.append(("source", str(self.check.spec)))
         emulated = session_of(self.config).trials[self.target.name].address.emulated
@@ -134,6 +146,8 @@ class CheckItem(pytest.Item):
         if self.beside:
             pytest.skip(f"only for comparison: {self.verdict.ruling.value}")
         match self.verdict.ruling:
+            case Ruling.FAILED if (excuse := self.excuse) and self.config.option.fail_on == NEW:
+                pytest.xfail(excuse)
             case Ruling.FAILED:
                 raise Violated(self.verdict.because or self.outcome.reason)
             case Ruling.WAIVED:
@@ -173,6 +187,7 @@ class CheckItem(pytest.Item):
             "check": self.check.id,
             "target": self.target.name,
             "ruling": self.verdict.ruling.value if self.verdict else Ruling.ERRORED.value,
+            "excused": session.excused(self.check, self.target, self.verdict) if self.verdict else "",
             "run": str(trial.directory) if trial else "",
             "dead": session.dead.get(self.target.name, ""),
             "beside": "baseline" if self.beside else "",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from conformance.baseline import Baseline, Golden
+from conformance.baseline import Baseline, Committed, Golden
 from conformance.migration.asking import asked, checked, write
 from conformance.mistake import Mistake
 from conformance.needs import understood
@@ -36,9 +36,9 @@ def check_asked(config: pytest.Config, targets: Sequence[Target], baseline: Base
             where=OPTION,
             fix="name one --target, and what it is compared with as --baseline",
         )
-    if isinstance(baseline, Golden):
+    if isinstance(baseline, (Golden, Committed)):
         raise Mistake(
-            "a golden set is no endpoint that an application moves from",
+            "a golden set or a file of violations is no endpoint that an application moves from",
             where=OPTION,
             fix="let --baseline name a target or a run, or leave it out",
         )

@@ -7,6 +7,7 @@ order, and returns the Evidence. The collector drives it over a network, tests d
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
+from dataclasses import replace
 
 from conformance.check import Case, Check
 from conformance.exchange import Exchange
@@ -28,6 +29,32 @@ def plan(check: Check, case: Case) -> Plan:
             continue
         return evidence
     return evidence
+
+
+STEP = 1000
+"""More than any check repeats a request by itself."""
+
+
+def afresh(case: Case, number: int) -> Case:
+    """The same case once more, as probes of their own: repetition `number`, over connections of its own."""
+
+    def fresh(probe: Probe) -> Probe:
+        line = f"{probe.line}-{number}" if probe.line else ""
+        return replace(probe, nth=probe.nth + STEP * number, line=line)
+
+    def following(step: Callable[..., Probe | str]) -> Callable[..., Probe | str]:
+        def made(*got: Exchange) -> Probe | str:
+            found = step(*got)
+            return fresh(found) if isinstance(found, Probe) else found
+
+        return made
+
+    def part(one: Probe | Chain) -> Probe | Chain:
+        if isinstance(one, Probe):
+            return fresh(one)
+        return Chain(fresh(one.first), tuple(following(step) for step in one.steps))
+
+    return tuple(part(one) for one in case) if isinstance(case, tuple) else part(case)
 
 
 def _once(case: Case, attempt: int) -> Plan:

@@ -24,7 +24,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--baseline",
         metavar="NAME",
         help="say what differs from this: another target (asked in the same run), the directory of a run, `last`"
-        " (the newest complete run of each target), or golden:SET",
+        " (the newest complete run of each target), golden:SET, or a file of `conformance baseline`",
+    )
+    group.addoption(
+        "--fail-on",
+        choices=("new", "any", "never"),
+        default="any",
+        help="what fails the run: any violation, only what is new since --baseline (default then: last) and stays when it is"
+        " asked again, or none at all (default: any)",
     )
     group.addoption("--targets", metavar="FILE", help="the file of targets (default: targets.yaml here or above)")
     group.addoption(

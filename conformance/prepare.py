@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from conformance.baseline import Asked, Baseline, Golden, check_common, resolve
+from conformance.baseline import Asked, Baseline, Committed, Golden, Stored, check_common, last_of, resolve
 from conformance.check import catalogue, load, shipped
 from conformance.configuration import find, select
 from conformance.golden.checks import checks_of
@@ -22,6 +22,8 @@ from conformance.items import CHECKS, GOLDEN, HOUSE, TRAFFIC
 from conformance.migrating import TRAFFIC as ASKED
 from conformance.migrating import check_asked
 from conformance.mistake import Mistake, nearest
+from conformance.nights import NEW, Nights
+from conformance.nights import OPTION as FAIL_ON
 from conformance.requirement import Level
 from conformance.resume import OPTION as RESUME
 from conformance.resume import Resumed, resumed
@@ -46,8 +48,11 @@ def prepare(config: pytest.Config) -> Session:
     base = file.parent if file else here
     own = sorted(file.parent.glob("check_*.py")) if file else []
     reports = here / config.option.reports if config.option.reports else base / REPORTS
-    baseline = None
-    if config.option.baseline:
+    baseline: Baseline | None = None
+    if config.option.fail_on == NEW and not config.option.baseline:
+        baseline = last_of(targets, reports)
+        config.stash[BASELINE] = baseline
+    elif config.option.baseline:
         folders = (base, here, reports)
         baseline = resolve(
             config.option.baseline, targets, config.option.target, file=file, folders=folders, environ=os.environ
@@ -83,7 +88,22 @@ def prepare(config: pytest.Config) -> Session:
         recorder=asked,
         beside=frozenset(one.name for one in beside),
         resumed=going_on,
+        nights=_nights(config, [one for one in targets if one not in beside], baseline),
     )
+
+
+def _nights(config: pytest.Config, targets: Sequence[Target], baseline: Baseline | None) -> Nights:
+    """What the runs are held against. Raises Mistake for a baseline that is not there before the run."""
+    fail_on = config.option.fail_on
+    if not isinstance(baseline, (Stored, Committed)):
+        if fail_on == NEW and baseline is not None:
+            raise Mistake(
+                f"what is new is held against a run that is there already, and `{baseline.name}` is none",
+                where=FAIL_ON,
+                fix="let --baseline name a run, `last`, or a file of `conformance baseline`",
+            )
+        return Nights(fail_on, "", dict.fromkeys((one.name for one in targets), None) if fail_on == NEW else {})
+    return Nights(fail_on, baseline.name, {one.name: baseline.run_for(one.name, {}) for one in targets})
 
 
 def _targets(config: pytest.Config, file: Path | None) -> tuple[list[Target], dict[str, Resumed]]:

@@ -26,12 +26,14 @@ from conformance.finding import Kind, Outcome
 from conformance.golden.recorder import Recorder
 from conformance.journal import Unwritable
 from conformance.judgement import Evidence, judge
+from conformance.nights import Nights
 from conformance.report.legible import legible
+from conformance.report.nightly import AGAIN, NIGHT, Entry
 from conformance.report.run import read
 from conformance.resume import Resumed
 from conformance.search import draw, shrink
 from conformance.secret import Secret
-from conformance.target import UPSTREAM, Target
+from conformance.target import UPSTREAM, Target, Waiver
 from conformance.trial import CouldNotTest, Trial, header_of, now, opened, versions
 from conformance.verdict import Ruling, Verdict, Waived, rule
 
@@ -79,6 +81,8 @@ class Session:
     beside: frozenset[str] = frozenset()
     """The targets that are asked only so that others can be compared with them (a baseline, what stands behind a gateway):
     their verdicts are not this run's."""
+    nights: Nights = field(default_factory=Nights)
+    """What the runs are held against."""
     resumed: Mapping[str, Resumed] = field(default_factory=dict)
     """Runs that are to be finished, by their targets."""
     trials: dict[str, Trial] = field(default_factory=dict)
@@ -90,6 +94,11 @@ class Session:
     _to_record: dict[str, dict[str, Future[Gathered]]] = field(default_factory=dict)
     _stack: ExitStack = field(default_factory=ExitStack)
     _counts: dict[str, Counter[str]] = field(default_factory=dict)
+    _counting: dict[str, set[str]] = field(default_factory=dict)
+    """The rulings of each target that decide over the exit code."""
+    _tried: dict[tuple[str, str], list[tuple[Case, Evidence]]] = field(default_factory=dict)
+    """By target and check, until it is judged: each case, and what came back."""
+    _entries: dict[tuple[str, str], tuple[Entry, ...]] = field(default_factory=dict)
     _begun: float = 0.0
 
     def open(self, selected: Mapping[str, Sequence[Check]]) -> None:
@@ -113,6 +122,7 @@ class Session:
                 continue
             self.trials[target.name] = trial
             self._counts[target.name] = Counter()
+            self._counting[target.name] = set()
             # Chains first: nothing else can take longer than the longest of them.
             for check in sorted(checks, key=lambda one: -one.cost if not one.drawn else 0):
                 self._send_for(trial, check)
@@ -229,12 +239,46 @@ class Session:
         except Unwritable as problem:
             self.broken = problem
             raise
-        self._counts[target.name][self.verdict(check, target, outcome).ruling.value] += 1
+        verdict = self.verdict(check, target, outcome)
+        entries = self._held(trial, check, outcome, verdict)
+        self._counts[target.name][verdict.ruling.value] += 1
+        if not self.nights.excused(target.name, verdict.ruling.value, entries):
+            self._counting[target.name].add(verdict.ruling.value)
         return outcome
+
+    def _held(self, trial: Trial, check: Check, outcome: Outcome, verdict: Verdict) -> tuple[Entry, ...]:
+        """What an outcome is, held against the baseline; what is new is asked again first."""
+        nights, name = self.nights, trial.name
+        waiver = self._waiver(check, trial)
+        entries = nights.judged(name, check, outcome, verdict, waiver)
+        tried = self._tried.pop((name, check.id), [])
+        if trial.recorded is None and nights.doubted(name, entries):
+            claims = trial.target.claims
+
+            def ask(cases: Sequence[Case]) -> list[Evidence]:
+                futures = [trial.collector.start(check, case) for case in cases]
+                return [self._wait(trial, future) for future in futures]
+
+            if cases := nights.first_to_show(check, entries, tried, claims):
+                tries = nights.again(name, check, entries, cases, ask, claims)
+                trial.log.note(AGAIN, {"check": check.id, "seen": tries.seen, "of": tries.of})
+                entries = nights.judged(name, check, outcome, verdict, waiver)
+        self._entries[name, check.id] = entries
+        return entries
+
+    def entries(self, check: Check, target: Target) -> tuple[Entry, ...]:
+        """What the outcome of a check is, held against the baseline; nothing where there is none."""
+        return self._entries.get((target.name, check.id), ())
+
+    def excused(self, check: Check, target: Target, verdict: Verdict) -> str:
+        """Why a requirement that failed does not fail the job; "" where it does."""
+        return self.nights.excused(target.name, verdict.ruling.value, self.entries(check, target))
 
     def _judged(self, trial: Trial, check: Check) -> Outcome:
         claims = trial.target.claims
+        cases = draw(check, scaled(check, PROFILES[self.profile]))
         gathered = [self._wait(trial, future) for future in self._futures.pop((trial.name, check.id))]
+        tried = self._tried[trial.name, check.id] = list(zip(cases, gathered, strict=True))
         if not check.drawn:
             return judge(check, gathered, claims)
         if check.id in trial.cases and any(x.ending.how is How.UNSENT for one in gathered for x in one.exchanges):
@@ -253,6 +297,7 @@ class Session:
         if smallest is None:
             return outcome
         evidence = self._wait(trial, trial.collector.start(check, smallest))
+        tried.insert(0, (smallest, evidence))
         return _first(check, [evidence, *gathered], claims)
 
     def _wait(self, trial: Trial, future: Future[Gathered]) -> Evidence:
@@ -274,10 +319,14 @@ class Session:
 
     def verdict(self, check: Check, target: Target, outcome: Outcome) -> Verdict:
         """How an outcome counts, with the waivers of its target and the strictness of this run."""
-        waives = self.trials[target.name].target.waives  # of a replay: those of the day
-        waiver = next((waiver for waiver in waives if waiver.check == check.id), None)
+        waiver = self._waiver(check, self.trials[target.name])
         waived = Waived(waiver.because, waiver.until) if waiver else None
         return rule(outcome.kind, check.level, waived, strict=self.strict, today=datetime.now(UTC).date())
+
+    @staticmethod
+    def _waiver(check: Check, trial: Trial) -> Waiver | None:
+        """The waiver of a check; of a replay, that of the day."""
+        return next((waiver for waiver in trial.target.waives if waiver.check == check.id), None)
 
     def record(self) -> list[str]:
         """Write the golden set that was asked for, and say so; nothing where none was. Raises Mistake."""
@@ -299,7 +348,9 @@ class Session:
                 if finished:
                     known = trial.kind in deviations()
                     trial.note_claims(claims(read(trial.directory, forgiving=True)) if known else ())
-                    trial.end(self._counts[name], exit_code(self._counts[name], 0), seconds)
+                    if (night := self.nights.night(name)) is not None:
+                        trial.log.note(NIGHT, night.to_json())
+                    trial.end(self._counts[name], exit_code(self._counting[name], 0), seconds)
         finally:
             self._stack.close()
 

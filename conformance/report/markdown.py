@@ -18,6 +18,7 @@ from conformance.report.claims import BY_THE_VENDOR, Seen, tally
 from conformance.report.diff import Row, Sides, side_by_side
 from conformance.report.digest import Lookup, by_message, by_reason, exchanges_of, in_words, losses, resend, standing
 from conformance.report.legible import legible, legible_lines, listed, number_of, value_text, where
+from conformance.report.nightly import Entry, Standing, night_of
 from conformance.report.run import RULINGS, Result, Run
 
 LONGEST = 60_000
@@ -85,7 +86,7 @@ def render(
 
 
 def _page(sides: Sides, lookup: Lookup, detail: Detail, beside: str) -> str:
-    parts = [_head(sides), _facts(sides), beside.rstrip("\n"), _matrix(sides, detail)]
+    parts = [_head(sides), _facts(sides), *_nights(sides, detail), beside.rstrip("\n"), _matrix(sides, detail)]
     if detail.missing:
         parts.append(f"> Left out to fit a comment: {detail.missing}. The whole report is in the run directory.")
     parts += _broken(sides, lookup, detail)
@@ -95,6 +96,28 @@ def _page(sides: Sides, lookup: Lookup, detail: Detail, beside: str) -> str:
         parts += _rest(sides, place, detail)
         parts += _claims(sides, place, detail)
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _nights(sides: Sides, detail: Detail) -> list[str]:
+    """What has changed since the baseline, for each run that was held against one."""
+    parts = []
+    for night in (night_of(run) for run in sides.runs):
+        if night is None:
+            continue
+        lines = [f"**{plain(night.in_words(), 300)}**", ""]
+        for one in (Standing.NEW, Standing.STALE, Standing.FLAKY, Standing.FIXED, Standing.FIRST):
+            found = night.of(one)
+            lines += [f"- {one}: {_entry(entry)}" for entry in found[: detail.rows]]
+            lines += _more(len(found), detail)
+        parts.append("\n".join(lines).rstrip())
+    return parts
+
+
+def _entry(entry: Entry) -> str:
+    place = f" at {code(entry.place, 120)}" if entry.place else ""
+    more = "; ".join(part for part in (plain(entry.reason, 200), str(entry.tries or "")) if part)
+    said = f": {code(entry.message, 200)}{place}" if entry.message else ""
+    return f"**{plain(entry.check)}** {entry.level}{said}{f' ({more})' if more else ''}"
 
 
 def _parameters(sides: Sides, parameters: Sequence[tuple[str, Sequence[str]]]) -> str:

@@ -36,6 +36,7 @@ from conformance.report.digest import (
     unfinished,
 )
 from conformance.report.legible import legible, listed, number_of, value_text, where
+from conformance.report.nightly import Night, Standing, night_of
 from conformance.report.run import Result, Run
 from conformance.report.tables import STYLES, legend, tables
 
@@ -112,6 +113,8 @@ def summary(console: Console, runs: Sequence[Run], *, exchange: Lookup, verbose:
         _rest(page, run, sides.names[place], several=len(runs) > 1)
     for place, run in enumerate(runs):
         _claims(page, run, sides.names[place], several=len(runs) > 1)
+    for run in runs:
+        _night(page, night_of(run))
     _remarks(page, runs)
     _result(page, sides)
 
@@ -304,6 +307,21 @@ def waived_by(result: Result) -> str:
         return legible(result.because)
     facts = [waiver.owner, f"until {waiver.until}" if waiver.until else "", waiver.issue or ""]
     return legible(f"{waiver.because} ({', '.join(fact for fact in facts if fact)})")
+
+
+def _night(page: Page, night: Night | None) -> None:
+    """What has changed since the baseline: what is new or stale in full, what is fixed or flaky in a line each."""
+    if night is None:
+        return
+    page.head("since the baseline", STYLES["failed" if night.fails else "passed"])
+    page.say(legible(night.in_words(), 400), "bold")
+    for one in (Standing.NEW, Standing.STALE, Standing.FLAKY, Standing.FIXED, Standing.FIRST):
+        found = night.of(one)
+        for entry in found if page.verbose else found[:MOST]:
+            style = STYLES["failed"] if entry.fails else "green" if one is Standing.FIXED else ""
+            page.say(legible(f"{one}: {entry}", 400), style, 2)
+        if len(found) > MOST and not page.verbose:
+            page.say(f"and {len(found) - MOST} more that are {one}", "dim", 2)
 
 
 def _remarks(page: Page, runs: Sequence[Run]) -> None:
