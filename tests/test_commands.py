@@ -70,6 +70,14 @@ def test_litellm_is_told_of_its_upstream(tmp_path: Path) -> None:
     assert "hosted_vllm/tiny" in (tmp_path / "litellm.yaml").read_text(encoding="utf-8")
 
 
+def test_litellm_takes_settings_of_the_user(tmp_path: Path) -> None:
+    """Whoever has a file of settings gives it among the arguments; where the upstream is, and the keys, are variables."""
+    start = litellm_start(Path("/x/litellm"), UPSTREAM, "", 8123, ["--config", "mine.yaml"], tmp_path)
+    assert start.command.count("--config") == 1
+    assert start.command[-2:] == ["--config", "mine.yaml"]
+    assert start.env["UPSTREAM_URL"] == "http://127.0.0.1:9/v1"
+
+
 def test_portkey_is_told_with_every_request(tmp_path: Path) -> None:
     """It has no settings: the headers say where to go, and the upstream's key goes through it."""
     start = portkey_start(Path("/x/start-server.js"), UPSTREAM, "", 8123, [], tmp_path)

@@ -179,7 +179,8 @@ def litellm_start(program: Path, upstream: Upstream, model: str, port: int, args
     """A LiteLLM proxy with one model, by the upstream's name for it.
 
     `model` is LiteLLM's own name for the upstream's model, such as `hosted_vllm/tiny`; "" stands for `openai/` and the
-    upstream's name. Its settings are written into `folder`; keys are only named in them.
+    upstream's name. Its settings are written into `folder`; keys are only named in them. A `--config` among the user's `args`
+    takes their place: the variables UPSTREAM_URL, UPSTREAM_KEY and LITELLM_MASTER_KEY are there for it.
     """
     params = {
         "model": model or f"openai/{upstream.model}",
@@ -189,20 +190,23 @@ def litellm_start(program: Path, upstream: Upstream, model: str, port: int, args
     settings = {
         "model_list": [{"model_name": upstream.model, "litellm_params": params}],
         "litellm_settings": {"num_retries": 0},  # what the upstream says is to be seen once
+        # Else one refusal of the upstream's that is a 404 is 429 for everybody for five seconds, whatever they ask.
+        "router_settings": {"disable_cooldowns": True},
         "general_settings": {"master_key": "os.environ/LITELLM_MASTER_KEY"},
     }
     file = folder / "litellm.yaml"
     file.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")  # JSON is YAML
     key = f"sk-{secrets.token_hex(16)}"
     env = {
+        "UPSTREAM_URL": upstream.base_url,
         "UPSTREAM_KEY": upstream.key or "none",
         "LITELLM_MASTER_KEY": key,
         "LITELLM_LOCAL_MODEL_COST_MAP": "True",  # else it fetches a list of prices at its start
         "LITELLM_TELEMETRY": "False",
         "NO_PROXY": "127.0.0.1",
     }
-    given = ["--config", str(file), "--host", "127.0.0.1", "--port", str(port)]
-    return Start([str(program), *given, *args], env, "/health/liveliness", key)
+    ours = {"--config": str(file), "--host": "127.0.0.1", "--port": str(port)}
+    return Start([str(program), *_chosen(ours, args), *args], env, "/health/liveliness", key)
 
 
 def portkey_start(program: Path, upstream: Upstream, model: str, port: int, args: Sequence[str], folder: Path) -> Start:
