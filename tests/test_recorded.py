@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from divergences import SERVERS, TABLE, table
 
 from conformance.check import catalogue
 from conformance.data import fixtures
@@ -36,6 +37,12 @@ def test_a_recording_gives_the_known_violations(directory: Path, tmp_path: Path)
     errored = {name: outcome.reason for name, outcome in outcomes.items() if outcome.kind is Kind.ERRORED}
     known = {name for name, reason in errored.items() if reason in expected.get("errored", ())}
     assert set(errored) - known <= newer
+
+
+def test_the_table_of_divergences_is_of_today() -> None:
+    """What is written down for each server is in the table that people read."""
+    assert set(SERVERS) == {path.stem for path in EXPECTED.glob("*.yaml")}
+    assert TABLE.read_text(encoding="utf-8") == table(), "run `python -m tests.divergences`"
 
 
 @pytest.mark.parametrize("directory", RECORDINGS, ids=lambda path: path.name)
