@@ -38,9 +38,10 @@ def outcomes(run: Path) -> dict[str, dict[str, Any]]:
     return {line["check"]: line for line in lines if line["type"] == "outcome"}
 
 
-def run(target: str, reports: Path) -> tuple[Path, str]:
+def run(target: str, reports: Path, *more: str) -> tuple[Path, str]:
     """Run the suite against a target; where the run is, and what was said."""
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--target", target, "--reports", str(reports)]
+    command += more
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=MINUTES, check=False)
     assert done.returncode in (0, 1), done.stdout[-3000:] + done.stderr[-2000:]
     (directory,) = reports.glob("*/*/")
@@ -71,3 +72,29 @@ def test_an_engine_diverges_as_it_is_known_to(target: str, tmp_path: Path) -> No
     assert {name: line["findings"] for name, line in again.items()} == {
         name: line["findings"] for name, line in seen.items()
     }
+
+
+OUT_OF_THE_BOX = """
+model_list:
+  - model_name: reference
+    litellm_params: {model: openai/reference, api_base: os.environ/UPSTREAM_URL, api_key: os.environ/UPSTREAM_KEY}
+litellm_settings: {num_retries: 0}
+general_settings: {master_key: os.environ/LITELLM_MASTER_KEY}
+"""
+
+
+@pytest.mark.live
+def test_litellm_out_of_the_box_puts_everybody_off_after_a_404(tmp_path: Path) -> None:
+    """With its own settings, one request that the server behind answers with 404 makes the next, good one a 429."""
+    try:
+        executable("litellm")
+    except NotInstalled as problem:
+        pytest.skip(str(problem))
+    (tmp_path / "settings.yaml").write_text(OUT_OF_THE_BOX, encoding="utf-8")
+    args = json.dumps(["--config", str(tmp_path / "settings.yaml")])
+    targets = tmp_path / "targets.yaml"
+    targets.write_text(f"targets: {{it: {{kind: litellm, upstream: reference, launch: {{args: {args}}}}}}}")
+    directory, said = run("it", tmp_path / "live", "--targets", str(targets), "conformance/gateway_after")
+    (seen,) = outcomes(directory).values()
+    assert seen["check"] == "gateway.refusals-block-nobody"
+    assert seen["outcome"] == "violated", said[-3000:]
