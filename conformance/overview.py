@@ -22,6 +22,7 @@ from conformance.session import REPORTS
 from conformance.target import Target
 from conformance.trial import slug
 
+FOUND = "where the AWS configuration says"
 WAIT = 3.0
 """Seconds to wait for a connection: this is a look, not a test."""
 
@@ -79,8 +80,10 @@ def _row(target: Target, reports: Path, reach: bool, environ: Mapping[str, str])
     elif target.launch is not None:
         behind = f" in front of {target.upstream.name}" if target.upstream else f" with {target.launch.model}"
         where = f"launches {target.kind}{behind}"
+    elif target.container is not None:
+        where = f"an emulated front door before {target.container.name}"
     else:
-        where = target.base_url or ""
+        where = target.base_url or FOUND
     return Row(target, where, reachable, state, _observed(run), run)
 
 
@@ -88,10 +91,12 @@ def _state(target: Target, reach: bool, environ: Mapping[str, str]) -> tuple[boo
     missing = [secret.name for secret in target.secrets() if not secret.is_known and not environ.get(secret.name)]
     if missing:
         return (False if reach else None), f"${{{missing[0]}}} is not set"
-    if target.kind == "reference" or target.launch is not None:
+    if target.kind == "reference" or target.launch is not None or target.container is not None:
         return None, "started when needed"
     if not reach:
         return None, "not asked"
+    if not target.base_url:
+        return None, f"not asked: `conformance doctor {target.name}` looks where it is"
     parts = urlsplit(target.base_url or "")
     port = parts.port or (443 if parts.scheme == "https" else 80)
     try:

@@ -98,15 +98,15 @@ class Limits(Written):
 
 
 class Price(Written):
-    """What the target costs, in any one currency."""
+    """What the target costs, in any one currency: by tokens, or by the hour of its machine."""
 
-    input: Money | None = Field(None, description="For a million tokens in.")
-    output: Money | None = Field(None, description="For a million tokens out.")
-    hour: Money | None = Field(None, description="For an hour of the machine.")
+    input: Money | None = Field(None, description="For a million tokens in; beside hour, what others take for them.")
+    output: Money | None = Field(None, description="For a million tokens out; beside hour, what others take for them.")
+    hour: Money | None = Field(None, description="For an hour of the machine, whatever it is asked.")
 
     def of(self, prompt_tokens: int, completion_tokens: int) -> float | None:
-        """What so many tokens cost; None where there is no price for tokens of both ways."""
-        if self.input is None or self.output is None:
+        """What so many tokens cost; None where there is no price for tokens of both ways, or the hour is paid for."""
+        if self.input is None or self.output is None or self.hour is not None:
             return None
         return (prompt_tokens * self.input + completion_tokens * self.output) / 1e6
 

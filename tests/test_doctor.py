@@ -26,6 +26,7 @@ from conformance.doctor.amazon import Fleet
 from conformance.doctor.examine import examine
 from conformance.doctor.lines import Line, Sheet, State
 from conformance.guard import guard_of
+from conformance.mistake import Mistake
 from conformance.reference.engine import DEFAULT_KEY
 from conformance.reference.serve import serving
 from conformance.report.run import Footer
@@ -415,3 +416,27 @@ def test_a_proxy_is_the_first_step(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:1")
     assert not network.reached(sheet, "https://h.example/v1", 1)
     assert "the proxy of the environment 127.0.0.1:1 takes no connection" in sheet.lines[-1].said
+
+
+def test_where_the_hour_is_paid_for_tokens_cost_nothing(tmp_path: Path) -> None:
+    """Beside an hour, the prices of tokens are others': no run costs so much, and no limit of money can be kept."""
+    price = target_of(
+        tmp_path, "kind: openai, base_url: 'https://h.example/v1', price: {hour: 1, input: 1, output: 2}"
+    ).price
+    assert price.of(1_000_000, 1_000_000) is None
+    with pytest.raises(Mistake, match="needs a price for both ways"):
+        target_of(
+            tmp_path, "kind: openai, base_url: 'https://h/v1', price: {hour: 1, input: 1, output: 2}, limits: {cost: 3}"
+        )
+
+
+def test_the_list_of_targets_knows_what_has_no_address_yet(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What is found by the AWS configuration is not said to be unreachable: the doctor is the one to ask."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "targets.yaml").write_text("targets: {rock: {kind: bedrock, region: us-west-2, model: m}}")
+    assert main(["targets", "rock"]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "rock bedrock, where the AWS configuration says" in said
+    assert "`conformance doctor rock` looks where it is" in said

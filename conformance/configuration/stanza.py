@@ -221,7 +221,7 @@ def _contradictions(stanza: Stanza) -> Iterator[Fault]:
     if stanza.limits.cost is not None and (stanza.price is None or stanza.price.of(0, 0) is None):
         yield (
             ("limits", "cost"),
-            "needs a price for both ways: price: {input: 0.25, output: 2}, for a million tokens each",
+            "needs a price for both ways: price: {input: 0.25, output: 2}, for a million tokens each, and no hour",
         )
     carrier = carriage_of(stanza.kind).header
     same = next((name for name in stanza.headers if name.casefold() == carrier), None)

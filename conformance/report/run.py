@@ -174,7 +174,7 @@ class Run:
     def spent(self) -> float | None:
         """What the tokens of the run cost at the prices of its header; None where one of them is not known."""
         price, tokens = self.header.price, self.footer.tokens if self.footer else {}
-        if not tokens or "input" not in price or "output" not in price:
+        if not tokens or "input" not in price or "output" not in price or "hour" in price:
             return None
         return (tokens.get("prompt", 0) * price["input"] + tokens.get("completion", 0) * price["output"]) / 1e6
 
