@@ -78,6 +78,13 @@ def _count(value: object) -> int:
     return value
 
 
+def _switch(value: object) -> bool:
+    said = {"true": True, "false": False}.get(str(value).casefold()) if isinstance(value, (bool, str)) else None
+    if said is None:
+        raise _unless("true or false", value)
+    return said
+
+
 def _money(value: object) -> float:
     amount = _number(value, re.compile(rf"({_NUMBER})()"), {})
     if amount is None or amount < 0 or not math.isfinite(amount):
@@ -203,6 +210,7 @@ Size = Annotated[
 """Bytes."""
 Count = Annotated[int, *_schema(_count, type="integer", minimum=1, maximum=_MOST)]
 Money = Annotated[float, *_schema(_money, type="number", minimum=0)]
+Switch = Annotated[bool, *_schema(_switch, type="boolean")]
 Text = Annotated[str, *_schema(_text, type=_PLAIN_TYPES, minLength=1)]
 """Prose: anything but nothing."""
 Plain = Annotated[str, *_schema(_plain, type=_PLAIN_TYPES, minLength=1)]

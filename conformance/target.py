@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from conformance import amazon
 from conformance.mistake import Mistake, nearest, together
-from conformance.quantity import Count, Duration, Money, Open, Patience, Plain, PlainOrEmpty, Size, VariableName
+from conformance.quantity import Count, Duration, Money, Open, Patience, Plain, PlainOrEmpty, Size, Switch, VariableName
 from conformance.secret import Secret
 
 OPENAI = "https://api.openai.com/v1"
@@ -94,6 +94,7 @@ class Limits(Written):
     )
     timeout: Timeout = Field(default_factory=Timeout, description="How long to wait for what.")
     body: Size = Field(16 * 2**20, description="The largest answer that is read, such as 16MiB.")
+    http2: Switch = Field(False, description="HTTP/2, where the server offers it over TLS; with the extra [http2].")
     retry_after: Patience = Field(30.0, description="The longest Retry-After of a 429 or 503 that is waited for.")
 
 

@@ -12,6 +12,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import astuple, dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -248,6 +249,10 @@ def _asked(
     from conformance.transport.http import Http
 
     address = stack.enter_context(addressed(target, directory, say, guard))
+    if target.limits.http2 and find_spec("h2") is None:
+        raise CouldNotTest(
+            f"{target.name}: limits.http2 needs an extra that is not installed: pip install 'openai-conformance[http2]'"
+        )
     transport = Http(target.name, address, target.limits)
     collector = stack.enter_context(Collector(transport, recording, target.limits, guard, price=target.price))
     collector.count_recorded()

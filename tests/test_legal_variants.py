@@ -1,7 +1,6 @@
 """Legal variants stay silent: what the contract leaves open is no violation, alone, together, or over a real socket.
 
-Not among them is HTTP/2: the suite's client speaks HTTP/1.1 (the HTTP/2 of its library is an extra that is no
-dependency), so a server that speaks both is spoken to in HTTP/1.1, and there is nothing to vary.
+HTTP/2 is in `test_http2`: a server has to speak it, and a target to ask for it.
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from random import Random
+from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -27,6 +27,7 @@ from conformance.matrix import Matrix, client, still
 from conformance.reference.answer import Answer
 from conformance.reference.fault import Fault, faults, with_faults
 from conformance.reference.memory import gather
+from conformance.reference.serve import serving
 from conformance.requirement import Level
 from conformance.target import Limits, Timeout
 
@@ -282,3 +283,57 @@ def test_ways_to_speak_http_are_no_violation(render: Render, tmp_path: Path) -> 
     assert not dead
     plain = {check.id: judge(check, gather(check, client(still()))).kind for check in sample()}
     assert {name: outcome.kind for name, outcome in outcomes.items()} == plain, outcomes
+
+
+WIRE = (
+    "lines-end-crlf", "lines-end-cr", "sse-data-no-space", "comments-everywhere", "spare-blank-lines", "all-gzip-where-accepted",
+    "all-deflate-where-accepted", "llamacpp-two-events-one-read", "stream-in-one-read", "length-undeclared", "odd-reads",
+    "one-byte-a-read", "connection-closes", "header-names-capital", "more-headers", "text-by-character",
+)  # fmt: skip
+"""What a network may make of an answer, and what changes how much of it there is: a server in memory has no network."""
+
+on_the_wire = st.sets(st.sampled_from(WIRE), min_size=2, max_size=4).filter(compatible)
+
+
+def outcomes_over_a_socket(base_url: str, names: Iterable[str]) -> dict[str, Outcome]:
+    """What becomes of the sample at the reference server with these variants, asked over HTTP."""
+    planted = "+".join(one.id for one in together(names))
+    limits = Limits(timeout=Timeout(connect=5, first_byte=20, idle=20, total=60, linger=1), at_once=4)
+    with TemporaryDirectory() as directory:
+        outcomes, dead = run(base_url.replace("/v1", f"/fault/{planted}/v1"), Path(directory), sample(), limits)
+    assert not dead
+    return outcomes
+
+
+def assert_nothing_binding(outcomes: dict[str, Outcome]) -> None:
+    """No MUST, no SHOULD, and evidence for everything."""
+    assert not binding(name for name, outcome in outcomes.items() if outcome.kind is Kind.VIOLATED), outcomes
+    assert not [name for name, outcome in outcomes.items() if outcome.kind is Kind.ERRORED], outcomes
+
+
+@pytest.fixture(scope="module")
+def reference() -> Iterator[str]:
+    """The reference server on a socket."""
+    with serving() as base_url:
+        yield base_url
+
+
+@pytest.mark.parametrize("name", WIRE)
+def test_a_variant_over_a_socket_is_no_violation(name: str, reference: str) -> None:
+    """What the network makes of an answer, down to a byte a read, changes nothing."""
+    assert_nothing_binding(outcomes_over_a_socket(reference, [name]))
+
+
+@quietly(4)
+@given(names=on_the_wire)
+def test_variants_together_over_a_socket_are_no_violation(names: set[str], reference: str) -> None:
+    """Nor do several of them at once."""
+    assert_nothing_binding(outcomes_over_a_socket(reference, names))
+
+
+@pytest.mark.slow
+@quietly(40)
+@given(names=on_the_wire)
+def test_many_variants_together_over_a_socket(names: set[str], reference: str) -> None:
+    """The same for many more combinations."""
+    assert_nothing_binding(outcomes_over_a_socket(reference, names))

@@ -164,6 +164,7 @@ STANZAS = {
     "a wrong duration": (OPENAI + "limits:\n  timeout:\n    idle: 5 sec", 6, "such as 5s, 500ms, 2m"),
     "a wrong size": (OPENAI + "limits:\n  body: 16 megs", 5, "such as 16MiB"),
     "a budget of money without a price": (OPENAI + "limits:\n  cost: 1", 5, "needs a price for both ways"),
+    "a switch in words": (OPENAI + "limits:\n  http2: maybe", 5, "true or false, not `maybe`"),
     "a budget in words": (OPENAI + "limits:\n  cost: little", 5, "an amount, 0 or more, not `little`"),
     "a negative price": (OPENAI + "price:\n  hour: -1", 5, "an amount, 0 or more, not `-1`"),
     "a waiver by prefix": (OPENAI + "waives:\n  stream: {because: x, owner: y}", 5, "the whole id of one check"),

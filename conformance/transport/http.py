@@ -97,9 +97,7 @@ class Http:
         self.address = address
         self.limits = limits
         self._is_local = (urlsplit(address.base_url).hostname or "") in LOOPBACK
-        self._tls = httpx2.create_ssl_context(
-            trust_env=not self._is_local
-        )  # reading the certificates is slow: once for all
+        self._tls = httpx2.create_ssl_context()  # reading the certificates is slow: once for all
         self._client = self._new(limits.at_once)
         self._lines: dict[str, httpx2.AsyncClient] = {}
         self._pooled = False  # whether there may be connections of earlier requests
@@ -108,6 +106,7 @@ class Http:
     def _new(self, connections: int) -> httpx2.AsyncClient:
         return httpx2.AsyncClient(
             verify=self._tls,
+            http2=self.limits.http2,
             follow_redirects=False,
             limits=httpx2.Limits(
                 max_connections=connections, max_keepalive_connections=connections, keepalive_expiry=60
@@ -119,6 +118,8 @@ class Http:
     def _request(self, probe: Probe) -> httpx2.Request:
         """The request on the wire. Built by hand from the probe, not by a client, so that only what it says is sent."""
         named = {name.lower() for name, _ in probe.headers}
+        if self.limits.http2:
+            named.add("connection")  # means nothing in HTTP/2, and is usual in HTTP/1.1
         headers = [header for header in USUAL if header[0] not in named] + list(probe.headers)
         if self.address.headers is not None:
             headers += [(name, value) for name, value in self.address.headers().items() if name.lower() not in named]

@@ -1,0 +1,41 @@
+"""Answers that take more than a minute, over a real connection: cut off, given up, and brought to their end."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from whole_runs import run
+
+from conformance.check import catalogue
+from conformance.finding import Kind, Outcome
+from conformance.reference.serve import serving
+from conformance.target import Limits, Timeout
+
+MINUTES = "timing.answers-of-minutes-arrive"
+LIMITS = Limits(timeout=Timeout(connect=10, first_byte=110, idle=60, total=150, linger=1))
+SAYS = {
+    "minutes": "",
+    "cut-after-a-minute": "a long answer is cut off",
+    "gives-up-after-a-minute": "a long answer is given up",
+}
+
+
+@pytest.mark.slow
+def test_what_takes_minutes_is_waited_for(tmp_path: Path) -> None:
+    """Eighty seconds of an answer arrive, whole and streamed; one that a gateway ends after sixty is seen, and when."""
+
+    def outcome(base_url: str, fault: str) -> Outcome:
+        address = base_url.replace("/v1", f"/fault/{fault}/v1")
+        outcomes, dead = run(address, tmp_path / fault, [catalogue()[MINUTES]], LIMITS)
+        assert not dead
+        return outcomes[MINUTES]
+
+    with serving() as base_url, ThreadPoolExecutor() as pool:
+        found = dict(zip(SAYS, pool.map(lambda fault: outcome(base_url, fault), SAYS), strict=True))
+    assert found["minutes"].kind is Kind.HOLDS, found["minutes"]
+    for fault, said in SAYS.items():
+        messages = [finding.message for finding in found[fault].findings]
+        assert bool(said) == (said in messages), (fault, found[fault])
+        assert all("after 6" in str(finding.found) for finding in found[fault].findings), found[fault].findings
