@@ -38,4 +38,5 @@ def test_what_takes_minutes_is_waited_for(tmp_path: Path) -> None:
     for fault, said in SAYS.items():
         messages = [finding.message for finding in found[fault].findings]
         assert bool(said) == (said in messages), (fault, found[fault])
-        assert all("after 6" in str(finding.found) for finding in found[fault].findings), found[fault].findings
+        seconds = [int(str(finding.found).split("after ")[1].split()[0]) for finding in found[fault].findings]
+        assert all(50 <= one <= 90 for one in seconds), seconds
