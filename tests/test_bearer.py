@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import calendar
 import re
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import pytest
@@ -105,10 +106,8 @@ def test_what_is_no_token_is_told_why(old: str, new: str, why: str) -> None:
 @given(st.text() | st.text("aZ09+/=").map("sagemaker-api-key-".__add__) | st.text().map(lambda x: packed(SAGEMAKER, x)))
 def test_any_text_is_a_token_or_unreadable(text: str) -> None:
     """Whatever somebody sends to the door, the reader has an answer."""
-    try:
+    with suppress(Unreadable):
         read(text)
-    except Unreadable as problem:
-        assert str(problem)
 
 
 def test_a_token_shows_no_secret_of_its_own() -> None:

@@ -25,6 +25,8 @@ from conformance.reference.wrong import Wrong, clipped
 
 DEFAULT_KEY = "reference-key"
 """The key that the server asks for where none is configured. It guards nothing."""
+PING = "/ping"
+"""Where a container says that it is well, as SageMaker asks it."""
 FINGERPRINT = "fp_reference"
 BODY_LIMIT = 32 * 2**20
 """Bytes. Far more than the window can hold, so that what is too long is refused as such, not as too large."""
@@ -92,6 +94,8 @@ class _Server:
 
     def route(self, request: Request) -> Answer:
         path = request.path
+        if path == PING and request.method == "GET":
+            return Answer(body={})
         if path != "/v1" and not path.startswith("/v1/"):
             raise _no_url(request)
         self.authorise(request.headers.get("authorization", ""))

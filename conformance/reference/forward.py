@@ -17,10 +17,10 @@ import httpx2
 
 from conformance.reference.answer import Answer
 from conformance.reference.app import Message, Receive, Send
+from conformance.reference.engine import PING
 from conformance.reference.frontdoor import (
     CHAT,
     LARGEST,
-    PING,
     STREAMED,
     UNREAD,
     WHOLE,

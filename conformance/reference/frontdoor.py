@@ -36,7 +36,6 @@ PATH = re.compile(
 CHAT = "/chat/completions"
 INSIDE = "/v1/chat/completions"
 """The path of the container."""
-PING = "/ping"
 COMPONENT_HEADER = "x-amzn-sagemaker-inference-component"
 LARGEST = 25 * 2**20
 """Bytes of a request: 25 MB in the guide, 6 MiB in the model of the API. The larger one, so that nothing is refused for a guess."""

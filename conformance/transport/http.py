@@ -6,6 +6,7 @@ A server's answer never raises: whatever goes wrong is how the exchange ended.
 
 from __future__ import annotations
 
+import logging
 import ssl
 import time
 from collections.abc import Callable, Mapping
@@ -23,6 +24,10 @@ from conformance.exchange import LARGEST, Chunk, Ending, Exchange, How, swollen
 from conformance.probe import Probe
 from conformance.reading.sse import Progress
 from conformance.target import BEARER, Carriage, Limits
+
+for _talkative in ("httpx2", "httpcore2", "httpx", "httpcore"):
+    # Their debug log has the headers of answers in it, where a server may repeat a key.
+    logging.getLogger(_talkative).setLevel(logging.WARNING)
 
 AGENT = "openai-conformance/0.1"
 USUAL = (
