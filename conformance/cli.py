@@ -28,6 +28,7 @@ COMMANDS = (
     "show",
     "diff",
     "baseline",
+    "search",
     "migration",
     "servers",
 )

@@ -42,7 +42,15 @@ def pair(
 ) -> Pair:
     """The two exchanges, baseline first. The findings mark the events that they are about."""
     first, second = (
-        panel(x, run.header.base_url, run.header.model, findings) for run, x in zip(runs, exchanges, strict=True)
+        panel(
+            x,
+            run.header.base_url,
+            run.header.model,
+            findings,
+            carriage=run.header.carriage,
+            query=run.header.query,
+        )
+        for run, x in zip(runs, exchanges, strict=True)
     )
     return Pair(names or (runs[0].target, runs[1].target), (first, second), departures(*exchanges))
 
@@ -88,6 +96,22 @@ def told(page: Page, one: Pair) -> None:
     for row in range(max(map(len, columns))):
         table.add_row(*(column[row] if row < len(column) else Text() for column in columns))
     page.show(table)
+
+
+BRIEF = 12
+"""Lines of each answer where there are many to tell."""
+
+
+def told_briefly(page: Page, one: Pair) -> None:
+    """Write two commands and two answers, without headers and times."""
+    for name, each in zip(one.names, one.panels, strict=True):
+        page.line(each.command, "cyan")
+        page.say(f"{legible(name, 100)}: {each.status}{f', {each.ending}' if each.ending else ''}", "bold", 2)
+        lines = each.body.splitlines() or [event.data for event in each.events]
+        for line in lines[:BRIEF]:
+            page.say(legible(line, 300), indent=4)
+        if len(lines) > BRIEF:
+            page.say(f"… {len(lines) - BRIEF} more", "dim", 4)
 
 
 def _sides(one: Pair) -> Iterator[tuple[str, Panel, frozenset[str]]]:
