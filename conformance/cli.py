@@ -29,6 +29,7 @@ COMMANDS = (
     "diff",
     "baseline",
     "search",
+    "history",
     "migration",
     "servers",
 )

@@ -24,17 +24,19 @@ from conformance.estimate import estimate, scaled
 from conformance.exchange import How
 from conformance.finding import Kind, Outcome
 from conformance.golden.recorder import Recorder
+from conformance.history import enter
 from conformance.journal import Unwritable
 from conformance.judgement import Evidence, judge
+from conformance.mistake import Mistake
 from conformance.nights import Nights
 from conformance.report.legible import legible
 from conformance.report.nightly import AGAIN, NIGHT, Entry
-from conformance.report.run import read
+from conformance.report.run import latest, read
 from conformance.resume import Resumed
 from conformance.search import draw, shrink
 from conformance.secret import Secret
 from conformance.target import UPSTREAM, Target, Waiver
-from conformance.trial import CouldNotTest, Trial, header_of, now, opened, versions
+from conformance.trial import CouldNotTest, Trial, header_of, now, opened, slug, versions
 from conformance.verdict import Ruling, Verdict, Waived, rule
 
 SHRINKING = 30
@@ -353,6 +355,19 @@ class Session:
                     trial.end(self._counts[name], exit_code(self._counting[name], 0), seconds)
         finally:
             self._stack.close()
+
+    def entered(self, runs: Iterable[Path]) -> list[str]:
+        """Enter these runs, and those of targets that could not be tested, into the history; why not, where that fails.
+
+        A history that cannot be written is no reason to lose a run over.
+        """
+        dead = [latest(self.reports, slug(name)) for name in self.dead]
+        try:
+            for directory in dict.fromkeys([*runs, *(one for one in dead if one is not None)]):
+                enter(self.reports, directory)
+        except Mistake as mistake:
+            return [f"not entered into the history: {mistake}"]
+        return []
 
     @property
     def remarks(self) -> list[str]:

@@ -24,6 +24,7 @@ from conformance.configuration.selection import OPTION
 from conformance.exchange import Exchange, How
 from conformance.finding import Outcome
 from conformance.guard import Guard, guard_of
+from conformance.history import ENGINE
 from conformance.mistake import Mistake
 from conformance.probe import Probe
 from conformance.probes.chat import HELLO, get
@@ -49,6 +50,8 @@ OPENINGS = {"embeddings": ONE, "completions": BARE}
 """How a run begins at a target without a chat."""
 LONGEST = 600
 """Characters of a line that quotes what a server said."""
+ABOUT = {"vllm": "../version"}
+"""Where an engine says what it is, beside the API: asked once, for the history."""
 SERVED = "tiny"
 """The name under which a launched engine serves its model."""
 
@@ -269,6 +272,11 @@ def _asked(
     trial = Trial(target, directory, address, recording, collector, log, guard)
     trial.before = collector.counts.sent
     preflight(trial)
+    if (path := ABOUT.get(target.kind)) is not None:
+        said = collector.ask(get(path))
+        version = said.json["version"].value if said.ok else None
+        if isinstance(version, str):
+            log.note(ENGINE, {"version": legible(guard.mask_text(f"{target.kind} {version}"), LONGEST)})
     return trial
 
 

@@ -1,0 +1,44 @@
+"""How a quantity went over the last runs, as a small picture in a line of text: SVG, with no script and no colour of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+
+WIDTH, HEIGHT, EDGE = 96, 20, 2
+MOST = 60
+"""Runs that are drawn; of more, the last ones."""
+
+
+def sparkline(values: Sequence[float | None], words: str) -> str:
+    """A line through the values, a dot at the last; gaps where there is none. `words` say what it shows to those who cannot see it.
+
+    "" where fewer than two values would make no line.
+    """
+    values = values[-MOST:]
+    there = [one for one in values if one is not None]
+    if len(there) < 2:
+        return ""
+    low, high = min(there), max(there)
+    step = (WIDTH - 2 * EDGE) / (len(values) - 1)
+
+    def at(number: int, value: float) -> tuple[float, float]:
+        share = (value - low) / (high - low) if high > low else 0.5
+        return round(EDGE + number * step, 1), round(HEIGHT - EDGE - share * (HEIGHT - 2 * EDGE), 1)
+
+    path, pen = [], "M"
+    for number, value in enumerate(values):
+        if value is None:
+            pen = "M"
+            continue
+        x, y = at(number, value)
+        path.append(f"{pen}{x} {y}")
+        pen = "L"
+    last = max(number for number, value in enumerate(values) if value is not None)
+    x, y = at(last, values[last] or 0.0)
+    return (
+        f'<svg class="trend" role="img" width="{WIDTH}" height="{HEIGHT}" viewBox="0 0 {WIDTH} {HEIGHT}">'
+        f"<title>{escape(words)}</title>"
+        f'<path d="{" ".join(path)}" fill="none" stroke="currentColor" stroke-width="1.5"/>'
+        f'<circle cx="{x}" cy="{y}" r="2" fill="currentColor"/></svg>'
+    )
