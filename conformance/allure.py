@@ -25,14 +25,21 @@ LONGEST = 100_000
 
 
 def tell(
-    check: Check, target: str, outcome: Outcome, evidence: Iterable[Exchange], base_url: str, emulated: str = ""
+    check: Check,
+    target: str,
+    verdict: tuple[Outcome, str],
+    evidence: Iterable[Exchange],
+    base_url: str,
+    emulated: str = "",
 ) -> None:
     """Put the facts on the result that is being written; the evidence of a finding as attachments.
 
-    `emulated` says what of the target is not the real thing.
+    `verdict` is the outcome and how it counts; `emulated` says what of the target is not the real thing.
     """
+    outcome, ruling = verdict
     allure.dynamic.title(f"{check.title} [{target}]")
-    allure.dynamic.description(check.detail or check.title)
+    parts = [check.detail or check.title, outcome.reason, f"Remedy: {check.remedy}" if check.remedy else ""]
+    allure.dynamic.description("\n\n".join(part for part in parts if part))
     allure.dynamic.severity(SEVERITY[check.level])
     allure.dynamic.epic(target)
     allure.dynamic.feature(check.area)
@@ -45,6 +52,7 @@ def tell(
         ("area", check.area),
         ("target", target),
         ("outcome", outcome.kind.value),
+        ("ruling", ruling),
     ):
         allure.dynamic.label(name, value)
     if check.spec is not None and check.spec.url:

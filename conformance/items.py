@@ -12,9 +12,11 @@ from typing import Any
 import pytest
 
 from conformance.check import Check, load, shipped
-from conformance.finding import Kind, Outcome, shown
+from conformance.finding import Finding, Kind, Outcome, shown
 from conformance.journal import Unwritable
 from conformance.nights import NEW
+from conformance.reading.json import ABSENT
+from conformance.report.legible import legible
 from conformance.session import Session, about
 from conformance.target import Target
 from conformance.verdict import Ruling, Verdict
@@ -32,6 +34,21 @@ session_key = pytest.StashKey[Session]()
 def session_of(config: pytest.Config) -> Session:
     """The session that the plugin put there. Raises KeyError in a run without targets."""
     return config.stash[session_key]
+
+
+CTRF = "_ctrf_metadata"
+"""Where pytest-json-ctrf looks for what to say about an item. It puts the attribute there, where it reports at all."""
+
+
+def line_of(finding: Finding) -> str:
+    """A finding in one line."""
+    at = f" at {shown(finding.at)}" if finding.at else ""
+    sides = [
+        f"{name} {shown(one)}"
+        for name, one in (("expected", finding.expected), ("found", finding.found))
+        if one is not ABSENT
+    ]
+    return f"{legible(finding.message, 500)}{at}{': ' if sides else ''}{', '.join(sides)}"
 
 
 class NoEvidence(Exception):
@@ -113,7 +130,7 @@ class CheckItem(pytest.Item):
         """Put the facts where JUnit and the other reports find them."""
         assert self.outcome
         assert self.verdict
-        self.user_properties += [
+        facts = [
             ("target", self.target.name),
             ("requirement", self.check.id),
             ("level", self.check.level.value),
@@ -122,22 +139,27 @@ class CheckItem(pytest.Item):
             ("ruling", self.verdict.ruling.value),
         ]
         entries = session_of(self.config).entries(self.check, self.target)
-        if standings := ", ".join(dict.fromkeys(entry.standing.value for entry in entries)):
-            self.user_properties.append(("standing", standings))
-        if tries := next((str(entry.tries) for entry in entries if entry.tries), ""):
-            self.user_properties.append(("tries", tries))
-        if self.check.spec is not None:
-            self.user_properties.append(("source", str(self.check.spec)))
         emulated = session_of(self.config).trials[self.target.name].address.emulated
-        if emulated:
-            self.user_properties.append(("emulated", emulated))
+        told = {
+            "standing": ", ".join(dict.fromkeys(entry.standing.value for entry in entries)),
+            "tries": next((str(entry.tries) for entry in entries if entry.tries), ""),
+            "emulated": emulated,
+            "source": str(self.check.spec or ""),
+            "reason": "; ".join(one for one in (self.verdict.because, self.outcome.reason) if one),
+            "remedy": self.check.remedy if self.outcome.kind is Kind.VIOLATED else "",
+        }
+        self.user_properties += [*facts, *((name, text) for name, text in told.items() if text)]
+        self.user_properties += [("finding", line_of(finding)) for finding in self.outcome.findings]
+        if (ctrf := getattr(self, CTRF, None)) is not None:
+            ctrf |= {"tags": [mark.name for mark in self.iter_markers()], "parameters": dict(facts)}
         if self.config.pluginmanager.has_plugin("allure_listener"):
             from conformance.allure import tell
 
             trial = session_of(self.config).trials[self.target.name]
             keys = dict.fromkeys(finding.on for finding in self.outcome.findings if finding.on in trial.recording)
             evidence = [trial.recording[key] for key in keys]
-            tell(self.check, self.target.name, self.outcome, evidence, trial.address.base_url, emulated)
+            verdict = self.outcome, self.verdict.ruling.value
+            tell(self.check, self.target.name, verdict, evidence, trial.address.base_url, emulated)
 
     def runtest(self) -> None:
         """Pass the verdict."""

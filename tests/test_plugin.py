@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from xml.etree import ElementTree
 
 import anyio._backends._asyncio  # noqa: F401
 import httpcore2._backends.anyio  # noqa: F401
@@ -189,6 +190,26 @@ def test_junit(project: pytest.Pytester) -> None:
     text = (project.path / "it.xml").read_text(encoding="utf-8")
     for part in ('name="target" value="mine"', 'name="level" value="MUST"', 'name="area" value="own"', "Goodbye"):
         assert part in text, part
+    suite = ElementTree.fromstring(text)
+    facts = {
+        case.get("name"): [(one.get("name"), one.get("value")) for one in case.iter("property")]
+        for case in suite.iter("testcase")
+    }
+    advised = dict(facts["own.should-is-broken[mine]"])
+    assert (advised["outcome"], advised["ruling"]) == ("violated", "advised")
+    assert advised["finding"] == "not nice"
+
+
+def test_ctrf(project: pytest.Pytester) -> None:
+    """With pytest-json-ctrf, a test has the level and the area as tags, and its facts; what SHOULD hold does not fail."""
+    pytest.importorskip("ctrf", reason="the extra [ctrf] is not installed")
+    project.runpytest("--target", "mine", "check_own.py", "--ctrf", "it.json")
+    told = json.loads((project.path / "it.json").read_text(encoding="utf-8"))["results"]
+    tests = {one["parameters"]["requirement"]: one for one in told["tests"] if "parameters" in one}
+    must, should = tests["own.must-is-broken"], tests["own.should-is-broken"]
+    assert (must["status"], must["parameters"]["ruling"], must["tags"][:2]) == ("failed", "failed", ["must", "own"])
+    assert (should["status"], should["parameters"]["ruling"]) == ("passed", "advised")
+    assert "Goodbye" in must["trace"]
 
 
 def test_allure(project: pytest.Pytester) -> None:
@@ -203,6 +224,7 @@ def test_allure(project: pytest.Pytester) -> None:
         ("area", "own"),
         ("severity", "critical"),
         ("outcome", "violated"),
+        ("ruling", "failed"),
     } <= labels
     assert broken["status"] == "failed"
     assert [link["url"] for link in broken["links"]] == [
