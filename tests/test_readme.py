@@ -84,7 +84,7 @@ def test_the_commands_do_what_the_readme_says(tmp_path: Path) -> None:
             assert done.returncode == 0 or (waived and done.returncode == 1), (
                 f"{line}\n{done.stdout[-3000:]}\n{done.stderr[-2000:]}"
             )
-        for made_file in ("report.html", "comment.md", "run.har"):
+        for made_file in ("report.html", "comment.md", "report.json", "badge.svg", "run.har"):
             assert (tmp_path / made_file).stat().st_size > 300
 
 

@@ -8,6 +8,8 @@ from pathlib import Path
 from conformance.exchange import Chunk, Exchange
 from conformance.finding import Finding
 from conformance.probes.chat import chat
+from conformance.report import change
+from conformance.report.comparing import comparison
 from conformance.report.markdown import LONGEST, code, fenced, plain, render
 from tests.report_runs import (
     EVIL,
@@ -139,3 +141,23 @@ def test_code_holds_any_text() -> None:
         assert block[0] not in block[1:-1]
     assert plain("a*b <i> [x](y) @all #12") == "a\\*b \\<i\\> \\[x\\](y) @\u200ball #\u200b12"
     assert plain("# x") == "\\# x"
+
+
+def test_two_runs_begin_with_what_changed(tmp_path: Path) -> None:
+    """The comparison stands before everything but the heads; what a server said in it is escaped as everywhere."""
+    one, other = clean(tmp_path / "1"), hostile(tmp_path / "2")
+    runs = [ruled(one), ruled(other)]
+    text = render(runs, lookup(one, other), (), change.markdown(comparison(*runs)))
+    assert text.index("evil against reference") < text.index("| area |")
+    assert not re.search(r"(?<!\\)<(?:script|img)", outside_of_code(text))
+    assert "@everyone" not in outside_of_code(text)
+
+
+def test_a_comparison_that_is_too_long_is_cut_and_says_so(tmp_path: Path) -> None:
+    """It takes a third at most, and the failed requirements stay."""
+    beside = "### much changed\n\n" + "\n".join(f"- change {number} of a great many" for number in range(9000))
+    directory = vllm(tmp_path)
+    text = render([ruled(directory)], lookup(directory), (), beside)
+    assert len(text) <= LONGEST
+    assert "The comparison does not fit: `conformance diff` has all of it." in text
+    assert "stream.usage-chunk" in text

@@ -98,6 +98,7 @@ def target(run: Run, name: str) -> dict[str, Any]:
         "should": str(should),
         "untested": listed(untested) or "nothing",
         "errored": run.counts["errored"],
+        "remarks": [legible(one, 300) for one in run.remarks],
         "facts": {key: legible(value, 300) for key, value in facts.items() if value},
     }
 

@@ -1,0 +1,1 @@
+"""The examples in `reports/examples`, made again from committed recordings by `python -m tests.examples`."""
