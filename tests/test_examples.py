@@ -9,7 +9,7 @@ import pytest
 
 from conformance.report.html import TEMPLATES, policy
 from conformance.report.run import read
-from tests.examples.__main__ import EXAMPLES, PAIRS, RECORDINGS, recordings
+from tests.examples.__main__ import EXAMPLES, LINK, PAIRS, RECORDINGS, recordings
 
 AGAIN = "make them anew: python -m tests.examples"
 
@@ -36,7 +36,7 @@ def test_the_pages_are_of_today() -> None:
 def test_the_list_is_whole() -> None:
     """Every file is in the list, and the list names no other; pairs of recordings that are there have a comparison."""
     text = (EXAMPLES / "README.md").read_text("utf-8")
-    listed = set(re.findall(r"\]\(([^)/]+)\)", text))
+    listed = set(LINK.findall(text))
     assert listed == {path.name for path in EXAMPLES.iterdir()} - {"README.md"}
     there = {"reference", *recordings()}
     for baseline, candidate in PAIRS:

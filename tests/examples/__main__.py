@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -30,6 +31,8 @@ PAIRS = (
 MIGRATION = ("vllm-local", "llama-local")
 NEEDS = "chat,streaming,tools,structured,usage"
 """What the application of the migration report needs."""
+LINK = re.compile(r"\]\(([\w.-]+)\)")
+"""A file beside the list."""
 NEWER = "this check is newer than the run"
 """How a replay says that the day did not ask."""
 LONGEST = 900.0
@@ -140,6 +143,12 @@ def migration(there: Path, runs: dict[str, str]) -> Iterator[Made]:
     yield Made("migration", f"may an application that needs {NEEDS} move from {baseline} to {candidate}?", files)
 
 
+def made_before() -> list[Path]:
+    """The files that the list names: those of the last time."""
+    text = (EXAMPLES / "README.md").read_text(encoding="utf-8") if (EXAMPLES / "README.md").exists() else ""
+    return [EXAMPLES / name for name in LINK.findall(text.partition("|---|")[2])]
+
+
 def link(file: str) -> str:
     """A file in the list, by the name of its form."""
     return f"[{file.rpartition('.')[2]}]({file})"
@@ -148,9 +157,8 @@ def link(file: str) -> str:
 def main() -> int:
     """Make all, and the list of them."""
     EXAMPLES.mkdir(parents=True, exist_ok=True)
-    for old in EXAMPLES.iterdir():
-        if old.is_file():
-            old.unlink()
+    for old in made_before():
+        old.unlink(missing_ok=True)
     with TemporaryDirectory() as there:
         folder = Path(there)
         runs = runs_of_today(folder)
