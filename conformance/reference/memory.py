@@ -104,8 +104,9 @@ def exchange_of(probe: Probe, answer: Answer, at: float = 0.0, model: str = "") 
     return Exchange(probe, "memory", at, answer.status, headers, tuple(chunks), ending, answered, clock, model=model)
 
 
-def asking(respond: Respond, way: Way, model: str, now: float = 0.0) -> Ask:
-    """A client of a server that is a function. One server state, one exchange per probe."""
+def asking(respond: Respond, way: Way | str, model: str, now: float = 0.0) -> Ask:
+    """A client of a server that is a function. One server state, one exchange per probe. A text is the key of the usual way."""
+    way = plain(way) if isinstance(way, str) else way
     exchanges: dict[str, Exchange] = {}
     memory: dict[str, object] = {}
 
