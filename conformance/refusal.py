@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from conformance.exchange import Exchange
-from conformance.finding import Findings, Unsupported
+from conformance.finding import Finding, Findings, Unsupported, Unwitnessed
 
 ALWAYS = frozenset({"model", "messages", "prompt", "input"})
 """Members of every request: naming one of them is no word about a feature."""
@@ -77,3 +77,41 @@ def without(x: Exchange, feature: str) -> Findings:
     """
     if not x.ok:
         yield Unsupported(f"the server does not serve `{feature}` ({x.status})")
+
+
+UNHEARD = "a documented parameter is neither taken nor refused by its name"
+
+
+def honoured(plain: Exchange, x: Exchange, feature: str, name: str) -> Findings:
+    """What to say where a parameter of a route cannot be looked at: there is no such route, or it is refused, by its name or not.
+
+    Where another parameter of the request is refused, nothing is known of this one.
+    """
+    yield from without(plain, feature)
+    if not x.ok:
+        refused = named(x)
+        if refused == name:
+            yield Unsupported(f"the server refuses `{name}` ({x.status})")
+        elif refused:
+            yield Unwitnessed(f"answered {x.status}, for the sake of `{refused}`")
+        found = {"status": x.status, "message": message(x)[:300]}
+        yield Finding(UNHEARD, expected="2xx, or 4xx that names it", found=found, on=x.key)
+
+
+def with_error_object(plain: Exchange, x: Exchange, feature: str) -> Findings:
+    """A refusal by a route is an object with an `error`, and that has a message."""
+    yield from without(plain, feature)
+    if x.ok:
+        yield Unwitnessed("the request is not refused")
+    elif x.error.type != "object" or x.error["message"].type != "string":
+        at, found = "/error/message", x.text[:300]
+        yield Finding("the refusal has no error object", at=at, expected="string", found=found, on=x.key)
+
+
+def model_refused(plain: Exchange, x: Exchange, feature: str) -> Findings:
+    """A request of a route for a model that does not exist is refused."""
+    yield from without(plain, feature)
+    if x.ok:
+        yield Finding("another model answers", expected="404", found=x.status, on=x.key)
+    elif x.status is not None and x.status >= 500:
+        yield Finding("a model that does not exist is a server error", expected="404", found=x.status, on=x.key)

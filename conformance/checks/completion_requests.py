@@ -26,30 +26,13 @@ from conformance.probes.completions import (
     UNKNOWN_MODEL,
     wrong,
 )
-from conformance.refusal import message, named, without
+from conformance.refusal import UNHEARD, honoured, model_refused, with_error_object, without
 from conformance.requirement import MUST, NOTE, SHOULD, SPEC
 
-UNHEARD = "a documented parameter is neither taken nor refused by its name"
 LOGPROBS = SPEC.at(
     f"{RESPONSE}.choices.logprobs",
     "text_offset: array of integer; token_logprobs: array of number; tokens: array of string; top_logprobs: array of object",
 )
-
-
-def honoured(plain: Exchange, x: Exchange, name: str) -> Findings:
-    """What to say where a parameter cannot be looked at: no completions, or it is refused, by its name or not.
-
-    Where another parameter of the request is refused, nothing is known of this one.
-    """
-    yield from without(plain, "completions")
-    if not x.ok:
-        feature = named(x)
-        if feature == name:
-            yield Unsupported(f"the server refuses `{name}` ({x.status})")
-        elif feature:
-            yield Unwitnessed(f"answered {x.status}, for the sake of `{feature}`")
-        found = {"status": x.status, "message": message(x)[:300]}
-        yield Finding(UNHEARD, expected="2xx, or 4xx that names it", found=found, on=x.key)
 
 
 @check(
@@ -86,7 +69,7 @@ def stop_ends_the_text(long: Exchange, x: Exchange) -> Findings:
 )
 def echo_is_honoured_or_refused(plain: Exchange, x: Exchange) -> Findings:
     """`echo` is honoured, or refused: the text begins with the prompt."""
-    yield from honoured(plain, x, "echo")
+    yield from honoured(plain, x, "completions", "echo")
     if x.ok and COUNT not in text(x):
         yield Finding(
             "the prompt does not come back", at="/choices/0/text", expected=COUNT, found=text(x)[:300], on=x.key
@@ -104,7 +87,7 @@ def echo_is_honoured_or_refused(plain: Exchange, x: Exchange) -> Findings:
 )
 def suffix_is_honoured_or_refused(plain: Exchange, x: Exchange) -> Findings:
     """`suffix` is honoured, or refused: it is read, so it costs tokens or changes the text."""
-    yield from honoured(plain, x, "suffix")
+    yield from honoured(plain, x, "completions", "suffix")
     spent = [one.usage["prompt_tokens"].value for one in (plain, x)]
     if not all(isinstance(count, int) for count in spent):
         yield Unwitnessed("the tokens are not counted")
@@ -147,7 +130,7 @@ def best_of_is_honoured_or_refused(plain: Exchange, x: Exchange) -> Findings:
 )
 def logprobs_is_honoured_or_refused(plain: Exchange, x: Exchange) -> Findings:
     """`logprobs` is honoured, or refused: where they are asked for, they come."""
-    yield from honoured(plain, x, "logprobs")
+    yield from honoured(plain, x, "completions", "logprobs")
     value = x.json["choices"][0]["logprobs"]
     if x.ok and value.type != "object":
         yield Finding("log probabilities were asked for, and did not come", at=value.pointer, found=value, on=x.key)
@@ -257,13 +240,7 @@ def wrong_requests_are_refused(plain: Exchange, x: Exchange) -> Findings:
 )
 def refusals_have_an_error_object(plain: Exchange, x: Exchange) -> Findings:
     """A refusal is an object with an `error`, and that has a message."""
-    yield from without(plain, "completions")
-    if x.ok:
-        yield Unwitnessed("the request is not refused")
-    elif x.error.type != "object" or x.error["message"].type != "string":
-        yield Finding(
-            "the refusal has no error object", at="/error/message", expected="string", found=x.text[:300], on=x.key
-        )
+    yield from with_error_object(plain, x, "completions")
 
 
 @check(
@@ -276,11 +253,7 @@ def refusals_have_an_error_object(plain: Exchange, x: Exchange) -> Findings:
 )
 def unknown_model_is_refused(plain: Exchange, x: Exchange) -> Findings:
     """A request for a model that does not exist is refused."""
-    yield from without(plain, "completions")
-    if x.ok:
-        yield Finding("another model answers", expected="404", found=x.status, on=x.key)
-    elif x.status is not None and x.status >= 500:
-        yield Finding("a model that does not exist is a server error", expected="404", found=x.status, on=x.key)
+    yield from model_refused(plain, x, "completions")
 
 
 @check("completions.disputed", NOTE, sends=(BARE, NO_PROMPT, MANY_LIKELY), needs=REPLY, requires="completions")

@@ -32,7 +32,7 @@ from conformance.probes.embeddings import (
 )
 from conformance.probes.windows import WINDOWS
 from conformance.reading.json import Value
-from conformance.refusal import message, named, without
+from conformance.refusal import honoured, model_refused, named, with_error_object, without
 from conformance.requirement import MUST, NOTE, REPORTS, SHOULD, SPEC
 
 REQUEST = "CreateEmbeddingRequest"
@@ -40,17 +40,6 @@ FORMAT = SPEC.at(
     f"{REQUEST}.encoding_format",
     "The format to return the embeddings in. Can be either `float` or [`base64`](https://pypi.org/project/pybase64/).",
 )
-
-
-def honoured(plain: Exchange, x: Exchange, name: str) -> Findings:
-    """What to say where a parameter cannot be looked at: no embeddings, or it is refused, by its name or not."""
-    yield from without(plain, "embeddings")
-    if x.ok:
-        return
-    if named(x) == name:
-        yield Unsupported(f"the server refuses `{name}` ({x.status})")
-    found = {"status": x.status, "message": message(x)[:300]}
-    yield Finding("a documented parameter is neither taken nor refused by its name", found=found, on=x.key)
 
 
 def unpacked(value: Value) -> list[float] | None:
@@ -72,7 +61,7 @@ def unpacked(value: Value) -> list[float] | None:
 )
 def float_is_honoured(plain: Exchange, x: Exchange) -> Findings:
     """With the `encoding_format` of `float`, an embedding is an array of numbers."""
-    yield from honoured(plain, x, "encoding_format")
+    yield from honoured(plain, x, "embeddings", "encoding_format")
     value = x.json["data"][0]["embedding"]
     if vector(value) is None:
         yield Finding("floats were asked for, and did not come", at=value.pointer, found=value, on=x.key)
@@ -93,7 +82,7 @@ def float_is_honoured(plain: Exchange, x: Exchange) -> Findings:
 )
 def base64_is_honoured_or_refused(plain: Exchange, x: Exchange) -> Findings:
     """With the `encoding_format` of `base64`, an embedding is a text; or the format is refused."""
-    yield from honoured(plain, x, "encoding_format")
+    yield from honoured(plain, x, "embeddings", "encoding_format")
     value = x.json["data"][0]["embedding"]
     if value.type != "string":
         yield Finding("base64 was asked for, and did not come", at=value.pointer, expected="string", found=value)
@@ -163,7 +152,7 @@ def other_formats_are_refused(plain: Exchange, x: Exchange) -> Findings:
 )
 def dimensions_is_honoured_or_refused(plain: Exchange, x: Exchange) -> Findings:
     """`dimensions` is honoured, or refused: the vector has as many numbers as were asked for."""
-    yield from honoured(plain, x, "dimensions")
+    yield from honoured(plain, x, "embeddings", "dimensions")
     numbers, wanted = vectors(x).get(0), x.probe.wish["dimensions"]
     if numbers is None or len(vectors(plain).get(0, [])) == wanted:
         yield UNREADABLE
@@ -243,13 +232,7 @@ def wrong_inputs_are_refused(plain: Exchange, x: Exchange) -> Findings:
 )
 def refusals_have_an_error_object(plain: Exchange, x: Exchange) -> Findings:
     """A refusal is an object with an `error`, and that has a message."""
-    yield from without(plain, "embeddings")
-    if x.ok:
-        yield Unwitnessed("the request is not refused")
-    elif x.error.type != "object" or x.error["message"].type != "string":
-        yield Finding(
-            "the refusal has no error object", at="/error/message", expected="string", found=x.text[:300], on=x.key
-        )
+    yield from with_error_object(plain, x, "embeddings")
 
 
 @check(
@@ -307,11 +290,7 @@ def too_long_is_refused(plain: Exchange, card: Exchange, x: Exchange) -> Finding
 )
 def unknown_model_is_refused(plain: Exchange, x: Exchange) -> Findings:
     """A request for a model that does not exist is refused."""
-    yield from without(plain, "embeddings")
-    if x.ok:
-        yield Finding("another model answers", expected="404", found=x.status, on=x.key)
-    elif x.status is not None and x.status >= 500:
-        yield Finding("a model that does not exist is a server error", expected="404", found=x.status, on=x.key)
+    yield from model_refused(plain, x, "embeddings")
 
 
 @check("embeddings.refusals", NOTE, sends=(ONE, UNKNOWN_MODEL, EMPTY), needs=REPLY, requires="embeddings")
