@@ -489,6 +489,8 @@ def unusable(x: Exchange, target: Target, base: str) -> str:
             f"{url} answered {x.status}: nothing runs behind the endpoint (scaled to zero); this request wakes it, which takes"
             " minutes: run again when it is in service, or keep one copy running"
         )
+    if x.status in (400, 404, 424) and target.kind == SAGEMAKER and not target.model and "model" in x.text.lower():
+        return f"{url} answered {x.status} without a model: {said}; name the one that the container serves (`model:`)"
     if x.status in (401, 403) and target.kind == SAGEMAKER:
         return (
             f"{url} answered {x.status}: {said}; the caller needs sagemaker:InvokeEndpoint on this endpoint and"

@@ -27,6 +27,9 @@ ELSEWHERE = (
     "conformance servers install",
     "pytest --target vllm-local",
     "conformance serve",
+    "conformance token",  # AWS credentials and an account of one's own: tests/test_sagemaker.py
+    "KEY=$(conformance token",
+    "pytest --target sagemaker-",
 )
 """Executed by `.ci/run` (installs and engines) and by tests of their own (servers)."""
 
