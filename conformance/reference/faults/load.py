@@ -8,7 +8,7 @@ from __future__ import annotations
 from conformance.reference.answer import Answer, Event, Request, Respond
 from conformance.reference.fault import fault
 from conformance.reference.faults.framing import pieces, place
-from conformance.reference.faults.sampling import refuse
+from conformance.reference.faults.sampling import crash, refuse
 from conformance.reference.faults.timing import COUNT, PONG, before, broken, say
 
 LONG = "Count to two thousand"
@@ -115,11 +115,12 @@ def never_ends(answer: Answer, request: Request) -> None:
 def cuts_long_answers(answer: Answer, request: Request) -> None:
     """The load balancer in front breaks whatever takes more than a minute, streams as well."""
     if say(request).startswith(LONG) and answer.is_chat:
-        paced(answer, MINUTE)
         if answer.events:
-            answer.events, answer.ending = answer.events[:-2], "drop"
-        else:
-            answer.body, answer.ending = b"", "drop"
+            answer.events = answer.events[:-2]
+        paced(answer, MINUTE)
+        if answer.events is None:
+            answer.body = b""
+        answer.ending = "drop"
 
 
 @fault("gives-up-after-a-minute", instead=True)
@@ -174,9 +175,5 @@ def loses_its_slots(request: Request, respond: Respond) -> Answer:
         request.memory["left"] = left + 1
     elif left >= 4 and say(request) == PONG:
         request.memory["left"] = 0
-        return Answer(
-            500,
-            {"content-type": "application/json"},
-            {"error": {"message": "no free slot", "type": "server_error", "param": None, "code": None}},
-        )
+        return crash("no free slot")
     return answer
