@@ -30,6 +30,7 @@ COMMANDS = (
     "baseline",
     "search",
     "history",
+    "workflow",
     "migration",
     "servers",
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Generator
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from conformance import github
 from conformance.baseline import Asked, Committed, beside
 from conformance.check import Check
 from conformance.interrupts import Interrupts
@@ -17,9 +19,12 @@ from conformance.items import CHECKS, HOUSE, CheckDirectory, CheckFile, CheckIte
 from conformance.journal import Unwritable
 from conformance.migrating import reported
 from conformance.mistake import Mistake
+from conformance.nights import NEVER
 from conformance.prepare import BASELINE, prepare, quieten
 from conformance.report.comparing import Comparison
+from conformance.report.markdown import plain as markdown_plain
 from conformance.report.run import read
+from conformance.reporting import Book
 from conformance.session import COULD_NOT_TEST, WAITS, exit_code
 from conformance.terminal import BESIDE, CATEGORIES, Waiting, summarise, written_to
 
@@ -273,5 +278,18 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         tally = config.stash[TALLY]
         runs = [Path(run) for run in tally.runs.values()]
         summarise(terminalreporter, runs, tally.dead, tally.comparisons)
-        for line in tally.said:
+        for line in [*tally.said, *_shown_by_github(config, runs)]:
             terminalreporter.write_line(line)
+
+
+def _shown_by_github(config: pytest.Config, runs: list[Path]) -> list[str]:
+    """In a job of GitHub's: write the job summary, and give the lines that become annotations."""
+    if is_worker(config) or not github.is_here(os.environ):
+        return []
+    session, tally = session_of(config), config.stash[TALLY]
+    book = Book.of(directory for directory in runs if read(directory, forgiving=True).target not in session.beside)
+    dead = [f"could not test {why}" for why in tally.dead.values()]
+    markdown = book.markdown() if book.runs else ""
+    lost = github.summarise("\n\n".join([*(markdown_plain(one, 600) for one in dead), markdown]), os.environ)
+    shown = github.orders(book.runs, session.targets, tally.dead) if config.option.fail_on != NEVER else []
+    return [*shown, *([lost] if lost else [])]
