@@ -34,6 +34,8 @@ from conformance.reference.engine import DEFAULT_KEY, responder
 from conformance.reference.fault import faults
 from conformance.reference.memory import Ask, asking, outcome
 from conformance.requirement import MAY, MUST, SHOULD
+from conformance.session import about
+from conformance.target import Target
 
 pytest_plugins = ["pytester"]
 # Runs within this process forget what they import; what is imported above stays.
@@ -98,9 +100,19 @@ def test_the_reference_answers_as_documented() -> None:
         assert what.observed == {}, name
 
 
-STRICT = {"auth-403", "request-id-of-aws", "optional-members-absent", "optional-members-null"}
+STRICT = {
+    "auth-403",
+    "request-id-of-aws",
+    "optional-members-absent",
+    "optional-members-null",
+    "door-endpoint-needs-component",  # the base URL of an endpoint is refused: behind the front door, that is legal
+}
 """Variants that clients take well, and that differ from OpenAI's documented answers: 401, the id of a request, and members that
 may be left out."""
+
+
+USUAL = sum(about(one, Target("it", "openai")) for one in catalogue().values())
+"""Checks that are about any target: not about one kind alone, nor about two legs."""
 
 
 def test_legal_variants_are_silent() -> None:
@@ -552,7 +564,7 @@ def test_the_reference_answers_as_documented_over_http(pytester: pytest.Pytester
     """`--golden openai` adds its checks, by stable ids, and all of them pass."""
     result = pytester.runpytest("--target", "reference", "--golden", "openai", "-k", "golden", "-v")
     number = len(openai().entries)
-    result.assert_outcomes(passed=number, deselected=len(catalogue()))
+    result.assert_outcomes(passed=number, deselected=USUAL)
     result.stdout.fnmatch_lines([f"golden *{number}"])
     ids = pytester.runpytest("--target", "reference", "--golden", "openai", "-m", "golden", "--collect-only", "-q")
     ids.stdout.fnmatch_lines(["conformance/golden::golden.openai.chat-whole[[]reference[]]"])
@@ -574,10 +586,10 @@ def test_a_target_is_recorded_and_compared(pytester: pytest.Pytester) -> None:
     result.stdout.fnmatch_lines([f"golden set `today`: {len(openai().entries)} answers recorded in *golden/today.yaml"])
     assert read(pytester.path / "golden/today.yaml").made["kind"] == "reference"
     compared = pytester.runpytest("--target", "mine", "--golden", "today", "-k", "golden")
-    compared.assert_outcomes(passed=len(openai().entries) + 1, deselected=len(catalogue()))
+    compared.assert_outcomes(passed=len(openai().entries) + 1, deselected=USUAL)
     *_, run = sorted((pytester.path / "reports/mine").iterdir())
     again = pytester.runpytest("--target", f"replay:{run}", "--golden", "today", "-k", "golden")
-    again.assert_outcomes(passed=len(openai().entries) + 1, deselected=len(catalogue()))
+    again.assert_outcomes(passed=len(openai().entries) + 1, deselected=USUAL)
 
 
 def test_a_departure_from_a_recording_fails_the_run(pytester: pytest.Pytester) -> None:

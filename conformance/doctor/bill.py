@@ -11,6 +11,7 @@ from conformance.doctor.network import way
 from conformance.estimate import Estimate, estimate
 from conformance.mistake import Mistake
 from conformance.report.run import Footer, latest, read
+from conformance.session import about
 from conformance.target import SAGEMAKER, Target
 from conformance.transport.http import LOOPBACK
 
@@ -47,7 +48,7 @@ def last_run(reports: Path, slug: str) -> Footer | None:
 
 def _run(sheet: Sheet, target: Target, fleet: Fleet | None, last: Footer | None) -> Estimate:
     """What a run of all checks costs, at most."""
-    checks = (one for one in catalogue().values() if not one.kinds or target.kind in one.kinds)
+    checks = (one for one in catalogue().values() if about(one, target))
     most = estimate(one for one in checks if not target.lacks(one.requires))
     said = f"at most {most.requests:,} requests, about {most.prompt_tokens:,} tokens in, {most.completion_tokens:,} out at most"
     sheet.facts |= {"requests": most.requests, "tokens_in": most.prompt_tokens, "tokens_out": most.completion_tokens}

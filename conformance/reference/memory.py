@@ -57,8 +57,9 @@ def plain(key: str) -> Way:
     return Way("/v1", {"key": lambda: key, "wrong": lambda: f"wrong-{key}"})
 
 
-def request_of(probe: Probe, way: Way, model: str) -> Request:
-    """The request as it would reach the server."""
+def request_of(probe: Probe, way: Way | str, model: str) -> Request:
+    """The request as it would reach the server. A text is the key of the usual way."""
+    way = plain(way) if isinstance(way, str) else way
     headers = dict(probe.headers)
     if (credential := way.credentials.get(probe.auth)) and "authorization" not in headers:
         headers["authorization"] = f"Bearer {credential()}"
@@ -106,7 +107,6 @@ def exchange_of(probe: Probe, answer: Answer, at: float = 0.0, model: str = "") 
 
 def asking(respond: Respond, way: Way | str, model: str, now: float = 0.0) -> Ask:
     """A client of a server that is a function. One server state, one exchange per probe. A text is the key of the usual way."""
-    way = plain(way) if isinstance(way, str) else way
     exchanges: dict[str, Exchange] = {}
     memory: dict[str, object] = {}
 
