@@ -18,6 +18,7 @@ SERVERS = {
     "litellm-vllm": "LiteLLM's proxy 1.106.2 in front of vLLM 0.32.0",
     "portkey-local": "Portkey's gateway 1.15.2, as npm installs it, in front of the reference server",
     "portkey-streaming": "Portkey's gateway 1.15.2 beside an older library, in front of the reference server",
+    "sagemaker-vllm": "vLLM 0.32.0 behind SageMaker's front door, which is emulated",
 }
 """Targets of targets.yaml, as a reader knows them."""
 ORDER = ("MUST", "SHOULD", "MAY", "NOTE")

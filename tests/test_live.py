@@ -18,8 +18,12 @@ from conformance.transport.servers import NotInstalled, executable
 
 ROOT = Path(__file__).parent.parent
 EXPECTED = ROOT / "tests" / "expected"
-LAUNCHED = {name: target for name, target in read(ROOT / "targets.yaml").by_name.items() if target.launch}
-"""Targets of targets.yaml that the suite starts: engines, and gateways in front of one."""
+LAUNCHED = {
+    name: target
+    for name, target in read(ROOT / "targets.yaml").by_name.items()
+    if target.launch or (target.container and target.container.launch)
+}
+"""Targets of targets.yaml that the suite starts: engines, and gateways or an emulated front door before one."""
 MINUTES = 20 * 60
 
 
@@ -27,8 +31,8 @@ def engines(target: Target) -> Iterator[str]:
     """What has to be installed for a target, what stands behind it included."""
     if target.launch:
         yield target.launch.engine or target.kind
-    if target.upstream:
-        yield from engines(target.upstream)
+    for behind in filter(None, (target.upstream, target.container)):
+        yield from engines(behind)
 
 
 def outcomes(run: Path) -> dict[str, dict[str, Any]]:

@@ -76,10 +76,7 @@ class App:
                 return b"".join(pieces)[: self._body_limit + 1]
 
     def _answer(self, scope: Message, body: bytes) -> Answer:
-        headers: dict[str, str] = {}
-        for raw_name, raw_value in scope["headers"]:
-            name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
-            headers[name] = f"{headers[name]}, {value}" if name in headers else value
+        headers = headers_of(scope)
         try:
             path, (respond, memory) = self._server(scope["path"])
             request = Request(scope["method"], path, headers, self._decoded(headers, body), memory)
@@ -118,42 +115,52 @@ class App:
         """Send an answer as it asks to be sent."""
         pieces = list(answer.pieces())
         waits = answer.after > 0 or answer.ending in ("hang", "repeat") or any(after > 0 for after, _ in pieces)
-        gone = asyncio.create_task(self._gone(receive)) if waits else None
+        leaving = asyncio.create_task(gone(receive, self._closing)) if waits else None
         try:
-            if gone is not None and await _over(gone, answer.after):
+            if leaving is not None and await _over(leaving, answer.after):
                 return
             await send(_start(answer, None if head else sum(len(piece) for _, piece in pieces)))
             last = len(pieces) - 1 if answer.ending == "close" else len(pieces)
             for number, (after, piece) in enumerate(pieces):
-                if after > 0 and gone is not None:
-                    if await _over(gone, after):
+                if after > 0 and leaving is not None:
+                    if await _over(leaving, after):
                         return
                 elif number % _BREATH == _BREATH - 1:
                     await asyncio.sleep(0)
                 await send({"type": "http.response.body", "body": piece, "more_body": number != last})
             if answer.ending == "close" and not pieces:
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
-            if answer.ending == "hang" and gone is not None:
-                await gone
-            while answer.ending == "repeat" and gone is not None and pieces and not await _over(gone, _AGAIN):
+            if answer.ending == "hang" and leaving is not None:
+                await leaving
+            while answer.ending == "repeat" and leaving is not None and pieces and not await _over(leaving, _AGAIN):
                 await send({"type": "http.response.body", "body": pieces[-1][1], "more_body": True})
         finally:
-            if gone is not None:
-                gone.cancel()
+            if leaving is not None:
+                leaving.cancel()
 
-    async def _gone(self, receive: Receive) -> None:
-        """Ends when the client has gone, or the server closes."""
 
-        async def left() -> None:
-            while (await receive())["type"] != "http.disconnect":
-                pass
+def headers_of(scope: Message) -> dict[str, str]:
+    """The headers of a request, names in lower case; several of a name joined by commas."""
+    headers: dict[str, str] = {}
+    for raw_name, raw_value in scope["headers"]:
+        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    return headers
 
-        ends = [asyncio.create_task(left()), asyncio.create_task(self._closing.wait())]
-        try:
-            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for end in ends:
-                end.cancel()
+
+async def gone(receive: Receive, closing: asyncio.Event) -> None:
+    """Ends when the client has gone, or the server closes."""
+
+    async def left() -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+
+    ends = [asyncio.create_task(left()), asyncio.create_task(closing.wait())]
+    try:
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for end in ends:
+            end.cancel()
 
 
 def _start(answer: Answer, length: int | None) -> Message:

@@ -16,7 +16,7 @@ import anyio
 import httpx2
 
 from conformance.reference.answer import Answer
-from conformance.reference.app import Message, Receive, Send
+from conformance.reference.app import Message, Receive, Send, gone, headers_of
 from conformance.reference.engine import PING
 from conformance.reference.frontdoor import (
     CHAT,
@@ -110,10 +110,7 @@ class Forward:
         return False
 
     async def _pass(self, scope: Message, receive: Receive, send: Send) -> None:
-        headers: dict[str, str] = {}
-        for raw_name, raw_value in scope["headers"]:
-            name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
-            headers[name] = f"{headers[name]}, {value}" if name in headers else value
+        headers = headers_of(scope)
         body = await _body(receive)
         if body is None:
             return
@@ -131,16 +128,16 @@ class Forward:
         if self.container.key is not None:
             wanted.append(("authorization", f"Bearer {self.container.key()}"))
         request = self._client.build_request("POST", self.container.base_url + CHAT, headers=wanted, content=body)
-        gone = asyncio.create_task(self._gone(receive))
+        leaving = asyncio.create_task(gone(receive, self._closing))
         work = asyncio.create_task(self._answer(request, send))
         try:
-            await asyncio.wait([gone, work], return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait([leaving, work], return_when=asyncio.FIRST_COMPLETED)
             if work.done():
                 await work
         finally:
-            for task in (gone, work):
+            for task in (leaving, work):
                 task.cancel()
-            await asyncio.gather(gone, work, return_exceptions=True)  # the container's connection is closed by now
+            await asyncio.gather(leaving, work, return_exceptions=True)  # the container's connection is closed by now
 
     async def _answer(self, request: httpx2.Request, send: Send) -> None:
         begun = anyio.current_time()
@@ -178,20 +175,6 @@ class Forward:
             await _send(self.door.broken(), send)
         finally:
             await response.aclose()
-
-    async def _gone(self, receive: Receive) -> None:
-        """Ends when the client has gone, or the door closes."""
-
-        async def left() -> None:
-            while (await receive())["type"] != "http.disconnect":
-                pass
-
-        ends = [asyncio.create_task(left()), asyncio.create_task(self._closing.wait())]
-        try:
-            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for end in ends:
-                end.cancel()
 
 
 async def _body(receive: Receive) -> bytes | None:
