@@ -31,6 +31,7 @@ COMMANDS = (
     "search",
     "history",
     "workflow",
+    "merge",
     "migration",
     "servers",
 )

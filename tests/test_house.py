@@ -17,7 +17,7 @@ FLOORS: dict[int, str] = {
     4: "golden.shape golden.order probes.* check guard journal curl refusal verdict configuration.*",
     5: "patience spending recording judgement checks.* golden.volatile",
     6: "har plan report.* search transport.* coverage",
-    7: "collector estimate resume github history baseline_file reference.* parameters",
+    7: "merging collector estimate resume github history baseline_file reference.* parameters",
     8: "nights golden.* matrix trial deviations client",
     9: "differential session sagemaker allure baseline needs impact traffic.*",
     10: "parting migration.* reporting runs items spread overview doctor.*",
