@@ -7,7 +7,7 @@ the same order, every time. A disagreement counts when it comes again; it is tol
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 
 from conformance.check import Case, Check, catalogue, first
@@ -25,6 +25,8 @@ from conformance.trial import Trial
 
 REQUESTS = 300
 """Requests to each side, where nobody says how many."""
+PLAIN = (HELLO, STREAMED, HELLO.asking(messages=...))
+"""The plainest answer, stream and refusal: what differs in them differs whatever is asked, and is told once."""
 DRAWN = 0.6
 """The part of them that is drawn; the rest makes what was found smaller, and asks again."""
 MIXED = 0.4
@@ -69,7 +71,7 @@ class Search:
     say: Callable[[str], None] = lambda line: None
     found: list[Disagreement] = field(default_factory=list)
     always: tuple[Departure, ...] = ()
-    """What differs in the answers to the plainest requests: such things are told once, and not looked for again."""
+    """What differs in the answers to PLAIN: such things are told once, and not looked for again."""
     asked: int = 0
     """Requests drawn, and answered by both."""
     unsteady: int = 0
@@ -78,15 +80,24 @@ class Search:
     """Drawn requests that disagree in ways for which the budget left no room."""
 
     def run(self) -> None:
-        """Search until the budget is spent."""
-        plain = [self._both(probe) for probe in (HELLO, STREAMED)]
+        """Search until the budget is spent: the gravest disagreements first, as each costs requests to be made smaller."""
+        plain = [self._both(probe) for probe in PLAIN]
         self.always = tuple({one.key: one for pair in plain for one in departures(*pair)}.values())
         known = {one.key for one in self.always}
-        drawn = list(self._drawn())
-        for number, (check, case) in enumerate(drawn):
+        drawn = [(check, part) for check, case in self._drawn() for part in parts(case)]
+        order = list(EVERY_SORT)
+        parted: list[tuple[int, Check, Probe, Departure]] = []
+        for number, (check, probe) in enumerate(drawn):
             self.say(f"asking both: {number + 1} of {len(drawn)}")
-            for part in parts(case):
-                self._look(check, part, known)
+            pair = self._both(probe)
+            if any(x.ending.how is How.UNSENT for x in pair):
+                continue
+            self.asked += 1
+            if found := [one for one in parting(*pair) if one.key not in known]:
+                parted.append((order.index(found[0].sort), check, probe, found[0]))
+        for number, (_, check, probe, one) in enumerate(sorted(parted, key=lambda each: each[0])):
+            self.say(f"making disagreements smaller: {number + 1} of {len(parted)}")
+            self._look(check, probe, one)
         self._settle()
 
     def _settle(self) -> None:
@@ -99,23 +110,16 @@ class Search:
                 kept.append(one)
         self.found = kept
 
-    def _look(self, check: Check, probe: Probe, known: set[tuple[str, str]]) -> None:
-        pair = self._both(probe)
-        if any(x.ending.how is How.UNSENT for x in pair):
-            return
-        self.asked += 1
-        for one in parting(*pair):
-            if one.key in known:
-                continue
-            explained = next((old for old in self.found if _explains(old, one, probe)), None)
-            if explained is not None:
-                place = self.found.index(explained)
-                self.found[place] = Disagreement(explained.departure, explained.answers, explained.shown_by + 1)
-            elif self._spent():
-                self.left += 1
-            else:
-                self._found(check, probe, one)
-            return  # the gravest speaks for the request
+    def _look(self, check: Check, probe: Probe, one: Departure) -> None:
+        """Count a disagreement where another one accounts for it, and look into it where none does."""
+        for place, old in enumerate(self.found):
+            if _explains(old, one, probe):
+                self.found[place] = replace(old, shown_by=old.shown_by + 1)
+                return
+        if self._spent():
+            self.left += 1
+        else:
+            self._found(check, probe, one)
 
     def _found(self, check: Check, probe: Probe, one: Departure) -> None:
         wanted = signature(one)

@@ -14,7 +14,7 @@ from conformance.probes.streams import USAGE
 from conformance.probes.tools import REQUIRED_STREAMED, WEATHER
 from conformance.reference.engine import DEFAULT_KEY, Settings, responder
 from conformance.reference.fault import faults
-from conformance.reference.memory import asking
+from conformance.reference.memory import asking, plain
 from conformance.report.wire import SORTS, Departure, changes, departures
 
 REFUSED = chat(messages=...)
@@ -34,7 +34,7 @@ def at(fault: str, probe: Probe) -> list[tuple[str, str]]:
 @pytest.mark.parametrize("probe", PROBES)
 def test_ids_times_and_prose_make_no_difference(probe: Probe) -> None:
     """Another process at another time, with another model's words, answers alike."""
-    later = asking(responder(Settings(clock=lambda: NOON + 777)), DEFAULT_KEY, "reference", NOON + 777)
+    later = asking(responder(Settings(clock=lambda: NOON + 777)), plain(DEFAULT_KEY), "reference", NOON + 777)
     assert of(client(still())(probe), later(probe)) == []
     for legal in (
         "ids-of-a-gateway",

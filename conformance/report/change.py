@@ -103,10 +103,11 @@ def _changes(page: Page, one: Comparison) -> None:
 
 
 def _told(page: Page, one: Comparison, relation: Relation) -> None:
-    groups = by_check(one.of(relation))
-    if not groups:
+    every = one.of(relation)
+    groups = by_check([difference for difference in every if not unsupported(difference)])
+    if not every:
         return
-    page.say(f"{relation.value}: {number_of(len(groups), 'requirement')}", STYLES[relation])
+    page.say(f"{relation.value}: {number_of(len(by_check(every)), 'requirement')}", STYLES[relation])
     shown = groups if page.verbose else groups[:MOST]
     for group in shown:
         first = group[0]
@@ -118,6 +119,21 @@ def _told(page: Page, one: Comparison, relation: Relation) -> None:
             page.say(f"and {len(group) - len(few)} more", "dim", 6)
     if len(groups) > len(shown):
         page.say("and " + legible(listed(group[0].check for group in groups[len(shown) :])), "dim", 2)
+    for said, checks in by_support(every):
+        page.say(f"{legible(said, 300)}: {legible(listed(checks, 0 if page.verbose else 6))}", indent=2)
+
+
+def unsupported(one: Difference) -> bool:
+    """Whether it is that one side does not support something at all: many requirements have one reason then."""
+    return bool(one.reason) and not one.message
+
+
+def by_support(differences: Sequence[Difference]) -> list[tuple[str, list[str]]]:
+    """What only one side supports: the reason, and the requirements; the most first."""
+    groups: dict[str, list[str]] = {}
+    for one in filter(unsupported, differences):
+        groups.setdefault(sentence(one, "", ""), []).append(one.check)
+    return sorted(groups.items(), key=lambda group: -len(group[1]))
 
 
 def pairs_told(console: Console, one: Comparison, check: str, *, verbose: bool = False) -> None:
@@ -189,8 +205,9 @@ def markdown(one: Comparison) -> str:
     """The comparison for a pull request."""
     parts = [f"### {plain(in_words(one), 400)}", *(f"> {plain(caveat, 300)}" for caveat in one.caveats)]
     for relation in TOLD:
-        groups = by_check(one.of(relation))
-        if not groups:
+        every = one.of(relation)
+        groups = by_check([difference for difference in every if not unsupported(difference)])
+        if not every:
             continue
         lines = []
         for group in groups[:MOST]:
@@ -198,7 +215,8 @@ def markdown(one: Comparison) -> str:
             lines += [f"  - {plain(sentence(difference, *one.names), 400)}" for difference in group[:FEW]]
         if len(groups) > MOST:
             lines.append(f"- and {len(groups) - MOST} more")
-        title = f"{relation.value}: {number_of(len(groups), 'requirement')}"
+        lines += [f"- {plain(said, 300)}: {code(listed(checks, 20))}" for said, checks in by_support(every)]
+        title = f"{relation.value}: {number_of(len(by_check(every)), 'requirement')}"
         body = "\n".join(lines)
         parts.append(f"**{title}**\n\n{body}" if relation is Relation.BREAKS else folded(title, body))
     for relation in BRIEF:

@@ -93,9 +93,7 @@ def _around(old: Exchange, new: Exchange) -> Iterator[Departure]:
     for name in HEADERS:
         there = [x.header(name) is not None for x in (old, new)]
         if there[0] != there[1]:
-            yield Departure(
-                "header", name, *(x.header(name) if x.header(name) is not None else NOTHING for x in (old, new))
-            )
+            yield Departure("header", name, *("present" if one else NOTHING for one in there))
     if old.streamed and new.streamed:
         for place, was, now in zip(FRAMES, _frame(old), _frame(new), strict=True):
             if was != now:
