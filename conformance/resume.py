@@ -16,13 +16,14 @@ from conformance.journal import account, mend
 from conformance.mistake import Mistake, nearest
 from conformance.recording import EXCHANGES, RUN, Recording, exchange_from_json
 from conformance.report.run import Header, Run, read, sound
+from conformance.target import KINDS
 
 OPTION = "--resume"
 MADE_BY = ("suite", "openai", "hypothesis", "profile")
 """Members of a header that say by what a run was made."""
 ASKED = ("kind", "base_url", "model", "claims", "disclaims", "strict")
 """Members of a header that say what targets.yaml and the command had."""
-OF_ITS_OWN = ("reference", "vllm", "llama.cpp")
+OF_ITS_OWN = ("reference", *(name for name, kind in KINDS.items() if "launch" in kind.takes))
 """Kinds whose servers may be started by the suite, at another address each time: no address in targets.yaml."""
 
 

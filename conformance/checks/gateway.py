@@ -83,17 +83,23 @@ def parameters(plain: Exchange, x: Exchange) -> Findings:
 @check(
     "gateway.messages-reach-the-upstream",
     SHOULD,
-    sends=each(CONVERSATION, PICTURE),
-    needs=OK,
+    sends=each((ECHO, CONVERSATION), (ECHO, PICTURE)),
+    needs=REPLY,
     requires=UPSTREAM,
     spec=SPEC.at("CreateChatCompletionRequest.messages", "A list of messages comprising the conversation so far."),
     remedy="look for a switch of the gateway that rewrites messages (LiteLLM: modify_params)",
 )
-def messages(x: Exchange) -> Findings:
+def messages(plain: Exchange, x: Exchange) -> Findings:
     """The conversation reaches the server behind the gateway as it is: every message, in order, and every character."""
     body = reached(x)["body"]
-    if body.absent:
+    if reached(plain).absent:
         yield Unsupported(NOT_OURS)
+        return
+    if x.status is not None and 400 <= x.status < 500:
+        yield Unsupported(f"the gateway refuses the conversation ({x.status})")
+        return
+    if body.absent:
+        yield Finding("the conversation is not answered", "status", 200, x.status, x.key)
         return
     sent, found = x.probe.wish["messages"], body["messages"]
     if len(found) != len(sent):
