@@ -56,7 +56,10 @@ def run(folder: Path, *words: str, **environ: str) -> subprocess.CompletedProces
 
 def targets(folder: Path, *lines: str) -> None:
     """A `targets.yaml` with one target, `it`."""
-    text = "".join(f"    {line}\n" for line in ("kind: sagemaker", "endpoint: local", "region: us-east-1", *lines))
+    text = "".join(
+        f"    {line}\n"
+        for line in ("kind: sagemaker", "endpoint: local", "region: us-east-1", "model: reference", *lines)
+    )
     (folder / "targets.yaml").write_text(f"targets:\n  it:\n{text}", encoding="utf-8")
 
 
@@ -135,7 +138,7 @@ def test_what_keeps_a_target_from_being_tested_is_one_line(tmp_path: Path, fault
     [
         ([], {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}, 6, "targets.yaml:2: no AWS credentials"),
         (["aws_profile: dev"], {}, 6, "no profile `dev`"),
-        (["inference_component: a_b"], {}, 4, "targets.yaml:6: `targets.it.inference_component` must be a name"),
+        (["inference_component: a_b"], {}, 4, "targets.yaml:7: `targets.it.inference_component` must be a name"),
         (["token_lifetime: 13h"], {}, 4, "from 1s to 12h, such as 15m, not `13h`"),
         (["host: h", "base_url: http://h"], {}, 4, "contradicts base_url"),
         (["container: nobody"], {}, 4, "must be a target of this file"),
