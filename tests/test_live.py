@@ -48,7 +48,7 @@ def run(target: str, reports: Path, *more: str) -> tuple[Path, str]:
     command += more
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=MINUTES, check=False)
     assert done.returncode in (0, 1), done.stdout[-3000:] + done.stderr[-2000:]
-    (directory,) = reports.glob("*/*/")
+    (directory,) = (reports / target).glob("*/") if (reports / target).is_dir() else reports.glob("*/*/")
     return directory, done.stdout
 
 
