@@ -12,13 +12,16 @@ from rich.console import Console
 from conformance.deviations import marked
 from conformance.exchange import Exchange
 from conformance.finding import Kind
+from conformance.history import Entry, past
 from conformance.journal import Torn
+from conformance.mistake import Mistake
 from conformance.parameters import Standing, table
 from conformance.recording import Recording
 from conformance.report import change, data, text
 from conformance.report.comparing import Comparison, beside
 from conformance.report.latency import Latency, latency
 from conformance.report.run import Run, read
+from conformance.report.trend import Trend, trend
 from conformance.requirement import Level
 from conformance.target import Waiver
 from conformance.verdict import Waived, rule
@@ -74,6 +77,10 @@ class Book:
             made.append(latency(x for key in recording if (x := recording.get(key)) is not None))
         return made
 
+    def trends(self) -> list[Trend]:
+        """How each target went over its runs up to this one, where its history has several."""
+        return [trend(run.target, _past(run)) for run in self.runs]
+
     def comparison(self) -> Comparison | None:
         """The second run beside the first; None where there are not two."""
         return beside(*self.runs) if len(self.runs) == 2 else None
@@ -98,7 +105,18 @@ class Book:
         """The report for a browser."""
         from conformance.report import html  # Jinja2 is slow to import, and terminals need none
 
-        return html.render(self.runs, self.exchange, self.parameters(), self.latencies(), self.comparison())
+        return html.render(
+            self.runs, self.exchange, self.parameters(), self.latencies(), self.comparison(), self.trends()
+        )
+
+
+def _past(run: Run) -> Sequence[Entry]:
+    """The entries of a run's target in the history beside it, up to the run itself; none where there is no history."""
+    try:
+        entries = past(run.directory.resolve().parent.parent, run.target).entries
+    except Mistake:
+        return ()
+    return [one for one in entries if one.complete and one.started <= run.header.started]
 
 
 def ruled(run: Run, today: date | None = None) -> Run:

@@ -21,6 +21,7 @@ from conformance.mistake import Mistake
 from conformance.probes.chat import HELLO
 from conformance.recording import Recording
 from conformance.report.trend import sparkline
+from conformance.reporting import Book
 from tests.report_runs import answer, described, holds, stream, violated, write
 
 pytest_plugins = ["pytester"]
@@ -179,3 +180,15 @@ def test_a_sparkline_is_a_small_picture() -> None:
     assert dot.attrib["cx"] == "94.0"
     assert sparkline([1.0, None], "x") == ""
     assert sparkline([5.0, 5.0], "x")
+
+
+def test_a_report_shows_how_it_went(tmp_path: Path) -> None:
+    """A run whose target has a history of several draws them, up to itself; the first one draws nothing."""
+    reports = shelf(tmp_path, SOUND, BROKEN, SOUND)
+    rebuild(reports)
+    assert 'id="trend"' not in Book.of([reports / "t" / "0"]).html()
+    page = Book.of([reports / "t" / "1"]).html()
+    assert "t, 2 runs" in page
+    assert "violated MUSTs" in page
+    assert page.count('<svg class="trend"') >= 2
+    assert "t, 3 runs" in Book.of([reports / "t" / "2"]).html()

@@ -28,6 +28,7 @@ from conformance.report.legible import legible, legible_lines, listed
 from conformance.report.pair import change_line
 from conformance.report.run import RULINGS, WORST_FIRST, Run
 from conformance.report.tables import SHORT
+from conformance.report.trend import Trend
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -57,10 +58,12 @@ def render(
     parameters: Parameters = (),
     latencies: Sequence[Latency] = (),
     comparison: Comparison | None = None,
+    trends: Sequence[Trend] = (),
 ) -> str:
     """The whole file for runs that have been ruled. `exchange` finds their evidence by key.
 
-    `latencies` has one for each run, `comparison` is that of the second with the first.
+    `latencies` has one for each run, `comparison` is that of the second with the first, and
+    `trends` say how targets went over their runs.
     """
     sides = side_by_side(runs)
     names = [legible(name, 60) for name in sides.names]
@@ -93,6 +96,7 @@ def render(
             parameters=sorted(parameters, key=lambda row: min(map(_rank, row[1]), default=0)),
             speeds=front.speeds(sides.names, latencies),
             costs=list(front.costs(runs, sides.names)),
+            trends=[one for one in trends if one.lines],
             claims=[(name, run.claims, tally(run.claims)) for run, name in zip(runs, sides.names, strict=True)],
             first=_first(sections),
             rulings=[one for one in RULINGS if any(run.counts[one] for run in runs)],

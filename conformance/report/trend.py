@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from html import escape
+from typing import Protocol
 
 WIDTH, HEIGHT, EDGE = 96, 20, 2
 MOST = 60
@@ -42,3 +44,53 @@ def sparkline(values: Sequence[float | None], words: str) -> str:
         f'<path d="{" ".join(path)}" fill="none" stroke="currentColor" stroke-width="1.5"/>'
         f'<circle cx="{x}" cy="{y}" r="2" fill="currentColor"/></svg>'
     )
+
+
+class Entry(Protocol):
+    """One run of a target, as far as a trend needs it."""
+
+    @property
+    def violated(self) -> int: ...
+    @property
+    def musts(self) -> int: ...
+    @property
+    def first_token_p50(self) -> float | None: ...
+    @property
+    def whole_p50(self) -> float | None: ...
+
+
+@dataclass(frozen=True)
+class Line:
+    """One quantity over the runs: what it is, how it ended, and the picture."""
+
+    title: str
+    before: str
+    last: str
+    picture: str
+
+
+@dataclass(frozen=True)
+class Trend:
+    """A target over its runs; no lines where there are too few."""
+
+    target: str
+    runs: int
+    lines: tuple[Line, ...]
+
+
+def trend(target: str, entries: Sequence[Entry]) -> Trend:
+    """What a report draws of a target's runs, oldest first."""
+    quantities: tuple[tuple[str, list[float | None], str], ...] = (
+        ("violated MUSTs", [one.musts for one in entries], "{:.0f}"),
+        ("violated, of any level", [one.violated for one in entries], "{:.0f}"),
+        ("median time to the first token", [one.first_token_p50 for one in entries], "{:.3f} s"),
+        ("median time of a whole answer", [one.whole_p50 for one in entries], "{:.3f} s"),
+    )
+    lines = []
+    for title, values, form in quantities:
+        known = [value for value in values[-MOST:] if value is not None]
+        if picture := sparkline(
+            values, f"{title} over {len(known)} runs, from {known[0]:g} to {known[-1]:g}" if known else ""
+        ):
+            lines.append(Line(title, form.format(known[-2]), form.format(known[-1]), picture))
+    return Trend(target, len(entries), tuple(lines))
