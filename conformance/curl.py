@@ -10,8 +10,8 @@ import re
 from urllib.parse import quote
 
 from conformance.amazon import elsewhere
+from conformance.kinds import BEARER, Carriage
 from conformance.probe import Probe
-from conformance.target import BEARER, Carriage
 
 LONGEST = 4000
 """Characters of a body beyond which it is not written out: nobody reads it, and terminals choke on it."""

@@ -13,10 +13,10 @@ from typing import Any
 from conformance.exchange import How
 from conformance.guard import Guard
 from conformance.journal import account, mend
+from conformance.kinds import KINDS
 from conformance.mistake import Mistake, nearest
 from conformance.recording import EXCHANGES, RUN, Recording, exchange_from_json
 from conformance.report.run import Header, Run, read, sound
-from conformance.target import KINDS
 
 OPTION = "--resume"
 MADE_BY = ("suite", "openai", "hypothesis", "profile")

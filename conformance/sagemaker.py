@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from conformance.configuration import find, select
+from conformance.kinds import SAGEMAKER
 from conformance.mistake import Mistake
-from conformance.target import SAGEMAKER, Target
+from conformance.reaching import CouldNotTest
+from conformance.target import Target
 from conformance.transport.aws import AwsProblem, account
 from conformance.transport.sagemaker import tokens
-from conformance.trial import CouldNotTest
 
 
 @dataclass(frozen=True)

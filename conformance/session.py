@@ -29,6 +29,7 @@ from conformance.journal import Unwritable
 from conformance.judgement import Evidence, judge
 from conformance.mistake import Mistake
 from conformance.nights import Nights
+from conformance.reaching import CouldNotTest
 from conformance.report.legible import legible
 from conformance.report.nightly import AGAIN, NIGHT, Entry
 from conformance.report.run import latest, read
@@ -36,7 +37,7 @@ from conformance.resume import Resumed
 from conformance.search import draw, shrink
 from conformance.secret import Secret
 from conformance.target import UPSTREAM, Target, Waiver
-from conformance.trial import CouldNotTest, Trial, header_of, now, opened, slug, versions
+from conformance.trial import Trial, header_of, now, opened, slug, versions
 from conformance.verdict import Ruling, Verdict, Waived, rule
 
 SHRINKING = 30

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import astuple, dataclass, field, replace
 from datetime import UTC, datetime
@@ -16,51 +16,31 @@ from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from conformance.check import Check
 from conformance.collector import Collector, Transport
 from conformance.configuration.selection import OPTION
-from conformance.exchange import Exchange, How
 from conformance.finding import Outcome
 from conformance.guard import Guard, guard_of
 from conformance.history import ENGINE
+from conformance.kinds import BEARER, OPENAI, SAGEMAKER
 from conformance.mistake import Mistake
-from conformance.probe import Probe
-from conformance.probes.chat import HELLO, get
-from conformance.probes.completions import BARE
-from conformance.probes.embeddings import ONE
+from conformance.preflight import LONGEST, MODELS, preflight
+from conformance.probes.chat import get
+from conformance.reaching import CouldNotTest, Say, addressed
 from conformance.recording import RUN, Recording, RunLog
 from conformance.report.claims import Claim
 from conformance.report.legible import legible
 from conformance.report.run import ADDRESS, DEAD, REMARK, Header, Run, read
 from conformance.resume import Resumed
-from conformance.secret import Secret
-from conformance.target import BEARER, BEDROCK, OPENAI, SAGEMAKER, Launch, Price, Target
-from conformance.transport.commands import COMMANDS, GATEWAYS, Start, Upstream, emulation
-from conformance.transport.launch import LaunchFailed, free_port, launched
+from conformance.target import Price, Target
 from conformance.transport.replay import Replay
-from conformance.transport.servers import NotInstalled, executable
 
 if TYPE_CHECKING:  # the client and the server are imported when a trial is opened: collecting checks needs neither
     from conformance.transport.http import Address
 
-MODELS = get("models")
-OPENINGS = {"embeddings": ONE, "completions": BARE}
-"""How a run begins at a target without a chat."""
-LONGEST = 600
-"""Characters of a line that quotes what a server said."""
 ABOUT = {"vllm": "../version"}
 """Where an engine says what it is, beside the API: asked once, for the history."""
-SERVED = "tiny"
-"""The name under which a launched engine serves its model."""
-
-Say = Callable[[str], None]
-"""Told, now and then, what is being waited for."""
-
-
-class CouldNotTest(Exception):
-    """A target that cannot be tested at all. The message is one line: what happened, and what to do."""
 
 
 def slug(name: str) -> str:
@@ -271,7 +251,7 @@ def _asked(
         log.note(ADDRESS, at)
     trial = Trial(target, directory, address, recording, collector, log, guard)
     trial.before = collector.counts.sent
-    preflight(trial)
+    preflight(collector, target, address.base_url)
     if (path := ABOUT.get(target.kind)) is not None:
         said = collector.ask(get(path))
         version = said.json["version"].value if said.ok else None
@@ -319,123 +299,6 @@ def _replay(target: Target, reports: Path, stack: ExitStack, made: Mapping[str, 
     return trial
 
 
-@contextmanager
-def addressed(target: Target, directory: Path, say: Say, guard: Guard) -> Iterator[Address]:
-    """Where the target is, with its server running for the length of the block where it has to be started."""
-    from conformance.transport.http import Address
-
-    credential = _revealed(target.key) if target.key is not None else None
-    headers = (lambda: {name: _text(value) for name, value in target.headers.items()}) if target.headers else None
-    if target.kind == "reference":
-        from conformance.reference.engine import DEFAULT_KEY
-        from conformance.reference.serve import serving
-
-        with serving() as base_url:
-            yield Address(base_url, target.model or "reference", lambda: DEFAULT_KEY, headers)
-    elif target.container is not None:
-        from conformance.reference.emulation import emulated
-
-        with (
-            addressed(target.container, directory, say, guard) as container,
-            emulated(target, container, guard) as door,
-        ):
-            yield replace(door, headers=headers)
-    elif target.kind in (SAGEMAKER, BEDROCK) and not (target.base_url and target.key):
-        from conformance.transport import bedrock, sagemaker
-        from conformance.transport.aws import AwsProblem
-
-        try:
-            found = (sagemaker if target.kind == SAGEMAKER else bedrock).address(target, guard.learn)
-        except AwsProblem as problem:
-            raise CouldNotTest(f"{target.name}: {problem}") from None
-        yield replace(found, headers=headers)
-    elif target.launch is not None:
-        with _started(target, target.launch, directory, say, guard) as found:
-            yield found if credential is None else replace(found, credential=credential)
-    else:
-        base_url, model = (target.base_url or "").rstrip("/"), target.model or ""
-        yield Address(base_url, model, credential, headers, target.carriage, target.query)
-
-
-@contextmanager
-def _started(target: Target, launch: Launch, directory: Path, say: Say, guard: Guard) -> Iterator[Address]:
-    """The server of a target for the length of the block, what stands behind it included.
-
-    The log of a server lies in the directory; that of an upstream in one below. Raises CouldNotTest.
-    """
-    from conformance.transport.http import Address
-
-    with ExitStack() as stack:
-        port, behind, stands_for = free_port(), None, emulation(target.kind)
-        if target.kind in GATEWAYS and target.upstream is not None:
-            below = directory / "upstream"
-            below.mkdir()
-            upstream = stack.enter_context(addressed(target.upstream, below, say, guard))
-            behind, stands_for = _upstream(target, upstream), upstream.emulated
-        try:
-            program = Path(launch.python) if launch.python else executable(launch.engine or target.kind)
-            if behind is not None:
-                served = behind.model
-                start = GATEWAYS[target.kind](program, behind, launch.model or "", port, launch.args, directory)
-            else:
-                written = launch.model or ""
-                model = str(target.path(written)) if target.path(written).exists() else written
-                served = target.model or SERVED
-                start = Start(*COMMANDS[target.kind](program, model, served, port, launch.args), "/health")
-        except (NotInstalled, LaunchFailed) as problem:
-            raise CouldNotTest(f"{target.name}: {problem}") from None
-
-        def waiting(seconds: float, line: str) -> None:
-            say(f"{target.name}: starting the server, {seconds:.0f} s: {line}")
-
-        try:
-            stack.enter_context(
-                launched(
-                    start.command,
-                    env={**start.env, **{name: _text(value) for name, value in launch.env.items()}},
-                    health=f"http://127.0.0.1:{port}{start.health}",
-                    log=directory / "server.log",
-                    timeout=launch.ready,
-                    progress=waiting,
-                )
-            )
-        except LaunchFailed as problem:
-            raise CouldNotTest(f"{target.name}: {problem}") from None
-        if start.key is not None:
-            guard.learn(start.key)  # it may have been made for the day
-        needed = {**start.headers, **target.headers}
-        yield Address(
-            f"http://127.0.0.1:{port}/v1",
-            served,
-            None if start.key is None else _given(start.key),
-            (lambda: {name: _text(value) for name, value in needed.items()}) if needed else None,
-            emulated=stands_for,
-        )
-
-
-def _upstream(target: Target, address: Address) -> Upstream:
-    """What a gateway is told of its upstream. Raises CouldNotTest for one that it cannot be told of."""
-    if not address.model or address.query or address.carriage != BEARER or address.headers is not None:
-        what = "a model by name" if not address.model else "nothing but a base URL, a model and a bearer key"
-        raise CouldNotTest(
-            f"{target.name}: the upstream of a gateway that is started here needs {what}; start the gateway yourself and"
-            " give its base_url"
-        )
-    return Upstream(address.base_url, address.credential() if address.credential else None, address.model)
-
-
-def _given(key: str) -> Callable[[], str]:
-    return lambda: key
-
-
-def _revealed(secret: Secret) -> Callable[[], str]:
-    return lambda: secret.reveal()
-
-
-def _text(value: str | Secret) -> str:
-    return value.reveal() if isinstance(value, Secret) else value
-
-
 def _discover(collector: Collector) -> str:
     """The first model that the target lists; "" where it lists none, which some endpoints accept."""
     x = collector.ask(MODELS)
@@ -445,71 +308,6 @@ def _discover(collector: Collector) -> str:
     found = collector.guard.mask_text(found)
     collector.recording.append(replace(x, model=found))  # the checks read the same answer, and ask what model was used
     return found
-
-
-def opening(target: Target) -> Probe:
-    """The plainest request to what a target serves."""
-    if target.chats:
-        return HELLO
-    return next((probe for route, probe in OPENINGS.items() if not target.lacks((route,))), MODELS)
-
-
-def preflight(trial: Trial) -> None:
-    """One request before all others, which shares its answer with the checks. Raises CouldNotTest in one line."""
-    x = trial.collector.ask(opening(trial.target))
-    if problem := unusable(x, trial.target, trial.address.base_url):
-        raise CouldNotTest(legible(f"{trial.name}: {problem}", LONGEST))
-
-
-def unusable(x: Exchange, target: Target, base: str) -> str:
-    """Why a target that answers the plainest request so cannot be tested, and what to do; "" where it can."""
-    url = f"{base}/{x.probe.path}"
-    host = urlsplit(base).netloc
-    key = f"the key in ${{{target.key.name}}}" if target.key else "a key (`key: ${VARIABLE}`)"
-    match x.ending.how:
-        case How.UNREACHABLE if x.ending.phase == "tls":
-            return (
-                f"no secure connection to {host}: {x.ending.detail}; check the certificate, or the https:// in base_url"
-            )
-        case How.UNREACHABLE if x.ending.phase == "request":
-            return f"no request can be made for {base}: {x.ending.detail}; check base_url and headers"
-        case How.UNREACHABLE:
-            return f"nothing answers at {host}: {x.ending.detail}; is the server running, and is base_url right?"
-        case How.TIMED_OUT:
-            return f"{host}: {x.ending.detail} (POST {url}); is it overloaded or still loading? see limits.timeout"
-        case How.CUT if x.status is None:
-            return (
-                f"{host} closed the connection without an HTTP answer: {x.ending.detail}; is base_url an HTTP endpoint?"
-            )
-        case How.UNSENT:
-            return f"the first request was not sent: {x.ending.detail}"
-    said = " ".join(x.text.split())[:160] if x.media_type != "text/html" else "an HTML page"
-    if x.asleep:
-        return (
-            f"{url} answered {x.status}: nothing runs behind the endpoint (scaled to zero); this request wakes it, which takes"
-            " minutes: run again when it is in service, or keep one copy running"
-        )
-    if x.status in (400, 404, 424) and target.kind == SAGEMAKER and not target.model and "model" in x.text.lower():
-        return f"{url} answered {x.status} without a model: {said}; name the one that the container serves (`model:`)"
-    if x.status in (401, 403) and target.kind == SAGEMAKER:
-        return (
-            f"{url} answered {x.status}: {said}; the caller needs sagemaker:InvokeEndpoint on this endpoint and"
-            " sagemaker:CallWithBearerToken on *, with credentials that are valid in this region"
-        )
-    if x.status == 401 or x.status == 403:
-        return f"{url} answered {x.status}: {said}; check {key}"
-    if x.status in (404, 405) and x.error.type != "object":
-        return f"{url} answered {x.status}: {said}; base_url usually ends in /v1"
-    if x.status in (429, 503):
-        return f"{url} answered {x.status} to the first request: {said}; it is overloaded, or the quota is spent"
-    if x.status is not None and 300 <= x.status < 400:
-        return f"{url} answered {x.status}, a redirect to {x.header('location')}: put the right address into base_url"
-    if x.media_type == "text/html" or (
-        x.ok and not x.streamed and x.not_json and not x.text.strip().startswith("data:")
-    ):
-        kind = "an HTML page" if x.media_type == "text/html" else "no JSON"
-        return f"{url} answered {x.status} with {kind} ({said}): no OpenAI-compatible endpoint; base_url usually ends in /v1"
-    return ""
 
 
 def versions() -> dict[str, str]:

@@ -12,10 +12,11 @@ import pytest
 
 from conformance.configuration import read
 from conformance.mistake import Mistake
+from conformance.reaching import CouldNotTest
 from conformance.transport import commands
 from conformance.transport.commands import Upstream, litellm_start, portkey_start, sglang_command
 from conformance.transport.engines import STUB_KERNELS
-from conformance.trial import CouldNotTest, opened
+from conformance.trial import opened
 
 UPSTREAM = Upstream("http://127.0.0.1:9/v1", "behind-key", "tiny")
 

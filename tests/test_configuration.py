@@ -16,9 +16,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from conformance.configuration import Targets, file, find, json_schema, read, schema, select, stanza
+from conformance.kinds import KINDS, Kind, Option
 from conformance.mistake import Mistake
 from conformance.secret import Secret
-from conformance.target import KINDS, Kind, Limits, Option, Timeout, Waiver
+from conformance.target import Limits, Timeout, Waiver
 
 SHIPPED = Path(__file__).parent.parent / "targets.yaml"
 SHAPED = "sk-canary0123456789"

@@ -13,6 +13,7 @@ from conformance.check import catalogue
 from conformance.coverage import coverage
 from conformance.data import fixtures
 from conformance.deviations import deviations, load
+from conformance.kinds import KINDS
 from conformance.mistake import Mistake
 from conformance.reference.engine import DEFAULT_KEY
 from conformance.reference.serve import serving
@@ -21,7 +22,7 @@ from conformance.report.run import Run
 from conformance.reporting import Book
 from conformance.secret import Secret
 from conformance.session import Session
-from conformance.target import KINDS, Limits, Target
+from conformance.target import Limits, Target
 
 VLLM = fixtures() / "recordings" / "vllm-local"
 SOME = (

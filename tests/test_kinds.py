@@ -16,14 +16,15 @@ from conformance.check import catalogue
 from conformance.configuration import read, select
 from conformance.curl import WRONG
 from conformance.guard import Guard
+from conformance.kinds import KINDS, Carriage
 from conformance.mistake import Mistake
 from conformance.probe import Probe
 from conformance.probes.chat import HELLO, get
+from conformance.reaching import CouldNotTest, addressed
 from conformance.reporting import Book
 from conformance.session import Session
-from conformance.target import KINDS, Carriage, Target
+from conformance.target import Target
 from conformance.transport.http import Http
-from conformance.trial import CouldNotTest, addressed
 
 KEY = "canary-key-0123456789"
 

@@ -17,6 +17,7 @@ from conformance.checks.metadata import form_of
 from conformance.exchange import Exchange
 from conformance.finding import Kind
 from conformance.matrix import client, still
+from conformance.preflight import MODELS, opening
 from conformance.probe import Probe
 from conformance.probes.chat import HELLO
 from conformance.probes.completions import BARE, COUNT, complete
@@ -28,7 +29,6 @@ from conformance.reference.fault import faults
 from conformance.reference.memory import outcome
 from conformance.refusal import unserved
 from conformance.target import Target
-from conformance.trial import MODELS, opening
 
 SERVED = {name: [one for one in catalogue().values() if name in one.requires] for name in ("embeddings", "completions")}
 ASK = client(still())

@@ -12,10 +12,11 @@ from urllib.parse import urlencode
 from conformance.configuration import marked
 from conformance.configuration.marked import Document, Problem, Unreadable
 from conformance.configuration.stanza import NAME, Stanza, Unshown, judged
+from conformance.kinds import KINDS, Kind
 from conformance.mistake import Mistake, nearest, together
 from conformance.quantity import url_problem
 from conformance.secret import Secret, shape, shown
-from conformance.target import KINDS, UPSTREAM, Kind, Target, Waiver, place
+from conformance.target import UPSTREAM, Target, Waiver, place
 
 FILE_NAME = "targets.yaml"
 CONTAINER = "container"  # of a target whose front door is emulated: the target behind it

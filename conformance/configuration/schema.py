@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
 
 from conformance.configuration.stanza import NAME, Stanza
-from conformance.target import KINDS, REACH, Kind
+from conformance.kinds import KINDS, REACH, Kind
 
 Name = Annotated[
     str,

@@ -10,10 +10,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from conformance.configuration.file import EXAMPLE, FILE_NAME, REFERENCE, Targets, as_shown, read
+from conformance.kinds import KINDS, OPENAI
 from conformance.mistake import Mistake, nearest, together
 from conformance.quantity import url_problem
 from conformance.secret import Secret, shown
-from conformance.target import KINDS, OPENAI, Target
+from conformance.target import Target
 
 OPTION = "--target"
 REPLAY = "replay:"

@@ -13,22 +13,11 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, WithJsonSchema
 
 from conformance.configuration.marked import Path
+from conformance.kinds import KINDS, REACH, Kind, Option, carriage_of
 from conformance.mistake import nearest
 from conformance.quantity import Day, HeaderName, Named, Open, Plain, PlainOrEmpty, Text, Url
 from conformance.secret import VARIABLE, is_secret_name, shape, shown
-from conformance.target import (
-    CAPABILITIES,
-    KINDS,
-    REACH,
-    Kind,
-    Launch,
-    Limits,
-    Option,
-    Price,
-    Timeout,
-    Written,
-    carriage_of,
-)
+from conformance.target import CAPABILITIES, Launch, Limits, Price, Timeout, Written
 
 CHECK_ID = re.compile(r"[a-z][a-z0-9_]*(?:-[a-z0-9]+)*(?:\.[a-z0-9]+(?:-[a-z0-9]+)*)+")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")  # it becomes the name of a folder and a part of node ids

@@ -13,9 +13,10 @@ from typing import Any
 from conformance import amazon
 from conformance.doctor.lines import Sheet
 from conformance.doctor.permissions import GONE, Refused, called, policies, unknown
+from conformance.kinds import AWS_OPTIONS, KINDS, SAGEMAKER
 from conformance.mistake import nearest
 from conformance.report.legible import number_of
-from conformance.target import AWS_OPTIONS, KINDS, SAGEMAKER, Target
+from conformance.target import Target
 from conformance.transport import bedrock, sagemaker
 from conformance.transport.aws import Account, AwsProblem, Caller, account
 

@@ -10,12 +10,13 @@ from urllib.parse import urlsplit
 from conformance.doctor import network
 from conformance.doctor.lines import Sheet
 from conformance.exchange import Exchange
+from conformance.kinds import KINDS, OPENAI
 from conformance.mistake import nearest
+from conformance.preflight import MODELS, unusable
 from conformance.probes.chat import HELLO, get
 from conformance.report.legible import number_of
-from conformance.target import KINDS, OPENAI, Target
+from conformance.target import Target
 from conformance.transport.http import Address, Http
-from conformance.trial import MODELS, unusable
 
 NAMES = ("server", "openai-version", "x-powered-by", "via", "x-litellm-version", "x-vllm-version")
 """Headers in which servers tell what they are."""

@@ -9,10 +9,11 @@ from conformance.doctor.amazon import Fleet
 from conformance.doctor.lines import Sheet, State
 from conformance.doctor.network import way
 from conformance.estimate import Estimate, estimate
+from conformance.kinds import SAGEMAKER
 from conformance.mistake import Mistake
 from conformance.report.run import Footer, latest, read
 from conformance.session import about
-from conformance.target import SAGEMAKER, Target
+from conformance.target import Target
 from conformance.transport.http import LOOPBACK
 
 MONTH = 730

@@ -13,10 +13,11 @@ from conformance.doctor import amazon, asking, bill, network
 from conformance.doctor.lines import Sheet
 from conformance.guard import guard_of
 from conformance.mistake import Mistake
+from conformance.reaching import CouldNotTest, addressed
 from conformance.report.legible import listed
 from conformance.target import Target, check_waivers
 from conformance.transport.servers import NotInstalled, executable
-from conformance.trial import CouldNotTest, addressed, slug
+from conformance.trial import slug
 
 
 def examine(target: Target, environ: Mapping[str, str], reports: Path, *, free: bool = False) -> Sheet:

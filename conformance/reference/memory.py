@@ -14,12 +14,13 @@ from conformance.check import Check
 from conformance.exchange import Chunk, Ending, Exchange, How, Wait
 from conformance.finding import Outcome
 from conformance.judgement import Evidence, judge
+from conformance.kinds import SAGEMAKER
 from conformance.patience import ATTEMPTS, patience
 from conformance.plan import plan
 from conformance.probe import Probe
 from conformance.reference.answer import Answer, Request, Respond
 from conformance.search import draw
-from conformance.target import SAGEMAKER, Limits
+from conformance.target import Limits
 
 Ask = Callable[[Probe], Exchange]
 

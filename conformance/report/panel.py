@@ -16,10 +16,10 @@ from itertools import accumulate
 from conformance import curl
 from conformance.exchange import Exchange
 from conformance.finding import Finding
+from conformance.kinds import BEARER, Carriage
 from conformance.reading.place import span_of
 from conformance.report.legible import legible, legible_lines, number_of
 from conformance.report.pointing import mark_of
-from conformance.target import BEARER, Carriage
 
 BODY = 8000
 """Characters of a body that are shown: more is for `exchanges.jsonl`."""

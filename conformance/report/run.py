@@ -17,11 +17,12 @@ from typing import Any
 
 from conformance.finding import Finding, Kind, Outcome
 from conformance.journal import Torn, account, lines_of
+from conformance.kinds import BEARER, Carriage
 from conformance.mistake import Mistake
 from conformance.recording import EXCHANGES, RUN, VERSION, outcome_from_json
 from conformance.report.claims import Claim
 from conformance.requirement import Level, Reference
-from conformance.target import BEARER, Carriage, Waiver
+from conformance.target import Waiver
 
 RULINGS = ("passed", "failed", "advised", "noted", "waived", "unsupported", "unwitnessed", "errored")
 """In the order of a table's columns."""

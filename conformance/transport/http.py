@@ -21,9 +21,10 @@ import httpx2
 from conformance.amazon import elsewhere
 from conformance.curl import WRONG, with_query
 from conformance.exchange import LARGEST, Chunk, Ending, Exchange, How, swollen
+from conformance.kinds import BEARER, Carriage
 from conformance.probe import Probe
 from conformance.reading.sse import Progress
-from conformance.target import BEARER, Carriage, Limits
+from conformance.target import Limits
 
 for _talkative in ("httpx2", "httpcore2", "httpx", "httpcore"):
     # Their debug log has the headers of answers in it, where a server may repeat a key.
