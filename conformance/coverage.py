@@ -17,7 +17,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from conformance.data import fixtures
+from conformance.data import fixtures, of_yaml
 from conformance.mistake import Mistake, together
 
 COVERAGE = "coverage.yaml"
@@ -94,7 +94,7 @@ def coverage() -> Coverage:
 def load(path: Path) -> Coverage:
     """An account from a file. Raises Mistake for one that is not of the right form; all mistakes are told together."""
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        data = of_yaml(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError) as problem:
         raise Mistake(f"the account cannot be read: {problem}", where=str(path)) from None
     if not isinstance(data, dict):

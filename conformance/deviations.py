@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from conformance.data import fixtures
+from conformance.data import fixtures, of_yaml
 from conformance.finding import Kind
 from conformance.mistake import Mistake, together
 from conformance.parameters import Row, Standing, rows
@@ -65,7 +65,7 @@ def deviations() -> Mapping[str, tuple[Deviation, ...]]:
 def load(path: Path) -> Mapping[str, tuple[Deviation, ...]]:
     """The deviations of a file. Raises Mistake for one that is not of the right form; all mistakes are told together."""
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        data = of_yaml(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError) as problem:
         raise Mistake(f"the deviations cannot be read: {problem}", where=str(path)) from None
     wrong: list[str] = []

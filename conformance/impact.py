@@ -12,9 +12,7 @@ from enum import StrEnum
 from functools import cache
 from typing import Any
 
-import yaml
-
-from conformance.data import fixtures
+from conformance.data import fixture
 from conformance.report.run import Result
 from conformance.requirement import Level
 
@@ -72,10 +70,10 @@ def cases() -> Mapping[str, tuple[Case, ...]]:
             next(iter(one.get("source") or ()), ""),
             Impact(severities[one["severity"]]),
         )
-        for one in _loaded("divergences.yaml")
+        for one in fixture("divergences.yaml")
     }
     found: dict[str, list[Case]] = {}
-    for fault, row in _loaded("kill-matrix.yaml").items():
+    for fault, row in fixture("kill-matrix.yaml").items():
         if fault in known:
             for check in row.get("names", ()):
                 found.setdefault(check, []).append(known[fault])
@@ -84,9 +82,4 @@ def cases() -> Mapping[str, tuple[Case, ...]]:
 
 @cache
 def _table() -> dict[str, Any]:
-    return dict(_loaded("impact.yaml"))
-
-
-def _loaded(name: str) -> Any:
-    text = (fixtures() / name).read_text(encoding="utf-8")
-    return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506  - a safe loader, the fast one
+    return dict(fixture("impact.yaml"))

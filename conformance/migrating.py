@@ -23,7 +23,8 @@ TRAFFIC = pytest.StashKey[Traffic]()
 
 def check_asked(config: pytest.Config, targets: Sequence[Target], baseline: Baseline | None) -> None:
     """Raises Mistake for a report that could not be made in the end."""
-    understood(config.option.needs)
+    if config.option.needs:
+        understood(config.option.needs)
     if not config.option.report:
         if config.option.needs:
             raise Mistake("says what a migration report is about", where="--needs", fix="add --report FILE.html")

@@ -11,10 +11,8 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-import yaml
-
 from conformance.coverage import coverage
-from conformance.data import fixtures
+from conformance.data import fixture
 from conformance.mistake import Mistake, nearest
 from conformance.report.run import Result
 
@@ -45,7 +43,7 @@ class Feature:
 @cache
 def features() -> dict[str, Feature]:
     """Every feature by name; request parameters that no other feature stands for come last."""
-    data = yaml.safe_load((fixtures() / "features.yaml").read_text(encoding="utf-8"))["features"]
+    data = fixture("features.yaml")["features"]
     found = {
         name: Feature(
             name,

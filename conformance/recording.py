@@ -14,6 +14,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from weakref import WeakValueDictionary
 
 from conformance.exchange import Chunk, Ending, Exchange, How, Wait
 from conformance.finding import Finding, Kind, Outcome
@@ -152,6 +153,8 @@ class Recording:
         self._offsets: dict[str, tuple[int, int]] = {}
         self._cache: OrderedDict[str, tuple[Exchange, int]] = OrderedDict()
         self._cached = 0
+        self._held: WeakValueDictionary[str, Exchange] = WeakValueDictionary()
+        """What somebody still has: he who asks again gets the same, with all that was read from it."""
         self._lock = threading.Lock()
         self._journal = Journal(self.path)
         self._in: int | None = None
@@ -203,6 +206,7 @@ class Recording:
         old = self._cache.pop(x.key, None)
         self._cached += size - (old[1] if old else 0)
         self._cache[x.key] = (x, size)
+        self._held[x.key] = x
         while self._cached > CACHE and len(self._cache) > 1:
             _, (_, gone) = self._cache.popitem(last=False)
             self._cached -= gone
@@ -213,6 +217,8 @@ class Recording:
             if key in self._cache:
                 self._cache.move_to_end(key)
                 return self._cache[key][0]
+            if (held := self._held.get(key)) is not None:
+                return held
             start, number = self._offsets[key]
             if self._in is None:
                 self._in = os.open(self.path, os.O_RDONLY)

@@ -47,6 +47,9 @@ COULD_NOT_TEST = 6
 PULSE = 0.25
 """Seconds between two signs of life while waiting."""
 
+LARGE = 1 << 20
+"""Bytes of an answer that is judged by all who read it before the next: reading it takes seconds, and is done once for them."""
+
 REPORTS = "reports"
 """The directory of runs, beside targets.yaml."""
 
@@ -94,13 +97,17 @@ class Session:
     broken: Unwritable | None = None
     """What a run was broken off for: nothing can be written any more."""
     _futures: dict[tuple[str, str], list[Future[Gathered]]] = field(default_factory=dict)
+    _checks: dict[tuple[str, str], Check] = field(default_factory=dict)
+    """Those that evidence was sent for."""
+    _ahead: dict[tuple[str, str], Outcome] = field(default_factory=dict)
+    """What became of checks that were judged before they were asked about."""
     _to_record: dict[str, dict[str, Future[Gathered]]] = field(default_factory=dict)
     _stack: ExitStack = field(default_factory=ExitStack)
     _counts: dict[str, Counter[str]] = field(default_factory=dict)
     _counting: dict[str, set[str]] = field(default_factory=dict)
     """The rulings of each target that decide over the exit code."""
-    _tried: dict[tuple[str, str], list[tuple[Case, Evidence]]] = field(default_factory=dict)
-    """By target and check, until it is judged: each case, and what came back."""
+    _tried: dict[tuple[str, str], list[tuple[Case, Gathered]]] = field(default_factory=dict)
+    """By target and check, until it is judged: each case, and where what came back is found."""
     _entries: dict[tuple[str, str], tuple[Entry, ...]] = field(default_factory=dict)
     _begun: float = 0.0
 
@@ -215,6 +222,7 @@ class Session:
     def _send_for(self, trial: Trial, check: Check) -> None:
         if self._disclaimed(trial.target, check):
             return
+        self._checks[trial.name, check.id] = check
         self._futures[trial.name, check.id] = [
             trial.collector.start(check, case) for case in draw(check, scaled(check, PROFILES[self.profile]))
         ]
@@ -260,9 +268,10 @@ class Session:
 
             def ask(cases: Sequence[Case]) -> list[Evidence]:
                 futures = [trial.collector.start(check, case) for case in cases]
-                return [self._wait(trial, future) for future in futures]
+                return [trial.collector.evidence(self._wait(trial, future)) for future in futures]
 
-            if cases := nights.first_to_show(check, entries, tried, claims):
+            brought = [(case, trial.collector.evidence(found)) for case, found in tried]
+            if cases := nights.first_to_show(check, entries, brought, claims):
                 tries = nights.again(name, check, entries, cases, ask, claims)
                 trial.log.note(AGAIN, {"check": check.id, "seen": tries.seen, "of": tries.of})
                 entries = nights.judged(name, check, outcome, verdict, waiver)
@@ -280,9 +289,13 @@ class Session:
     def _judged(self, trial: Trial, check: Check) -> Outcome:
         claims = trial.target.claims
         cases = draw(check, scaled(check, PROFILES[self.profile]))
-        gathered = [self._wait(trial, future) for future in self._futures.pop((trial.name, check.id))]
-        tried = self._tried[trial.name, check.id] = list(zip(cases, gathered, strict=True))
+        found = [self._wait(trial, future) for future in self._futures.pop((trial.name, check.id))]
+        tried = self._tried[trial.name, check.id] = list(zip(cases, found, strict=True))
+        if (ahead := self._ahead.pop((trial.name, check.id), None)) is not None:
+            return ahead
+        gathered = [trial.collector.evidence(one) for one in found]
         if not check.drawn:
+            self._judge_ahead(trial, gathered)
             return judge(check, gathered, claims)
         if check.id in trial.cases and any(x.ending.how is How.UNSENT for one in gathered for x in one.exchanges):
             # Another version of Hypothesis draws other cases: those of the day are in the recording by their keys.
@@ -293,17 +306,29 @@ class Session:
             return outcome
 
         def fails(case: Case) -> bool:
-            evidence = self._wait(trial, trial.collector.start(check, case))
+            evidence = trial.collector.evidence(self._wait(trial, trial.collector.start(check, case)))
             return judge(check, [evidence], claims).kind is Kind.VIOLATED
 
         smallest = shrink(check, fails, SHRINKING)
         if smallest is None:
             return outcome
-        evidence = self._wait(trial, trial.collector.start(check, smallest))
-        tried.insert(0, (smallest, evidence))
-        return _first(check, [evidence, *gathered], claims)
+        shown = self._wait(trial, trial.collector.start(check, smallest))
+        tried.insert(0, (smallest, shown))
+        return _first(check, [trial.collector.evidence(shown), *gathered], claims)
 
-    def _wait(self, trial: Trial, future: Future[Gathered]) -> Evidence:
+    def _judge_ahead(self, trial: Trial, gathered: Sequence[Evidence]) -> None:
+        """Judge whoever else reads a large answer of this evidence and has all of his own, while it is in memory."""
+        large = {x.key for evidence in gathered for x in evidence.exchanges if len(x.body) > LARGE}
+        for name, check in self._checks.items() if large else ():
+            futures = self._futures.get(name, ()) if name not in self._ahead else ()
+            if name[0] != trial.name or check.drawn or not all(future.done() for future in futures):
+                continue
+            found = [future.result() for future in futures if not future.cancelled() and future.exception() is None]
+            if len(found) == len(futures) and any(large.intersection(one.keys) for one in found):
+                evidence = [trial.collector.evidence(one) for one in found]
+                self._ahead[name] = judge(check, evidence, trial.target.claims)
+
+    def _wait(self, trial: Trial, future: Future[Gathered]) -> Gathered:
         waited = False
         while True:
             try:
@@ -318,7 +343,7 @@ class Session:
                 continue
             if waited:
                 self.progress("")
-            return trial.collector.evidence(gathered)
+            return gathered
 
     def verdict(self, check: Check, target: Target, outcome: Outcome) -> Verdict:
         """How an outcome counts, with the waivers of its target and the strictness of this run."""
@@ -337,7 +362,8 @@ class Session:
         for name, futures in self._to_record.items():
             assert self.recorder is not None
             trial = self.trials[name]
-            answers = {entry: self._wait(trial, future).exchanges[0] for entry, future in futures.items()}
+            found = {entry: self._wait(trial, future) for entry, future in futures.items()}
+            answers = {entry: trial.collector.evidence(one).exchanges[0] for entry, one in found.items()}
             made = {"target": name, "kind": trial.kind, "model": trial.address.model}
             made |= {"date": now(), "suite": versions()["suite"]}
             said += self.recorder.save(answers, made, trial.guard)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 
@@ -26,3 +28,15 @@ def pytester(pytester: pytest.Pytester) -> pytest.Pytester:
     """An empty folder for runs within tests, but for an option without which pytest-asyncio warns."""
     pytester.makefile(".ini", pytest="[pytest]\nasyncio_default_fixture_loop_scope = function\n")
     return pytester
+
+
+@pytest.fixture
+def spread(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Callable[..., pytest.RunResult]:
+    """A run in so many processes, without the other plugins that are installed: they are slow to start."""
+
+    def run(workers: int, *arguments: str) -> pytest.RunResult:
+        with monkeypatch.context() as lean:
+            lean.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+            return pytester.runpytest_subprocess("-p", "conformance", "-p", "xdist", "-n", str(workers), *arguments)
+
+    return run

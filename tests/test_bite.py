@@ -5,22 +5,19 @@ from __future__ import annotations
 from functools import cache
 
 import pytest
-import yaml
 
 from conformance.check import catalogue
-from conformance.data import fixtures
+from conformance.data import fixture
 from conformance.finding import Kind
 from conformance.matrix import Matrix, Row, client, compute, still, trips
 from conformance.reference.fault import faults
 from conformance.reference.memory import outcome
 from conformance.requirement import Level
 
-PUBLISHED: dict[str, dict[str, list[str]]] = yaml.safe_load(
-    (fixtures() / "kill-matrix.yaml").read_text(encoding="utf-8")
-)
+PUBLISHED: dict[str, dict[str, list[str]]] = fixture("kill-matrix.yaml")
 SINS = {name: one for name, one in faults().items() if not one.legal}
 LEGAL = {name: one for name, one in faults().items() if one.legal}
-DIVERGENCES = {one["id"]: one for one in yaml.safe_load((fixtures() / "divergences.yaml").read_text(encoding="utf-8"))}
+DIVERGENCES = {one["id"]: one for one in fixture("divergences.yaml")}
 NOT_AT_HOME = {
     "errors.busy-says-when": Kind.UNWITNESSED,  # it is never overloaded
     "errors.timeouts-are-told": Kind.UNWITNESSED,  # nor too slow

@@ -14,10 +14,18 @@ from typing import Any
 import pytest
 from servers import Behave, server
 from test_hostile import BROKEN, ODD, after_hello
-from whole_runs import heard, whole
+from whole_runs import LIST, heard, run, sample, whole
 
-from conformance.matrix import still
+from conformance import recording, session
+from conformance.judgement import judge
+from conformance.matrix import client, still
+from conformance.probes.chat import COUNT_STREAMED, HELLO, STREAMED
+from conformance.probes.streams import USAGE
+from conformance.probes.tools import WEATHER, WEATHER_STREAMED
+from conformance.reading import sse
 from conformance.reference.answer import Answer, Event
+from conformance.reference.memory import gather
+from conformance.target import Limits
 
 MEGA = 2**20
 BODY = 16 * MEGA
@@ -108,10 +116,36 @@ def streams_for_ever(answer: Answer) -> None:
 @pytest.mark.parametrize("change", [talks_for_ever, streams_for_ever], ids=lambda one: one.__name__)
 def test_very_large_answers_are_judged(change: Any, tmp_path: Path) -> None:
     """A body of 15 MiB and a stream of a hundred thousand events are evidence as any other, and cost their size a few times."""
-    run = measured(writes(change), tmp_path)
-    assert run.seen <= {"holds", "unwitnessed"}, {name: one for name, one in run.kinds.items() if one[0] != "holds"}
-    assert run.grown < 4 * AT_ONCE * BODY + 200 * MEGA
+    took = measured(writes(change), tmp_path)
+    assert took.seen <= {"holds", "unwitnessed"}, {name: one for name, one in took.kinds.items() if one[0] != "holds"}
+    assert took.grown < 4 * AT_ONCE * BODY + 200 * MEGA
     assert sum(path.stat().st_size for path in tmp_path.rglob("exchanges.jsonl")) > LARGE
+
+
+def test_a_large_answer_is_read_once_for_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many checks read it, and however little is kept in memory: a large stream is parsed a few times, not for each."""
+    chosen = sample((HELLO, STREAMED, COUNT_STREAMED, USAGE, WEATHER, WEATHER_STREAMED, LIST))
+    ask, respond, parsed = client(still()), still(), list[int]()
+    kinds = {one.id: judge(one, gather(one, ask)).kind for one in chosen}
+
+    def counted(body: bytes) -> sse.Stream:
+        parsed.append(len(body))
+        return read_stream(body)
+
+    read_stream = sse.read
+    monkeypatch.setattr(sse, "read", counted)
+    monkeypatch.setattr(recording, "CACHE", 1000)
+    monkeypatch.setattr(session, "LARGE", 5000)
+
+    def behave(connection: socket.socket, data: bytes) -> None:
+        connection.sendall(whole(respond(heard(data))))
+
+    with server(behave) as base_url:
+        outcomes, _ = run(base_url, tmp_path, chosen, Limits())
+    readers = [one for one in chosen if COUNT_STREAMED.key in {probe.key for probe in one.probes}]
+    assert {name: outcome.kind for name, outcome in outcomes.items()} == kinds
+    assert len(readers) > 15
+    assert parsed.count(max(parsed)) < 5
 
 
 ENDLESS = (
@@ -120,26 +154,27 @@ ENDLESS = (
     "never_ends_headers",
     "never_ends_a_header",
     "never_ends_a_line",
+    "never_ends_a_stream",
     "never_ends_comments",
     "never_ends_blank_lines",
 )
-TOO_MUCH = ("more than 16777216 bytes", "more than 400000 lines", "too long", "decompressed")
+TOO_MUCH = ("more than 16777216 bytes", "more than 400000 lines", "too long", "decompressed", "not complete in 20 s")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ENDLESS)
 def test_what_is_too_large_is_let_go(name: str, tmp_path: Path) -> None:
     """Of what never ends, no more is read than the bound, and a few kilobytes of it are kept: it is said so."""
-    run = measured(after_hello(BROKEN[name]), tmp_path)
-    assert "errored" in run.seen
-    assert any(word in run.reasons for word in TOO_MUCH), run.reasons
-    assert run.grown < 4 * AT_ONCE * BODY
+    took = measured(after_hello(BROKEN[name]), tmp_path)
+    assert "errored" in took.seen
+    assert any(word in took.reasons for word in TOO_MUCH), took.reasons
+    assert took.grown < 4 * AT_ONCE * BODY
     assert sum(path.stat().st_size for path in tmp_path.rglob("*.jsonl")) < 5 * MEGA
 
 
 @pytest.mark.parametrize("name", ["is_a_gzip_bomb", "streams_deep_nesting"])
 def test_what_is_small_and_grows_does_not_grow(name: str, tmp_path: Path) -> None:
     """A few kilobytes that become megabytes when they are unpacked or parsed do not: they cost next to nothing."""
-    run = measured(after_hello({**BROKEN, **ODD}[name]), tmp_path)
-    assert "errored" in run.seen
-    assert run.grown < 150 * MEGA
+    took = measured(after_hello({**BROKEN, **ODD}[name]), tmp_path)
+    assert "errored" in took.seen
+    assert took.grown < 150 * MEGA

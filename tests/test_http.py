@@ -17,7 +17,7 @@ from conformance.exchange import Exchange, How
 from conformance.probe import MODEL, Probe
 from conformance.probes.chat import HELLO, STREAMED, get, raw
 from conformance.target import Limits, Timeout
-from conformance.transport.http import Address, Http
+from conformance.transport.http import BROKEN_OFF, Address, Http
 
 QUICK = Limits(timeout=Timeout(connect=0.5, first_byte=0.4, idle=0.4, total=1.5, linger=0.3), body=100_000, at_once=4)
 EVENT = b"data: {}\n\n"
@@ -69,7 +69,7 @@ def test_endings_are_told_apart(behave: Callable[[socket.socket, bytes], None], 
     with server(behave) as base_url:
         x = ask(base_url)
     assert (x.ending.how, x.ending.phase) == (how, phase), x.ending
-    assert time.monotonic() - began < 4
+    assert time.monotonic() - began < 15  # on a busy machine; without deadlines it would be a minute
 
 
 def test_nobody_listens() -> None:
@@ -101,6 +101,25 @@ def test_what_had_arrived_is_kept() -> None:
     times = [chunk.at for chunk in x.chunks]
     assert times == sorted(times)
     assert times[-1] - times[0] > 0.03
+
+
+def test_of_what_did_not_come_whole_a_bounded_part_is_kept() -> None:
+    """Megabytes that went on until the time was over: the first of them are kept as they came, and the ending says so."""
+    events = chunked(EVENT * 20_000)
+    limits = Limits(timeout=Timeout(connect=5, first_byte=5, idle=1, total=60), body=16 * 2**20)
+
+    def stalls(connection: socket.socket, request: bytes) -> None:
+        connection.sendall(STREAM_HEAD + events + events)
+        connection.recv(1)  # until the client has had enough
+
+    with server(stalls) as base_url:
+        x = ask(base_url, STREAMED, limits)
+    assert (x.ending.how, x.ending.phase) == (How.TIMED_OUT, "idle")
+    assert x.raw == (EVENT * 40_000)[:BROKEN_OFF]
+    assert (
+        x.ending.detail
+        == f"nothing more in 1 s; of the {len(EVENT) * 40_000} bytes that came, the first {BROKEN_OFF} are kept"
+    )
 
 
 def test_the_client_hangs_up_when_the_probe_says_so() -> None:

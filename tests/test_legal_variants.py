@@ -64,6 +64,10 @@ DEMANDS: dict[str, tuple[str, ...]] = {
 """What a server is free in, and the variants that use the freedom."""
 
 
+WITHOUT_EVIDENCE = {"door-asleep"}
+"""Variants that answer nobody: an endpoint that is scaled to zero. That no check has evidence then is what is to be said."""
+
+
 def binding(violated: Iterable[str]) -> list[str]:
     """Those of these checks that are a MUST or a SHOULD."""
     return [name for name in violated if catalogue()[name].level in (Level.MUST, Level.SHOULD)]
@@ -89,8 +93,8 @@ def test_there_are_variants_of_everything_that_is_free() -> None:
 
 
 def test_the_sample_is_worth_its_time() -> None:
-    """A quarter of the checks share the requests of the quick tests, whole and streamed, with tools and without."""
-    assert len(sample()) >= len(catalogue()) // 4
+    """A fifth of the checks share the requests of the quick tests, whole and streamed, with tools and without."""
+    assert len(sample()) >= len(catalogue()) // 5
     assert {"chat", "stream", "tools", "usage", "models"} <= {check.area for check in sample()}
 
 
@@ -99,7 +103,7 @@ def test_a_variant_alone_is_no_violation(name: str) -> None:
     """What the contract leaves open violates no MUST and no SHOULD, and takes nobody's evidence away."""
     row = quick().row([LEGAL[name]])
     assert not binding(row.violated)
-    assert not row.errored
+    assert not row.errored or name in WITHOUT_EVIDENCE
 
 
 @pytest.mark.slow
@@ -108,7 +112,7 @@ def test_a_variant_alone_violates_none_of_all_checks(name: str) -> None:
     """The same over every shipped check."""
     row = full().row([LEGAL[name]])
     assert not binding(row.violated)
-    assert not row.errored
+    assert not row.errored or name in WITHOUT_EVIDENCE
 
 
 LINE_ENDS = ("lines-end-crlf", "lines-end-cr", "lines-end-anyhow")

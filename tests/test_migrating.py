@@ -75,7 +75,10 @@ def test_a_candidate_that_conforms_is_ready(folder: pytest.Pytester) -> None:
         (["--target", "reference", "--report", "m.pdf"], "*a report cannot be `.pdf`*"),
         (["--target", "reference", "--report", "nowhere/m.md"], "*there is no folder*"),
         (["--target", "reference", "--target", "today", "--report", "m.md"], "*one candidate, and there are 2*"),
-        (["--target", "reference", "--baseline", "golden:openai", "--report", "m.md"], "*a golden set is no endpoint*"),
+        (
+            ["--target", "reference", "--baseline", "golden:openai", "--report", "m.md"],
+            "*a golden set or a file* is no endpoint*",
+        ),
         (["--target", "reference", "--traffic", "nowhere.har"], "*the traffic cannot be read: No such file*"),
         (["--report", "m.md"], "*add --target NAME*"),
     ],

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import pytest
-import yaml
 
 from conformance.check import catalogue
-from conformance.data import fixtures
+from conformance.data import fixture
 from conformance.finding import Kind, Outcome
 from conformance.impact import ORDER, Impact, cases, impact
 from conformance.mistake import Mistake
@@ -104,7 +103,7 @@ def test_a_may_is_cosmetic() -> None:
 
 def test_exceptions_are_about_checks_that_exist() -> None:
     """A check that was renamed keeps no line of its own in the data."""
-    written = yaml.safe_load((fixtures() / "impact.yaml").read_text(encoding="utf-8"))
+    written = fixture("impact.yaml")
     assert set(written["checks"]) <= set(catalogue())
     assert set(written["areas"]) >= {check.area for check in catalogue().values()}
     named = [check for one in features().values() for check in one.checks]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -348,10 +348,10 @@ def test_a_night_that_cannot_be_is_one_line(arguments: list[str], said: str, pro
     assert said in " ".join((result.stderr.str() + result.stdout.str()).split())
 
 
-def test_workers_tell_their_nights(project: pytest.Pytester) -> None:
+def test_workers_tell_their_nights(project: pytest.Pytester, spread: Callable[..., pytest.RunResult]) -> None:
     """With -n, too, only what is new fails."""
     nightly(project, ["/x"])
     (project.path / "check_own.py").write_text(OWN.format(broken=["/x"]))
-    result = project.runpytest_subprocess("--target", "mine", "check_own.py", "--fail-on", "new", "-n", "1")
+    result = spread(1, "--target", "mine", "check_own.py", "--fail-on", "new")
     assert result.ret == 0
     result.stdout.fnmatch_lines(["*against last: 0 new, 1 known*"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -372,10 +373,10 @@ def test_no_artefact_holds_the_key(project: pytest.Pytester, monkeypatch: pytest
     assert not [path for path in written if canary.encode() in path.read_bytes()]
 
 
-def test_workers_share_nothing_but_targets(project: pytest.Pytester) -> None:
+def test_workers_share_nothing_but_targets(project: pytest.Pytester, spread: Callable[..., pytest.RunResult]) -> None:
     """With -n, each target belongs to one worker, and every request is sent once."""
     project.makefile(".yaml", targets="targets:\n  mine: {kind: reference}\n  yours: {kind: reference}\n")
-    result = project.runpytest_subprocess("--target", "mine", "--target", "yours", "-n", "2", "check_own.py")
+    result = spread(2, "--target", "mine", "--target", "yours", "check_own.py")
     assert result.ret == VIOLATIONS
     counts = result.parseoutcomes()
     assert (counts["passed"], counts["failed"]) == (4, 2)

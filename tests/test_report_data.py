@@ -74,7 +74,7 @@ def test_every_report_is_as_the_schema_says_and_no_more(makers: tuple[Any, ...],
 def test_real_runs_are_as_the_schema_says() -> None:
     """The recordings of vLLM and llama.cpp, with their times and parameters."""
     recordings = Path(__file__).parent.parent / "fixtures" / "recordings"
-    book = Book.of(sorted(recordings.glob("*-local")))
+    book = Book.of([recordings / "llama-local", recordings / "vllm-local"])
     value = json.loads(book.json())
     Draft202012Validator(closed(schema())).validate(value)
     assert value["parameters"]

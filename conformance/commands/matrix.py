@@ -6,7 +6,6 @@ import argparse
 import sys
 from pathlib import Path
 
-import yaml
 from rich.table import Table
 from rich.text import Text
 
@@ -35,6 +34,7 @@ def _faults(options: argparse.Namespace) -> int:
 
 def _matrix(options: argparse.Namespace) -> int:
     from conformance.check import catalogue
+    from conformance.data import of_yaml
     from conformance.matrix import compute, published
     from conformance.reference.fault import faults
 
@@ -43,7 +43,7 @@ def _matrix(options: argparse.Namespace) -> int:
     chosen = {name: there[name] for name in options.fault or there}
     rows = compute(chosen, catalogue().values(), tell=lambda line: print(line, file=sys.stderr, flush=True))
     before = options.output.read_text(encoding="utf-8") if options.output and options.output.exists() else ""
-    names = {name: row.get("names", []) for name, row in (yaml.safe_load(before) or {}).items()}
+    names = {name: row.get("names", []) for name, row in (of_yaml(before) or {}).items()}
     text = published(rows, catalogue(), names)
     if options.output:
         options.output.write_text(text, encoding="utf-8")

@@ -6,9 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-import yaml
-
-from conformance.data import fixtures
+from conformance.data import fixture
 from conformance.reference.answer import compact
 from conformance.reference.conversation import Conversation
 
@@ -34,7 +32,7 @@ class Turn:
 def turns() -> dict[str, tuple[Turn, ...]]:
     """The turns, by what the user says."""
     found: dict[str, tuple[Turn, ...]] = {}
-    for turn in yaml.safe_load((fixtures() / "model" / "turns.yaml").read_text(encoding="utf-8")):
+    for turn in fixture("model/turns.yaml"):
         one = _turn(turn)
         found[one.say] = (*found.get(one.say, ()), one)
     return found

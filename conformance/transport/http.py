@@ -45,6 +45,9 @@ TOGETHER = 0.0005
 """Seconds within which what arrives counts as one read: a body in chunks of a byte is not to be a million of them."""
 KEPT = 64 * 1024
 """Bytes that are kept of an answer that is too large: enough to see what it is."""
+BROKEN_OFF = 256 * 1024
+"""Bytes that are kept of an answer that did not come whole: a thousand events of it, as they were. What went on and on until its
+time was over is no better evidence for being long, and a run must not grow with it."""
 SLACK = 0.02
 """How much longer than said, in proportion, silence within an answer may last before it is given up."""
 
@@ -200,19 +203,24 @@ class Http:
             ending = Ending(How.UNREACHABLE, _unreachable(problem), _why(problem))
         except (httpx2.HTTPError, httpx2.StreamError, OSError, ValueError) as problem:
             ending = Ending(How.CUT, "body" if got.status is not None else "first byte", _why(problem))
+        ended = time.perf_counter() - begun
         x = Exchange(
             probe,
             self.name,
             wall,
             got.status,
             got.headers,
-            got.chunks(KEPT if ending.how is How.TOO_LARGE else None),
-            ending,
-            got.answered,
-            time.perf_counter() - begun,
-            got.http,
+            ending=ending,
+            answered=got.answered,
+            ended=ended,
+            http=got.http,
             model=self.address.model,
         )
+        most = got.size if x.complete else KEPT if ending.how is How.TOO_LARGE else BROKEN_OFF
+        if got.size > most and ending.how is not How.TOO_LARGE:
+            said = f"{ending.detail}; of the {got.size} bytes that came, the first {most} are kept"
+            ending = replace(ending, detail=said)
+        x = replace(x, chunks=got.chunks(most), ending=ending)
         if x.packed and swollen(x.raw):
             return replace(x, ending=Ending(How.TOO_LARGE, "body", f"more than {LARGEST} bytes when decompressed"))
         return x
@@ -298,9 +306,9 @@ class _Got:
         else:
             self._reads.append((at, bytearray(data)))
 
-    def chunks(self, most: int | None = None) -> tuple[Chunk, ...]:
+    def chunks(self, most: int) -> tuple[Chunk, ...]:
         """What has been read, `most` bytes of it at most."""
-        kept, left = [], self.size if most is None else most
+        kept, left = [], most
         for at, data in self._reads:
             if left > 0:
                 kept.append(Chunk(at, bytes(data[:left])))
