@@ -149,7 +149,7 @@ def test_a_gateway_stands_in_front_of_its_upstream(tmp_path: Path, monkeypatch: 
     program.chmod(0o755)
     (tmp_path / "targets.yaml").write_text("targets: {a: {kind: litellm, upstream: reference, launch: {}}}")
     target = read(tmp_path / "targets.yaml").by_name["a"]
-    monkeypatch.setattr("conformance.trial.executable", lambda _: program)
+    monkeypatch.setattr("conformance.reaching.executable", lambda _: program)
     with opened(target, tmp_path / "reports", lambda _: None) as trial:
         assert trial.address.model == "reference"
         (asked,) = trial.recording
