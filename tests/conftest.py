@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 
 import pytest
@@ -40,3 +41,9 @@ def spread(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Callab
             return pytester.runpytest_subprocess("-p", "conformance", "-p", "xdist", "-n", str(workers), *arguments)
 
     return run
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """What was collected stays to the end: no search for garbage need look at it, and each run within a test makes several."""
+    gc.collect()
+    gc.freeze()
