@@ -10,7 +10,8 @@ from conformance.reference.engine import DEFAULT_KEY, responder
 from conformance.reference.memory import asking, gather
 from tests.benchmarks.measure import Row
 
-TARGET = 0.7
+TARGET = 0.8
+"""Of a smaller catalogue 0.7 was the aim. A check of an odd request needs that request, and most newer checks are of those."""
 
 
 def measure() -> Iterator[Row]:
