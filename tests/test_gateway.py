@@ -23,7 +23,8 @@ from conformance.reference.memory import outcome
 from conformance.reference.serve import serving
 from conformance.requirement import Level
 from conformance.transport.launch import free_port
-from tests.test_bite import CHANGES, LEGAL
+from tests.legal import CHANGES
+from tests.test_bite import LEGAL
 
 pytest_plugins = ["pytester"]
 

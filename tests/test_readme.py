@@ -47,7 +47,7 @@ def commands() -> list[str]:
 def test_there_are_commands() -> None:
     """The README shows its main job first, in one line."""
     assert commands()[0] == "pip install -e . && pytest --target reference"
-    assert commands()[1] == "pip install -e '.[test]' && pytest"
+    assert commands()[1] == "pip install -e '.[test]' && pytest -n 2"
     assert len(commands()) > 15
 
 
