@@ -88,7 +88,9 @@ def read(path: Path) -> Run:
 def _run(value: Mapping[str, Any], path: Path) -> Run:
     results = []
     for check, told in (value["violated"] or {}).items():
-        findings = tuple(Finding(str(one["message"]), str(one.get("at", ""))) for one in told["found"])
+        findings = tuple(
+            Finding(str(one.get("code", "")), str(one["message"]), str(one.get("at", ""))) for one in told["found"]
+        )
         outcome = Outcome(Kind.VIOLATED, findings)
         results.append(_result(str(check), outcome, Level(told["level"]), str(told.get("title", ""))))
     for kind in (Kind.HOLDS, Kind.UNSUPPORTED, Kind.UNWITNESSED, Kind.ERRORED):

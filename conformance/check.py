@@ -21,7 +21,7 @@ from enum import IntEnum
 from functools import cache
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Required, TypedDict, Unpack
 
 from hypothesis.strategies import SearchStrategy
 
@@ -84,6 +84,8 @@ class Check:
     tries: int = 1
     examples: int = 8
     waits: float = 0.0
+    given: Callable[..., None] | None = None
+    """Looks at the exchanges first, and raises Unsupported or Unwitnessed where there is nothing to judge."""
     kinds: tuple[str, ...] = ()
     """Kinds of targets that it is about; of others it is not asked. Empty: of all."""
     detail: str = ""
@@ -157,14 +159,18 @@ def check(
     tries: int = 1,
     examples: int = 8,
     waits: float = 0.0,
+    given: Callable[..., None] | None = None,
     kinds: str | Iterable[str] = (),
+    title: str = "",
 ) -> Callable[[Judge], Check]:
     """Make a function a check.
 
-    The docstring's first line is the requirement, in the present tense. `id` is permanent, dotted, and means what is required.
+    The docstring's first line is the requirement, in the present tense (or `title`, where several checks
+    share one function). `id` is permanent, dotted, and means what is required.
     `spec` is the source (a MUST needs one). `requires` names capabilities of the target. `remedy` is one line on what to do
     about a violation. `witness` says of a case's exchanges whether the model showed the behaviour at all; it is asked `tries`
-    times. `examples` is how many cases are drawn from a strategy. `waits` is seconds that it spends waiting on purpose.
+    times. `examples` is how many cases are drawn from a strategy. `waits` is seconds that it spends waiting on purpose. `given`
+    is called with the exchanges before the function, and raises Unsupported or Unwitnessed where there is nothing to judge.
     `kinds` are the kinds of targets that it is about.
     Raises TypeError for a check that breaks these rules.
     """
@@ -172,10 +178,10 @@ def check(
     cases: tuple[object, ...] = sends.cases if isinstance(sends, Each) else (sends,)
 
     def make(judge: Judge) -> Check:
-        title, _, detail = (judge.__doc__ or "").strip().partition("\n")
+        sentence, _, detail = (title or judge.__doc__ or "").strip().partition("\n")
         for wrong, why in (
             (not ID.fullmatch(id), "its id is not like area.what-is-required"),
-            (not title.endswith("."), "its docstring does not begin with a sentence"),
+            (not sentence.endswith("."), "its docstring does not begin with a sentence"),
             (level is Level.MUST and spec is None, "a MUST quotes its source"),
             (
                 not isinstance(sends, SearchStrategy) and not (cases and all(map(is_case, cases))),
@@ -189,16 +195,85 @@ def check(
         code = getattr(judge, "__code__", None)
         place = f"{Path(code.co_filename).name}:{code.co_firstlineno}" if code else ""
         return Check(
-            id, level, title, sends, spec, judge, needs, wanted, remedy, since, witness, tries, examples, waits,
-            whose, detail.strip(), place,
+            id, level, sentence, sends, spec, judge, needs, wanted, remedy, since, witness, tries, examples, waits,
+            given, whose, detail.strip(), place,
         )  # fmt: skip
 
     return make
 
 
+class Terms(TypedDict, total=False):
+    """What `@check` takes besides an id and a level."""
+
+    sends: Required[Sends]
+    spec: Reference
+    needs: Needs
+    requires: str | tuple[str, ...]
+    remedy: str
+    since: str
+    witness: Callable[..., bool]
+    tries: int
+    examples: int
+    waits: float
+    given: Callable[..., None]
+    kinds: str | tuple[str, ...]
+    title: str
+
+
+class Shared(TypedDict, total=False):
+    """What most checks of an area have in common; each may say otherwise."""
+
+    needs: Needs
+    requires: str | tuple[str, ...]
+    remedy: str
+    given: Callable[..., None]
+    kinds: str | tuple[str, ...]
+
+
+class Area:
+    """The checks of one area in one file, and what they share.
+
+        area = Area("embeddings", needs=OK, requires="embeddings")
+
+        @area.must("object-is-list", sends=ONE, spec=SPEC.at("CreateEmbeddingResponse.object", "always \"list\""))
+        def object_is_list(x: Exchange) -> Findings:
+            \"\"\"The `object` of an answer is `list`.\"\"\"
+
+    What is shared (`needs`, `requires`, `remedy`, `given`, `kinds`) is said once; a check that says otherwise is believed.
+    """
+
+    def __init__(self, name: str, **shared: Unpack[Shared]) -> None:
+        self.name = name
+        self.shared = shared
+
+    def must(self, id: str, **terms: Unpack[Terms]) -> Callable[[Judge], Check]:  # noqa: A002
+        """A check of what OpenAI documents, or its official client requires."""
+        return self._check(id, Level.MUST, terms)
+
+    def should(self, id: str, **terms: Unpack[Terms]) -> Callable[[Judge], Check]:  # noqa: A002
+        """A check of what common clients break or degrade without."""
+        return self._check(id, Level.SHOULD, terms)
+
+    def may(self, id: str, **terms: Unpack[Terms]) -> Callable[[Judge], Check]:  # noqa: A002
+        """A check of what is good to have."""
+        return self._check(id, Level.MAY, terms)
+
+    def note(self, id: str, **terms: Unpack[Terms]) -> Callable[[Judge], Check]:  # noqa: A002
+        """A check that only records what it sees."""
+        return self._check(id, Level.NOTE, terms)
+
+    def _check(self, id: str, level: Level, terms: Terms) -> Callable[[Judge], Check]:  # noqa: A002
+        whole: dict[str, Any] = {**self.shared, **terms}
+        return check(f"{self.name}.{id}", level, **whole)
+
+
 def checks_of(module: ModuleType) -> Iterator[Check]:
-    """The checks that a module defines, in the order of its lines."""
-    return (value for value in vars(module).values() if isinstance(value, Check))
+    """The checks that a module defines, in the order of its lines: each by its name, or several in a tuple."""
+    for value in vars(module).values():
+        if isinstance(value, Check):
+            yield value
+        elif isinstance(value, tuple):
+            yield from (one for one in value if isinstance(one, Check))
 
 
 @cache

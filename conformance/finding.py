@@ -15,11 +15,13 @@ from conformance.reading.json import ABSENT, Value
 class Finding:
     """One thing that is not as required.
 
-    `message` is a fixed sentence, the same for every server, so that findings can be compared between runs; what varies goes
-    into `expected` and `found`. `at` is a JSON pointer, `event N /pointer`, a header name, or a span of bytes.
+    `code` is short, permanent, and unique within its check: runs, baselines and waivers tell findings apart by it. `message` says
+    the same in a sentence for people, and may be worded anew at any time. Neither varies with the server: what does goes into
+    `expected` and `found`. `at` is a JSON pointer, `event N /pointer`, a header name, or a span of bytes.
     """
 
-    message: str
+    code: str
+    message: str = ""
     at: str | tuple[int, int] = ""
     expected: Any = ABSENT
     found: Any = ABSENT
@@ -35,18 +37,20 @@ class Observed:
     name: str = ""
 
 
-@dataclass(frozen=True)
-class Unwitnessed:
+class Unjudged(Exception):
+    """Raised by a check that cannot judge its evidence, and says why. It ends the check."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Unwitnessed(Unjudged):
     """The model never showed the behaviour in question, so nothing can be said about the server."""
 
-    reason: str
 
-
-@dataclass(frozen=True)
-class Unsupported:
+class Unsupported(Unjudged):
     """The server said clearly that it does not do this."""
-
-    reason: str
 
 
 Saying = Finding | Observed | Unwitnessed | Unsupported

@@ -87,7 +87,12 @@ def gate(check: Check, evidence: Evidence, claims: frozenset[str] | None) -> Out
         if not feature:
             return Outcome(Kind.ERRORED, reason=why, cause=x.key)
         if claims is not None and any(one in claims for one in check.requires):
-            said = Finding("a request that the target claims to serve is refused", found=x.text[:300], on=x.key)
+            said = Finding(
+                "claimed-but-refused",
+                "The target claims a feature, and refuses a request for it",
+                found=x.text[:300],
+                on=x.key,
+            )
             return Outcome(Kind.VIOLATED, (said,))
         return Outcome(Kind.UNSUPPORTED, reason=f"the server refuses `{feature}` ({x.status})", cause=x.key)
     if evidence.stopped:
@@ -144,15 +149,12 @@ def read(check: Check, evidence: Evidence, claims: frozenset[str] | None = None)
     findings: list[Finding] = []
     observed: dict[str, Any] = {}
     try:
+        if check.given is not None:
+            check.given(*evidence.exchanges)
         for saying in check.judge(*evidence.exchanges):
             match saying:
-                case Unwitnessed(reason):
-                    return Outcome(Kind.UNWITNESSED, reason=reason)
-                case Unsupported(reason) if claims is not None and claims.intersection(check.requires):
-                    said = Finding("what the target claims to serve is not served", found=reason, on=evidence.keys[0])
-                    return Outcome(Kind.VIOLATED, (said,))
-                case Unsupported(reason):
-                    return Outcome(Kind.UNSUPPORTED, reason=reason)
+                case Unwitnessed() | Unsupported():
+                    raise saying
                 case Observed(value, name):
                     observed[name or "value"] = plain(value)
                 case Finding() if len(findings) < MOST:
@@ -161,6 +163,18 @@ def read(check: Check, evidence: Evidence, claims: frozenset[str] | None = None)
                     at = _cut(at, [REASON]) if isinstance(at, str) else at  # names of members are a server's choice
                     found, expected = plain(saying.found), plain(saying.expected)
                     findings.append(replace(saying, on=on, at=at, found=found, expected=expected))
+    except Unwitnessed as unseen_:
+        return Outcome(Kind.UNWITNESSED, reason=unseen_.reason)
+    except Unsupported as refused:
+        if claims is not None and claims.intersection(check.requires):
+            said = Finding(
+                "claimed-not-served",
+                "The target claims a feature that it does not serve",
+                found=refused.reason,
+                on=evidence.keys[0],
+            )
+            return Outcome(Kind.VIOLATED, (said,))
+        return Outcome(Kind.UNSUPPORTED, reason=refused.reason)
     except Exception as problem:
         frame = problem.__traceback__
         while frame is not None and frame.tb_next is not None:

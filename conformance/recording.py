@@ -93,7 +93,7 @@ def exchange_from_json(value: dict[str, Any]) -> Exchange:
 
 def finding_to_json(finding: Finding) -> dict[str, Any]:
     """A finding as a JSON value; `expected` and `found` are left out where absent."""
-    value: dict[str, Any] = {"message": finding.message, "at": finding.at, "on": finding.on}
+    value: dict[str, Any] = {"code": finding.code, "message": finding.message, "at": finding.at, "on": finding.on}
     for name in ("expected", "found"):
         if (one := getattr(finding, name)) is not ABSENT:
             value[name] = one
@@ -116,6 +116,7 @@ def outcome_from_json(value: dict[str, Any]) -> Outcome:
     """The outcome that `outcome_to_json` wrote."""
     findings = tuple(
         Finding(
+            one.get("code", ""),
             one["message"],
             tuple(one["at"]) if isinstance(one["at"], list) else one["at"],
             one.get("expected", ABSENT),

@@ -95,7 +95,7 @@ def honoured(plain: Exchange, x: Exchange, feature: str, name: str) -> Findings:
         elif refused:
             yield Unwitnessed(f"answered {x.status}, for the sake of `{refused}`")
         found = {"status": x.status, "message": message(x)[:300]}
-        yield Finding(UNHEARD, expected="2xx, or 4xx that names it", found=found, on=x.key)
+        yield Finding("", UNHEARD, expected="2xx, or 4xx that names it", found=found, on=x.key)
 
 
 def with_error_object(plain: Exchange, x: Exchange, feature: str) -> Findings:
@@ -105,13 +105,26 @@ def with_error_object(plain: Exchange, x: Exchange, feature: str) -> Findings:
         yield Unwitnessed("the request is not refused")
     elif x.error.type != "object" or x.error["message"].type != "string":
         at, found = "/error/message", x.text[:300]
-        yield Finding("the refusal has no error object", at=at, expected="string", found=found, on=x.key)
+        yield Finding(
+            "refusal-no-error-object",
+            "the refusal has no error object",
+            at=at,
+            expected="string",
+            found=found,
+            on=x.key,
+        )
 
 
 def model_refused(plain: Exchange, x: Exchange, feature: str) -> Findings:
     """A request of a route for a model that does not exist is refused."""
     yield from without(plain, feature)
     if x.ok:
-        yield Finding("another model answers", expected="404", found=x.status, on=x.key)
+        yield Finding("another-model-answers", "another model answers", expected="404", found=x.status, on=x.key)
     elif x.status is not None and x.status >= 500:
-        yield Finding("a model that does not exist is a server error", expected="404", found=x.status, on=x.key)
+        yield Finding(
+            "model-does-not-exist-server",
+            "a model that does not exist is a server error",
+            expected="404",
+            found=x.status,
+            on=x.key,
+        )

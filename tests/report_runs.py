@@ -166,7 +166,10 @@ def holds(*probes: Probe, **observed: Any) -> Outcome:
 
 def violated(on: Probe, *findings: Finding) -> Outcome:
     """Findings on one exchange."""
-    placed = tuple(Finding(one.message, one.at, one.expected, one.found, one.on or on.key) for one in findings)
+    placed = tuple(
+        Finding(one.code, one.message, at=one.at, expected=one.expected, found=one.found, on=one.on or on.key)
+        for one in findings
+    )
     return Outcome(Kind.VIOLATED, placed, evidence=((on.key,),))
 
 
@@ -205,13 +208,22 @@ def vllm(directory: Path) -> Path:
         answer(get("models"), {"object": "list", "data": [model]}),
     ]
     early = [
-        Finding(EARLY, f"event {number} /usage", None, {"prompt_tokens": 9, "total_tokens": 9 + number})
+        Finding(
+            "",
+            EARLY,
+            at=f"event {number} /usage",
+            expected=None,
+            found={"prompt_tokens": 9, "total_tokens": 9 + number},
+        )
         for number in range(3, 7)
     ]
     told = [
         (
             described("chat.answers", "A chat completion has at least one choice."),
-            violated(HELLO, Finding("there are no choices", "/choices", "one choice or more", [])),
+            violated(
+                HELLO,
+                Finding("no-choices", "there are no choices", at="/choices", expected="one choice or more", found=[]),
+            ),
         ),
         (described("chat.object", "`object` is `chat.completion`."), holds(HELLO)),
         (described("models.list", "The list of models is a list."), holds(get("models"))),
@@ -222,7 +234,13 @@ def vllm(directory: Path) -> Path:
                 "With `include_usage`, only the last chunk has usage.",
                 remedy="start vLLM without --enable-force-include-usage",
             ),
-            violated(USAGE, *early, Finding("the last chunk has no usage", "event 11 /usage", "an object")),
+            violated(
+                USAGE,
+                *early,
+                Finding(
+                    "last-chunk-no-usage", "the last chunk has no usage", at="event 11 /usage", expected="an object"
+                ),
+            ),
         ),
         (
             described(
@@ -232,16 +250,38 @@ def vllm(directory: Path) -> Path:
                 source=CLIENT,
                 remedy="read error.code with str()",
             ),
-            violated(TOO_MANY, Finding("the code of an error is a number", "/error/code", "text or null", 400)),
+            violated(
+                TOO_MANY,
+                Finding(
+                    "code-error-number",
+                    "the code of an error is a number",
+                    at="/error/code",
+                    expected="text or null",
+                    found=400,
+                ),
+            ),
         ),
         (
             described("errors.type-is-known", "An error's `type` is one that OpenAI has.", "MAY"),
-            violated(TOO_MANY, Finding("a type that OpenAI does not have", "/error/type", found="BadRequestError")),
+            violated(
+                TOO_MANY,
+                Finding(
+                    "type-openai-does-not",
+                    "a type that OpenAI does not have",
+                    at="/error/type",
+                    found="BadRequestError",
+                ),
+            ),
         ),
         (described("sampling.n-most", "How many choices one can ask for.", "NOTE"), holds(TOO_MANY, most=1)),
         (
             described("tools.named", "A named tool is called."),
-            violated(HELLO, Finding("no tool was called", "/choices/0/message/tool_calls", "one call")),
+            violated(
+                HELLO,
+                Finding(
+                    "no-tool-called", "no tool was called", at="/choices/0/message/tool_calls", expected="one call"
+                ),
+            ),
         ),
         (described("auth.wrong-key", "A wrong key is refused."), holds(HELLO)),
         (described("structured.custom", "A custom format is kept."), refused("response_format")),
@@ -296,9 +336,9 @@ def hostile(directory: Path, words: str = EVIL) -> Path:
         answer(gone, raw, 500, "evil", ending=Ending(How.CUT, words, words)),
     ]
     findings = (
-        Finding(words, f"/{words}", words, words),
-        Finding("a huge value", "", "something smaller", {words: [words * 50] * 50}),
-        Finding("a place in the bytes", (10, 4000), None, "x" * 100_000),
+        Finding("", words, at=f"/{words}", expected=words, found=words),
+        Finding("huge-value", "a huge value", at="", expected="something smaller", found={words: [words * 50] * 50}),
+        Finding("place-bytes", "a place in the bytes", at=(10, 4000), expected=None, found="x" * 100_000),
     )
     source = {"source": words, "section": words, "url": "javascript:alert(1)", "quote": words, "oracle": "client"}
     told_of: dict[str, Any] = {"title": words, "remedy": words, "source": source, "detail": words}

@@ -214,8 +214,8 @@ def test_standings_are_told_apart(fault: str, name: str, standing: Standing) -> 
 
 def test_what_hurts_counts_first() -> None:
     """Of several signs the worst speaks; a result that says nothing of the parameter does not."""
-    bad = Outcome(Kind.VIOLATED, (Finding("the answer is not JSON"),))
-    other = Outcome(Kind.VIOLATED, (Finding("something else"),))
+    bad = Outcome(Kind.VIOLATED, (Finding("answer-not-json", "the answer is not JSON"),))
+    other = Outcome(Kind.VIOLATED, (Finding("something-else", "something else"),))
     seen = run(structured__schema_is_kept=bad, structured__json_object_is_json=Outcome(Kind.HOLDS))
     assert table(seen)["response_format"] is Standing.IGNORED
     seen = run(structured__schema_is_kept=other, structured__json_object_is_json=Outcome(Kind.HOLDS))
@@ -240,7 +240,10 @@ def test_no_evidence_is_no_standing(one: Outcome) -> None:
 
 def test_a_claim_that_is_refused_is_a_refusal() -> None:
     """What a target claims and refuses is violated in the run, and refused in the table."""
-    claimed = Outcome(Kind.VIOLATED, (Finding("a request that the target claims to serve is refused"),))
+    claimed = Outcome(
+        Kind.VIOLATED,
+        (Finding("request-target-claims-serve-refused", "a request that the target claims to serve is refused"),),
+    )
     assert table(run(sampling__stop_ends_the_text=claimed))["stop"] is Standing.REFUSED
 
 

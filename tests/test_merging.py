@@ -30,7 +30,7 @@ def shards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     write(
         tmp_path / "two",
         "mine",
-        [(described("stream.b"), violated(STREAMED, Finding("it is open", "/a")))],
+        [(described("stream.b"), violated(STREAMED, Finding("open", "it is open", at="/a")))],
         [answer(HELLO, BODY, target="mine"), stream(STREAMED, "x", target="mine")],
     )
     return tmp_path

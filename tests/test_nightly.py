@@ -44,7 +44,7 @@ BROKEN = {broken}
 def one(x):
     """One thing holds."""
     for place in BROKEN:
-        yield Finding("it is broken", at=place)
+        yield Finding("broken", "it is broken", at=place)
 
 @check("own.other", MUST, sends=chat(), spec=SPEC.at("CreateChatCompletionRequest", "required: [model, messages]"))
 def other(x):
@@ -56,7 +56,7 @@ def other(x):
 def result(check: str, *places: str, kind: Kind = Kind.VIOLATED, ruling: str = "failed", **more: object) -> Result:
     """A result, violated at some places."""
     kind = kind if places or kind is not Kind.VIOLATED else Kind.HOLDS
-    findings = tuple(Finding("it is wrong", place) for place in places)
+    findings = tuple(Finding("wrong", "it is wrong", at=place) for place in places)
     shown = ruling if kind is Kind.VIOLATED else "passed"
     return Result(check, Level.MUST, "It is so.", Outcome(kind, findings), "a", ruling=shown, **more)  # type: ignore[arg-type]
 

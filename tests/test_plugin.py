@@ -38,7 +38,7 @@ def broken(x):
 @check("own.should-is-broken", SHOULD, sends=chat())
 def advised(x):
     """It is advised."""
-    yield Finding("not nice")
+    yield Finding("not-nice", "not nice")
 
 @check("own.is-noted", NOTE, sends=chat())
 def noted(x):

@@ -66,7 +66,10 @@ def test_a_probe_keeps_its_key(probe: Probe) -> None:
 
 def test_an_outcome_survives_the_disk() -> None:
     """Findings keep the difference between null and absent, and spans stay spans."""
-    findings = (Finding("a", (1, 5), None, ABSENT, "k"), Finding("b", "/x", [1], {"y": "é"}))
+    findings = (
+        Finding("a", "a", at=(1, 5), expected=None, found=ABSENT, on="k"),
+        Finding("b", "b", at="/x", expected=[1], found={"y": "é"}),
+    )
     outcome = Outcome(Kind.VIOLATED, findings, "why", {"v": 1}, (("k", "l"), ("m",)), "k")
     assert recording.outcome_from_json(recording.outcome_to_json(outcome)) == outcome
 

@@ -112,7 +112,7 @@ def test_it_carries_what_was_found(tmp_path: Path) -> None:
 
 def test_spans_and_values_that_json_lacks(tmp_path: Path) -> None:
     """A span is two numbers; NaN and infinity, which Python reads, become text; lone surrogates are escaped."""
-    odd = [Finding("x", (3, 9), float("nan"), [float("inf"), "\ud800"])]
+    odd = [Finding("x", "x", at=(3, 9), expected=float("nan"), found=[float("inf"), "\ud800"])]
     told = [(described("a.b"), violated(HELLO, *odd)), (described("a.c", level="NOTE"), holds(HELLO, n=float("-inf")))]
     directory = write(tmp_path, "t", told)
     text = render([ruled(directory)], lookup(directory))

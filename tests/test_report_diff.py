@@ -13,7 +13,7 @@ from conformance.report.run import read
 from tests.report_runs import Told, clean, described, hostile, lost, refused, ruled, violated, vllm, write
 from tests.report_runs import holds as held
 
-OPEN = Finding("it is open", "/a/0")
+OPEN = Finding("open", "it is open", at="/a/0")
 
 
 def differences(tmp_path: Path, old: Outcome | None, new: Outcome | None) -> tuple[Difference, ...]:
@@ -72,8 +72,17 @@ def test_a_new_fault_breaks_and_a_gone_one_improves(tmp_path: Path) -> None:
 
 def test_a_new_fault_is_not_absorbed_by_an_old_one(tmp_path: Path) -> None:
     """Another sentence or another place is another difference; another index is the same."""
-    old = violated(HELLO, Finding("it is open", "/a/0", 1, 2), Finding("it is open", "/a/1", 1, 2))
-    new = violated(HELLO, Finding("it is open", "/a/7", 1, 2), Finding("it is open", "/b", 1, 2), Finding("it is shut"))
+    old = violated(
+        HELLO,
+        Finding("open", "it is open", at="/a/0", expected=1, found=2),
+        Finding("open", "it is open", at="/a/1", expected=1, found=2),
+    )
+    new = violated(
+        HELLO,
+        Finding("open", "it is open", at="/a/7", expected=1, found=2),
+        Finding("open", "it is open", at="/b", expected=1, found=2),
+        Finding("shut", "it is shut"),
+    )
     found = {(one.message, one.place): one.relation for one in differences(tmp_path, old, new)}
     assert found == {
         ("it is open", "/a/*"): Relation.ALIKE,
@@ -86,12 +95,12 @@ def test_both_wrong_alike_or_differently(tmp_path: Path) -> None:
     """The same fault with the same value is alike, whatever its ids and times; absent and null are different."""
 
     def found(value: object) -> Outcome:
-        return violated(HELLO, Finding("it is open", "/a", found=value))
+        return violated(HELLO, Finding("open", "it is open", at="/a", found=value))
 
     assert relations(tmp_path / "1", found("chatcmpl-1a2b"), found("chatcmpl-9z")) == [Relation.ALIKE]
     assert relations(tmp_path / "2", found(1_795_000_000), found(1_795_000_999)) == [Relation.ALIKE]
     assert relations(tmp_path / "3", found("text"), found(4)) == [Relation.DIFFERENTLY]
-    assert relations(tmp_path / "4", found(None), violated(HELLO, Finding("it is open", "/a"))) == [
+    assert relations(tmp_path / "4", found(None), violated(HELLO, Finding("open", "it is open", at="/a"))) == [
         Relation.DIFFERENTLY
     ]
 
@@ -138,8 +147,11 @@ def test_volatile_values_are_masked_and_others_kept() -> None:
 def test_the_same_fault_in_another_answer_is_a_new_one(tmp_path: Path) -> None:
     """A request that the baseline answered well is not excused by another that it did not; drawn requests say nothing."""
     asked = ((HELLO.key,), (STREAMED.key,))
-    old = Outcome(Kind.VIOLATED, (Finding("it is open", "/a", on=HELLO.key),), evidence=asked)
-    both = (Finding("it is open", "/a", on=HELLO.key), Finding("it is open", "/a", on=STREAMED.key))
+    old = Outcome(Kind.VIOLATED, (Finding("open", "it is open", at="/a", on=HELLO.key),), evidence=asked)
+    both = (
+        Finding("open", "it is open", at="/a", on=HELLO.key),
+        Finding("open", "it is open", at="/a", on=STREAMED.key),
+    )
     new = Outcome(Kind.VIOLATED, both, evidence=asked)
     found = {}
     for drawn in (False, True):

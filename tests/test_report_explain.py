@@ -85,7 +85,12 @@ def test_it_fits_80_columns_and_attacks_nobody(tmp_path: Path) -> None:
 def test_a_span_is_marked_with_and_without_colours(tmp_path: Path) -> None:
     """Reversed where there are colours, underlined with carets where not."""
     body = b'{"object":"chat.completion","error":{"code":400}}'
-    told = [(described("a.b"), violated(HELLO, Finding("it is a number", "/error/code", "text", 400)))]
+    told = [
+        (
+            described("a.b"),
+            violated(HELLO, Finding("number", "it is a number", at="/error/code", expected="text", found=400)),
+        )
+    ]
     directory = write(tmp_path, "t", told, [answer(HELLO, body, 400, target="t")])
     plain = shown(directory, "a.b").splitlines()
     number = next(number for number, line in enumerate(plain) if line.startswith("      0> {"))
@@ -97,7 +102,7 @@ def test_a_span_is_marked_with_and_without_colours(tmp_path: Path) -> None:
 
 def test_a_status_and_a_header_are_marked(tmp_path: Path) -> None:
     """A finding about the head of an answer points there."""
-    findings = [Finding("wrong", "status"), Finding("wrong", "content-type")]
+    findings = [Finding("wrong", "wrong", at="status"), Finding("wrong", "wrong", at="content-type")]
     told = [(described("a.b"), violated(HELLO, *findings))]
     directory = write(tmp_path, "t", told, [answer(HELLO, {}, target="t")])
     assert "> content-type: application/json" in shown(directory, "a.b")
@@ -107,7 +112,7 @@ def test_a_status_and_a_header_are_marked(tmp_path: Path) -> None:
 def test_long_answers_are_shown_where_it_matters(tmp_path: Path) -> None:
     """The beginning, and what a finding is about; what is left out is counted, and `--whole` shows it."""
     x = stream(USAGE, *(WORDS * 40), target="t")
-    told = [(described("a.b"), violated(USAGE, Finding("it is wrong", "event 400 /created")))]
+    told = [(described("a.b"), violated(USAGE, Finding("wrong", "it is wrong", at="event 400 /created")))]
     directory = write(tmp_path, "t", told, [x])
     text = shown(directory, "a.b")
     assert len(text.splitlines()) < 80
@@ -228,12 +233,12 @@ def test_an_excerpt_counts_what_it_leaves_out() -> None:
 def test_places_in_events_are_found_in_the_stream() -> None:
     """The value in the event's data; the whole event where it is not there; nothing for an event that is not."""
     x = stream(STREAMED, "one", "two")
-    span = mark_of(x, Finding("", "event 1 /choices/0/delta/content")).span
+    span = mark_of(x, Finding("", "", at="event 1 /choices/0/delta/content")).span
     assert span is not None
     assert x.body[slice(*span)] == b'"two"'
-    assert mark_of(x, Finding("", "event 1 /nothing")).span == x.events[1].span
-    assert mark_of(x, Finding("", "event 2")).span == x.events[2].span
-    assert mark_of(x, Finding("", "event 9 /a")).span is None
+    assert mark_of(x, Finding("", "", at="event 1 /nothing")).span == x.events[1].span
+    assert mark_of(x, Finding("", "", at="event 2")).span == x.events[2].span
+    assert mark_of(x, Finding("", "", at="event 9 /a")).span is None
 
 
 def test_latency_is_taken_from_what_was_answered() -> None:

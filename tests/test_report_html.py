@@ -168,8 +168,8 @@ def test_observed_values_stand_side_by_side(tmp_path: Path) -> None:
 
 def test_an_exchange_is_shown_once(tmp_path: Path) -> None:
     """A second requirement about the same exchange links to where it is; one that is not on disk is said to be gone."""
-    told: list[Told] = [(described(f"a.b{n}"), violated(HELLO, Finding("it is wrong"))) for n in range(3)]
-    told.append((described("a.c"), violated(STREAMED, Finding("it is wrong"))))
+    told: list[Told] = [(described(f"a.b{n}"), violated(HELLO, Finding("wrong", "it is wrong"))) for n in range(3)]
+    told.append((described("a.c"), violated(STREAMED, Finding("wrong", "it is wrong"))))
     text = rendered(write(tmp_path, "t", told, [answer(HELLO, {}, target="t")]))
     assert text.count('<div class="exchange"') == 1
     assert text.count(f'<a href="#{anchor_of(0, HELLO.key)}">') == 2
@@ -178,7 +178,7 @@ def test_an_exchange_is_shown_once(tmp_path: Path) -> None:
 
 def test_findings_name_their_exchange_where_there_are_several(tmp_path: Path) -> None:
     """A place in one of several answers links to that answer."""
-    findings = [Finding("it is wrong", "/x", on=probe.key) for probe in (HELLO, STREAMED)]
+    findings = [Finding("wrong", "it is wrong", at="/x", on=probe.key) for probe in (HELLO, STREAMED)]
     told = [(described("a.b"), violated(HELLO, *findings))]
     text = rendered(write(tmp_path, "t", told, [answer(HELLO, {}, target="t"), answer(STREAMED, {}, target="t")]))
     for probe in (HELLO, STREAMED):
@@ -189,7 +189,7 @@ def test_a_large_run_stays_a_file_that_opens(tmp_path: Path, monkeypatch: pytest
     """Beyond a weight of evidence, exchanges are named and not shown; findings are all there."""
     monkeypatch.setattr("conformance.report.html.WEIGHT", 20_000)
     probes = [HELLO.again(n) for n in range(40)]
-    told = [(described(f"a.b{n:02}"), violated(probe, Finding(f"fault {n:02}"))) for n, probe in enumerate(probes)]
+    told = [(described(f"a.b{n:02}"), violated(probe, Finding("", f"fault {n:02}"))) for n, probe in enumerate(probes)]
     text = rendered(write(tmp_path, "t", told, [answer(probe, {}, target="t") for probe in probes]))
     assert text.count('<div class="exchange"') < 10
     assert "this file is large enough" in text
@@ -215,7 +215,10 @@ def test_a_long_stream_is_shown_in_part() -> None:
     """Its beginning, its end, and the events that findings are about, with their neighbours; the rest is counted."""
     x = stream(COUNT_STREAMED, *(WORDS * 30))
     made = panel(
-        x, URL, "tiny", [Finding("it is wrong", "event 200 /choices"), Finding("it is cut", x.events[300].span)]
+        x,
+        URL,
+        "tiny",
+        [Finding("wrong", "it is wrong", at="event 200 /choices"), Finding("cut", "it is cut", at=x.events[300].span)],
     )
     numbers = [event.number for event in made.events]
     assert {199, 200, 201, 299, 300, 301} <= set(numbers)

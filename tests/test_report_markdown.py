@@ -56,7 +56,9 @@ def big(directory: Path, checks: int, size: int) -> Path:
         probe = chat(f"{number} {'q' * (size // 10)}")
         exchanges.append(Exchange(probe, "big", 1.0, 200, (), (Chunk(0.1, b"a" * size),), answered=0.1, ended=0.1))
         findings = [
-            Finding(f"fault {fault}", f"/{place}", "e" * size, "f" * size) for fault in range(3) for place in range(9)
+            Finding("", f"fault {fault}", at=f"/{place}", expected="e" * size, found="f" * size)
+            for fault in range(3)
+            for place in range(9)
         ]
         told.append((described(f"area{number % 20}.check-{number}"), violated(probe, *findings)))
         told.append((described(f"area{number % 20}.lost-{number}"), lost(f"answered {number} {'z' * size}")))
@@ -112,7 +114,11 @@ def test_a_fleet_fits_too(tmp_path: Path) -> None:
     directories = []
     for number in range(30):
         told = [
-            (described(f"area{area}.check"), violated(chat(), Finding("it is wrong", "/x", 1, 2))) for area in range(40)
+            (
+                described(f"area{area}.check"),
+                violated(chat(), Finding("wrong", "it is wrong", at="/x", expected=1, found=2)),
+            )
+            for area in range(40)
         ]
         directories.append(write(tmp_path / f"{number}", f"target-{number}-with-a-long-name-of-its-own", told))
     assert len(rendered(*directories)) <= LONGEST

@@ -36,7 +36,7 @@ from tests.report_runs import (
 
 def test_what_was_written_is_read(tmp_path: Path) -> None:
     """Header, outcomes with their checks, and footer come back as values."""
-    finding = Finding("it is wrong", (3, 9), None, [1])
+    finding = Finding("wrong", "it is wrong", at=(3, 9), expected=None, found=[1])
     more: dict[str, Any] = {"claims": ["chat"], "strict": True, "replay_of": "reports/x/1"}
     told = [(described("b.second"), violated(HELLO, finding)), (described("a.first", level="NOTE"), holds(HELLO, n=1))]
     run = read(write(tmp_path, "t", told, **more))
@@ -53,7 +53,7 @@ def test_what_was_written_is_read(tmp_path: Path) -> None:
     assert (first.check, first.level, first.outcome.observed) == ("a.first", Level.NOTE, {"n": 1})
     assert (second.area, second.findings, second.keys) == (
         "b",
-        (Finding("it is wrong", (3, 9), None, [1], HELLO.key),),
+        (Finding("wrong", "it is wrong", at=(3, 9), expected=None, found=[1], on=HELLO.key),),
         (HELLO.key,),
     )
     assert second.source is not None

@@ -158,7 +158,7 @@ def test_an_unfinished_run_is_not_clean(tmp_path: Path) -> None:
 
 def test_a_broken_server_is_told_in_brief(tmp_path: Path) -> None:
     """Beyond the first ones, failed requirements are told in a few lines each, and none is left out."""
-    told = [(described(f"a.b{n:03}"), violated(HELLO, Finding("it is wrong"))) for n in range(MOST + 30)]
+    told = [(described(f"a.b{n:03}"), violated(HELLO, Finding("wrong", "it is wrong"))) for n in range(MOST + 30)]
     text = printed([write(tmp_path, "t", told, [answer(HELLO, {}, target="t")])])
     assert "failed too: 30 requirements, in brief" in text
     assert all(f"a.b{n:03}" in text for n in range(MOST + 30))

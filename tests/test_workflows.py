@@ -32,7 +32,7 @@ from conformance import MUST, SPEC, Finding, chat, check
 @check("own.one", MUST, sends=chat(), spec=SPEC.at("CreateChatCompletionRequest", "required: [model, messages]"))
 def one(x):
     """One thing: it holds, in %."""
-    yield Finding("it is broken", at="/x")
+    yield Finding("broken", "it is broken", at="/x")
 '''
 
 
@@ -159,7 +159,7 @@ def test_github_shows_it_by_itself(pytester: pytest.Pytester, monkeypatch: pytes
 
 def test_no_server_gives_orders(tmp_path: Path) -> None:
     """What a server said cannot end an annotation, begin another, or reach the properties of one."""
-    finding = Finding(EVIL, EVIL, found=EVIL)
+    finding = Finding("", EVIL, at=EVIL, found=EVIL)
     told = [(described("a.b", title=EVIL), violated(HELLO, finding))]
     run = ruled(read(write(tmp_path, "t", told)))
     target = Target("t", "openai", base_url="http://h", source="a,b:c%.yaml", line=3)
@@ -172,7 +172,7 @@ def test_no_server_gives_orders(tmp_path: Path) -> None:
 def test_a_stale_waiver_is_shown_at_its_line(tmp_path: Path) -> None:
     """Not at the target's."""
     waiver = {"check": "a.b", "because": "x", "owner": "y", "issue": None, "until": "2020-01-01"}
-    run = ruled(read(write(tmp_path, "t", [(described("a.b"), violated(HELLO, Finding("no")))], waives=[waiver])))
+    run = ruled(read(write(tmp_path, "t", [(described("a.b"), violated(HELLO, Finding("no", "no")))], waives=[waiver])))
     target = Target(
         "t", "openai", base_url="http://h", source="targets.yaml", line=3, waives=(Waiver("a.b", "x", "y", line=9),)
     )
@@ -183,7 +183,7 @@ def test_a_stale_waiver_is_shown_at_its_line(tmp_path: Path) -> None:
 
 def test_github_shows_ten(tmp_path: Path) -> None:
     """Of more, the tenth says how many there are."""
-    told = [(described(f"a.b{number}"), violated(HELLO, Finding("no"))) for number in range(30)]
+    told = [(described(f"a.b{number}"), violated(HELLO, Finding("no", "no"))) for number in range(30)]
     run = ruled(read(write(tmp_path, "t", told)))
     lines = github.orders([run], [], {"gone": "nothing answers"})
     assert len(lines) == 10

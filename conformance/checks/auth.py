@@ -35,7 +35,13 @@ def missing_key_is_refused(keyless: Exchange, wrong: Exchange) -> Findings:
     if keyless.ok and wrong.ok:
         yield Unsupported(UNGUARDED)
     elif keyless.status not in REFUSED:
-        yield Finding("a request without a key is not answered 401", at="status", expected=401, found=keyless.status)
+        yield Finding(
+            "request-without-key-not-answered",
+            "a request without a key is not answered 401",
+            at="status",
+            expected=401,
+            found=keyless.status,
+        )
 
 
 @check(
@@ -52,7 +58,14 @@ def wrong_key_is_refused(keyless: Exchange, wrong: Exchange) -> Findings:
         yield Unsupported(UNGUARDED)
     elif wrong.status not in REFUSED:
         found = wrong.status
-        yield Finding("a wrong key is not answered 401 or 403", at="status", expected=401, found=found, on=wrong.key)
+        yield Finding(
+            "wrong-key-not-answered-401",
+            "a wrong key is not answered 401 or 403",
+            at="status",
+            expected=401,
+            found=found,
+            on=wrong.key,
+        )
 
 
 def refusals(*answers: Exchange) -> Findings:
@@ -77,10 +90,14 @@ def refusal_has_an_error_object(x: Exchange) -> Findings:
     if x.status not in REFUSED:
         yield from refusals(x)
     elif x.error.type != "object":
-        yield Finding("`error` is not an object", at="/error", expected="object", found=x.text[:200])
+        yield Finding(
+            "error-not-object", "`error` is not an object", at="/error", expected="object", found=x.text[:200]
+        )
     elif x.error["message"].type != "string" or not x.error["message"]:
         message = x.error["message"]
-        yield Finding("the error has no message", at="/error/message", expected="string", found=message)
+        yield Finding(
+            "error-no-message", "the error has no message", at="/error/message", expected="string", found=message
+        )
 
 
 @check(
@@ -99,12 +116,20 @@ def refused_stream_is_no_stream(x: Exchange) -> Findings:
         error = x.streamed and any("error" in value for value in x.data)
         if error:
             found = {"status": x.status, "body": x.text[:200]}
-            yield Finding("the key is refused inside a stream", at="status", expected=401, found=found)
+            yield Finding(
+                "key-refused-inside-stream",
+                "the key is refused inside a stream",
+                at="status",
+                expected=401,
+                found=found,
+            )
         else:
             yield from refusals(x)
     elif x.streamed:
         kind = x.header("content-type")
-        yield Finding("the refusal is a stream", at="content-type", expected="application/json", found=kind)
+        yield Finding(
+            "refusal-stream", "the refusal is a stream", at="content-type", expected="application/json", found=kind
+        )
 
 
 credentials = st.one_of(
@@ -132,12 +157,24 @@ def malformed_credentials_are_refused(keyless: Exchange, malformed: Exchange) ->
     found = {"authorization": dict(malformed.probe.headers)["authorization"][:60], "status": malformed.status}
     if malformed.status >= 500:
         yield Finding(
-            "malformed credentials are a server error", at="status", expected=401, found=found, on=malformed.key
+            "malformed-credentials-server-error",
+            "malformed credentials are a server error",
+            at="status",
+            expected=401,
+            found=found,
+            on=malformed.key,
         )
     elif keyless.ok:
         yield Unsupported(UNGUARDED)
     elif not 400 <= malformed.status < 500:
-        yield Finding("malformed credentials are not refused", at="status", expected=401, found=found, on=malformed.key)
+        yield Finding(
+            "malformed-credentials-not-refused",
+            "malformed credentials are not refused",
+            at="status",
+            expected=401,
+            found=found,
+            on=malformed.key,
+        )
 
 
 @check("auth.refusal-code", NOTE, sends=each(KEYLESS, WRONG), needs=REPLY, requires="auth")

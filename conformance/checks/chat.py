@@ -34,10 +34,18 @@ def requests_are_accepted(x: Exchange) -> Findings:
         yield Unsupported(f"the server refuses `{feature}` ({x.status})")
     elif x.status is not None and 300 <= x.status < 400:
         found = {"status": x.status, "location": x.header("location")}
-        yield Finding("a plain request is redirected", at="status", expected="200", found=found)
+        yield Finding(
+            "plain-request-redirected", "a plain request is redirected", at="status", expected="200", found=found
+        )
     else:
         found = {"status": x.status, "message": message(x)[:300]}
-        yield Finding("a plain request is not answered 2xx", at="status", expected="200", found=found)
+        yield Finding(
+            "plain-request-not-answered-2xx",
+            "a plain request is not answered 2xx",
+            at="status",
+            expected="200",
+            found=found,
+        )
 
 
 @check(
@@ -53,18 +61,24 @@ def answer_has_choices(x: Exchange) -> Findings:
     if x.streamed:
         yield Unwitnessed("the answer is a stream")  # http.content-type-is-json says so
     elif x.not_json:
-        yield Finding("the body is not JSON", expected="an object", found=x.text[:200])
+        yield Finding("body-not-json", "the body is not JSON", expected="an object", found=x.text[:200])
     elif x.json.type != "object":
-        yield Finding("the body is not an object", expected="object", found=x.json.type)
+        yield Finding("body-not-object", "the body is not an object", expected="object", found=x.json.type)
     elif choices.type != "array":
         found = list(x.json.value) if choices.absent else choices
-        yield Finding("`choices` is not an array", at="/choices", expected="array", found=found)
+        yield Finding("choices-not-array", "`choices` is not an array", at="/choices", expected="array", found=found)
     elif not choices:
-        yield Finding("`choices` is empty", at="/choices", expected="at least one choice", found=choices)
+        yield Finding(
+            "choices-empty", "`choices` is empty", at="/choices", expected="at least one choice", found=choices
+        )
     for choice in choices:
         if choice["message"].type != "object":
             yield Finding(
-                "a choice has no message", at=choice["message"].pointer, expected="object", found=choice["message"].type
+                "choice-no-message",
+                "a choice has no message",
+                at=choice["message"].pointer,
+                expected="object",
+                found=choice["message"].type,
             )
 
 
@@ -77,7 +91,9 @@ def answer_has_choices(x: Exchange) -> Findings:
 def object_is_chat_completion(x: Exchange) -> Findings:
     """The `object` of an answer is `chat.completion`."""
     if x.json["object"].value != "chat.completion":
-        yield Finding("`object` is another", at="/object", expected="chat.completion", found=x.json["object"])
+        yield Finding(
+            "object-another", "`object` is another", at="/object", expected="chat.completion", found=x.json["object"]
+        )
 
 
 @check(
@@ -89,7 +105,9 @@ def object_is_chat_completion(x: Exchange) -> Findings:
 def id_is_a_string(x: Exchange) -> Findings:
     """The `id` of an answer is a string that is not empty."""
     if x.json["id"].type != "string" or not x.json["id"].value.strip():
-        yield Finding("`id` identifies nothing", at="/id", expected="a string", found=x.json["id"])
+        yield Finding(
+            "id-identifies-nothing", "`id` identifies nothing", at="/id", expected="a string", found=x.json["id"]
+        )
 
 
 @check(
@@ -106,7 +124,7 @@ def ids_differ(*answers: Exchange) -> Findings:
         if not isinstance(identity, str) or not identity:
             continue  # chat.id-is-a-string says so
         if identity in seen:
-            yield Finding("two answers have the same `id`", at="/id", found=identity, on=x.key)
+            yield Finding("two-answers-same-id", "two answers have the same `id`", at="/id", found=identity, on=x.key)
         seen.add(identity)
 
 
@@ -120,9 +138,17 @@ def created_is_unix_seconds(x: Exchange) -> Findings:
     """The `created` of an answer is a whole number of seconds since 1970."""
     created = x.json["created"]
     if created.type != "integer":
-        yield Finding("`created` is not an integer", at="/created", expected="integer", found=created)
+        yield Finding(
+            "created-not-integer", "`created` is not an integer", at="/created", expected="integer", found=created
+        )
     elif not OLDEST <= created.value < LATEST:
-        yield Finding("`created` is no time in seconds", at="/created", expected="about 1.8e9", found=created)
+        yield Finding(
+            "created-no-time-seconds",
+            "`created` is no time in seconds",
+            at="/created",
+            expected="about 1.8e9",
+            found=created,
+        )
 
 
 @check(
@@ -137,10 +163,16 @@ def one_choice_at_index_0(x: Exchange) -> Findings:
     """An answer to a request without `n` has one choice, with the index 0."""
     choices = x.json["choices"]
     if len(choices) != 1:
-        yield Finding("there is more than one choice", at="/choices", expected=1, found=len(choices))
+        yield Finding(
+            "more-than-one-choice", "there is more than one choice", at="/choices", expected=1, found=len(choices)
+        )
     elif choices[0]["index"].value != 0 or choices[0]["index"].type != "integer":
         yield Finding(
-            "the only choice has not the index 0", at="/choices/0/index", expected=0, found=choices[0]["index"]
+            "only-choice-not-index-0",
+            "the only choice has not the index 0",
+            at="/choices/0/index",
+            expected=0,
+            found=choices[0]["index"],
         )
 
 
@@ -155,7 +187,9 @@ def role_is_assistant(x: Exchange) -> Findings:
     for choice in x.json["choices"]:
         role = choice["message"]["role"]
         if role.value != "assistant":
-            yield Finding("the role is not `assistant`", at=role.pointer, expected="assistant", found=role)
+            yield Finding(
+                "role-not-assistant", "the role is not `assistant`", at=role.pointer, expected="assistant", found=role
+            )
 
 
 @check(
@@ -171,7 +205,9 @@ def content_is_text(x: Exchange) -> Findings:
     for choice in x.json["choices"]:
         content = choice["message"]["content"]
         if content.type not in ("string", "null", "absent"):
-            yield Finding("the content is no string", at=content.pointer, expected="string", found=content)
+            yield Finding(
+                "content-no-string", "the content is no string", at=content.pointer, expected="string", found=content
+            )
 
 
 @check(
@@ -188,7 +224,13 @@ def answer_is_in_content(x: Exchange) -> Findings:
         return  # cut by a cap, a call, a refusal; or no text, which another check says
     if not said.text.strip():
         found = {"content": content.value if not content.absent else "absent", "reasoning": said.reasoning[:200]}
-        yield Finding("the answer has ended and its content is empty", at=content.pointer, expected="text", found=found)
+        yield Finding(
+            "answer-ended-content-empty",
+            "the answer has ended and its content is empty",
+            at=content.pointer,
+            expected="text",
+            found=found,
+        )
 
 
 @check(
@@ -204,7 +246,13 @@ def finish_reason_is_known(x: Exchange) -> Findings:
     for choice in x.json["choices"]:
         reason = choice["finish_reason"]
         if reason.value not in FINISHES:
-            yield Finding("the finish reason is another", at=reason.pointer, expected=list(FINISHES), found=reason)
+            yield Finding(
+                "finish-reason-another",
+                "the finish reason is another",
+                at=reason.pointer,
+                expected=list(FINISHES),
+                found=reason,
+            )
 
 
 @check(
@@ -218,7 +266,13 @@ def finish_reason_fits_a_text(x: Exchange) -> Findings:
     reason = x.choice.finish_reason
     if reason in ("tool_calls", "function_call") and not x.choice.calls:
         at = "/choices/0/finish_reason"
-        yield Finding("the finish reason speaks of a call that there is not", at=at, expected="stop", found=reason)
+        yield Finding(
+            "finish-reason-speaks-call-not",
+            "the finish reason speaks of a call that there is not",
+            at=at,
+            expected="stop",
+            found=reason,
+        )
 
 
 OPTIONAL: dict[str, dict[str, tuple[str, ...]]] = {
@@ -256,7 +310,9 @@ def members_have_their_types(x: Exchange) -> Findings:
         for name, kinds in members.items():
             value = places[place][name]
             if value.type not in kinds and not (value.absent and name != "model"):
-                yield Finding("a member has not its type", at=value.pointer, expected=list(kinds), found=value)
+                yield Finding(
+                    "member-not-type", "a member has not its type", at=value.pointer, expected=list(kinds), found=value
+                )
 
 
 NEVER_NULL = (
@@ -285,7 +341,13 @@ def nulls_are_documented(x: Exchange) -> Findings:
         for step in steps:
             value = value[step]
         if value.type == "null":
-            yield Finding("null where the contract has none", at=value.pointer, expected="absent", found=value)
+            yield Finding(
+                "null-where-contract-none",
+                "null where the contract has none",
+                at=value.pointer,
+                expected="absent",
+                found=value,
+            )
 
 
 @check(
@@ -299,7 +361,13 @@ def nullable_members_are_there(x: Exchange) -> Findings:
     for choice in x.json["choices"]:
         for value in (choice["message"]["refusal"], choice["logprobs"]):
             if value.absent:
-                yield Finding("a required member is absent", at=value.pointer, expected="null", found=value)
+                yield Finding(
+                    "required-member-absent",
+                    "a required member is absent",
+                    at=value.pointer,
+                    expected="null",
+                    found=value,
+                )
 
 
 @check(
@@ -313,7 +381,7 @@ def members_are_unique(x: Exchange) -> Findings:
     try:
         parse(x.body, unique=True)
     except NotJSON as problem:
-        yield Finding("an object has a member twice", found=str(problem))
+        yield Finding("object-member-twice", "an object has a member twice", found=str(problem))
 
 
 DOCUMENTED = {

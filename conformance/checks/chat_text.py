@@ -24,14 +24,22 @@ CONTENT = SPEC.at("ChatCompletionRequestUserMessage.content", "The text contents
 def answered(x: Exchange, sentence: str) -> Findings:
     """A finding where a valid request is not answered 2xx, in the words of `sentence`."""
     if not x.ok:
-        yield Finding(sentence, at="status", expected="200", found={"status": x.status, "message": message(x)[:300]})
+        yield Finding(
+            "", sentence, at="status", expected="200", found={"status": x.status, "message": message(x)[:300]}
+        )
 
 
 def alive(x: Exchange) -> Findings:
     """A finding where a request, right or wrong, is answered with a server error."""
     if x.status is not None and x.status >= 500:
         found = {"status": x.status, "message": message(x)[:300]}
-        yield Finding("the request is answered with a server error", at="status", expected="2xx or 4xx", found=found)
+        yield Finding(
+            "request-answered-server-error",
+            "the request is answered with a server error",
+            at="status",
+            expected="2xx or 4xx",
+            found=found,
+        )
 
 
 @check(
@@ -88,15 +96,23 @@ def unicode_comes_back_whole(x: Exchange) -> Findings:
     """An answer beyond ASCII is UTF-8 once, with no character replaced or cut in half."""
     text, at = x.choice.text, "/choices/0/message/content"
     if "\ufffd" in text:
-        yield Finding("a character was replaced by U+FFFD", at=at, found=text[:200])
+        yield Finding("character-replaced-u-fffd", "a character was replaced by U+FFFD", at=at, found=text[:200])
     if any("\ud800" <= letter <= "\udfff" for letter in text):
-        yield Finding("half of a surrogate pair stands alone", at=at, found=ascii(text[:200]))
+        yield Finding(
+            "half-surrogate-pair-stands-alone", "half of a surrogate pair stands alone", at=at, found=ascii(text[:200])
+        )
     for coding in ("latin-1", "cp1252"):
         try:
             twice = text.encode(coding).decode()
         except UnicodeError:
             continue
-        yield Finding("the text was encoded as UTF-8 twice", at=at, expected=twice[:200], found=text[:200])
+        yield Finding(
+            "text-encoded-utf-8-twice",
+            "the text was encoded as UTF-8 twice",
+            at=at,
+            expected=twice[:200],
+            found=text[:200],
+        )
         break
 
 
@@ -117,7 +133,7 @@ def leaked(x: Exchange, pattern: re.Pattern[str], sentence: str) -> Findings:
     for choice in x.choices.values():
         if match := pattern.search(choice.text):
             around = choice.text[max(0, match.start() - 40) : match.end() + 40]
-            yield Finding(sentence, at=f"choice {choice.index} content", found=around)
+            yield Finding("", sentence, at=f"choice {choice.index} content", found=around)
 
 
 @check(
@@ -177,7 +193,7 @@ def members(body: Value) -> Iterator[str]:
 def same_request_same_members(one: Exchange, other: Exchange) -> Findings:
     """The same request, sent twice, is answered with the same members."""
     for pointer in sorted(set(members(one.json)) ^ set(members(other.json))):
-        yield Finding("a member is in one of two answers only", at=pointer)
+        yield Finding("member-one-two-answers-only", "a member is in one of two answers only", at=pointer)
 
 
 names = st.sampled_from(("x_conformance", "frobnicate", "Temperature", "stream ", "", "ü", "__proto__", "constructor"))
@@ -226,4 +242,10 @@ def model_is_a_known_name(x: Exchange, listing: Exchange) -> Findings:
     elif not x.model:
         yield Unwitnessed("the request names no model")
     elif not related(x.model, model.value) and model.value not in [one["id"].value for one in listing.json["data"]]:
-        yield Finding("the answer names a model that nobody asked for", at="/model", expected=x.model, found=model)
+        yield Finding(
+            "answer-names-model-nobody-asked",
+            "the answer names a model that nobody asked for",
+            at="/model",
+            expected=x.model,
+            found=model,
+        )

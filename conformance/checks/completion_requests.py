@@ -54,7 +54,12 @@ def stop_ends_the_text(long: Exchange, x: Exchange) -> Findings:
     wanted = text(long).partition(stop)[0]
     if stop in text(x):
         yield Finding(
-            "the text has the stop string in it", at="/choices/0/text", expected=wanted, found=text(x), on=x.key
+            "text-stop-string",
+            "the text has the stop string in it",
+            at="/choices/0/text",
+            expected=wanted,
+            found=text(x),
+            on=x.key,
         )
 
 
@@ -72,7 +77,12 @@ def echo_is_honoured_or_refused(plain: Exchange, x: Exchange) -> Findings:
     yield from honoured(plain, x, "completions", "echo")
     if x.ok and COUNT not in text(x):
         yield Finding(
-            "the prompt does not come back", at="/choices/0/text", expected=COUNT, found=text(x)[:300], on=x.key
+            "prompt-does-not-come-back",
+            "the prompt does not come back",
+            at="/choices/0/text",
+            expected=COUNT,
+            found=text(x)[:300],
+            on=x.key,
         )
 
 
@@ -92,7 +102,13 @@ def suffix_is_honoured_or_refused(plain: Exchange, x: Exchange) -> Findings:
     if not all(isinstance(count, int) for count in spent):
         yield Unwitnessed("the tokens are not counted")
     elif text(plain) == text(x) and spent[1] <= spent[0]:
-        yield Finding("a suffix changes nothing", expected=f"more than {spent[0]} tokens", found=spent[1], on=x.key)
+        yield Finding(
+            "suffix-changes-nothing",
+            "a suffix changes nothing",
+            expected=f"more than {spent[0]} tokens",
+            found=spent[1],
+            on=x.key,
+        )
 
 
 @check(
@@ -112,9 +128,15 @@ def best_of_is_honoured_or_refused(plain: Exchange, x: Exchange) -> Findings:
     """`best_of` is honoured, or refused: fewer candidates than answers are refused."""
     yield from without(plain, "completions")
     if x.ok:
-        yield Finding("more answers than candidates are given", expected="4xx", found=len(x.json["choices"]), on=x.key)
+        yield Finding(
+            "more-answers-than-candidates-given",
+            "more answers than candidates are given",
+            expected="4xx",
+            found=len(x.json["choices"]),
+            on=x.key,
+        )
     elif x.status is not None and x.status >= 500:
-        yield Finding(UNHEARD, expected="4xx", found=x.status, on=x.key)
+        yield Finding("", UNHEARD, expected="4xx", found=x.status, on=x.key)
 
 
 @check(
@@ -133,7 +155,13 @@ def logprobs_is_honoured_or_refused(plain: Exchange, x: Exchange) -> Findings:
     yield from honoured(plain, x, "completions", "logprobs")
     value = x.json["choices"][0]["logprobs"]
     if x.ok and value.type != "object":
-        yield Finding("log probabilities were asked for, and did not come", at=value.pointer, found=value, on=x.key)
+        yield Finding(
+            "log-probabilities-asked-did-not",
+            "log probabilities were asked for, and did not come",
+            at=value.pointer,
+            found=value,
+            on=x.key,
+        )
 
 
 @check(
@@ -153,18 +181,28 @@ def logprobs_are_arrays(x: Exchange) -> Findings:
     arrays = {name: value[name] for name in ("tokens", "token_logprobs", "text_offset")}
     if any(array.type != "array" for array in arrays.values()):
         found = {name: array.type for name, array in arrays.items()}
-        yield Finding("an array is missing", at=value.pointer, expected=list(arrays), found=found)
+        yield Finding("array-missing", "an array is missing", at=value.pointer, expected=list(arrays), found=found)
     elif len({len(array) for array in arrays.values()}) > 1:
         lengths = {name: len(array) for name, array in arrays.items()}
-        yield Finding("the arrays have different lengths", at=value.pointer, expected="one length", found=lengths)
+        yield Finding(
+            "arrays-different-lengths",
+            "the arrays have different lengths",
+            at=value.pointer,
+            expected="one length",
+            found=lengths,
+        )
     else:
         for kind, name in (("string", "tokens"), ("integer", "text_offset")):
             for one in arrays[name]:
                 if one.type != kind:
-                    yield Finding("an element has another type", at=one.pointer, expected=kind, found=one)
+                    yield Finding(
+                        "element-another-type", "an element has another type", at=one.pointer, expected=kind, found=one
+                    )
         for one in arrays["token_logprobs"]:
             if one.type not in ("number", "integer") or one.value > 0:
-                yield Finding("a log probability is none", at=one.pointer, expected="0 or less", found=one)
+                yield Finding(
+                    "log-probability-none", "a log probability is none", at=one.pointer, expected="0 or less", found=one
+                )
 
 
 @check(
@@ -181,7 +219,7 @@ def tokens_make_the_text(x: Exchange) -> Findings:
     if not tokens or not all(isinstance(one, str) and one.isascii() for one in tokens) or "\\x" in "".join(tokens):
         yield Unwitnessed("there are no tokens, or such as are no characters")
     elif text(x) not in "".join(tokens):  # the token that ends the text may be listed and not be said
-        yield Finding("the tokens are another text", expected=text(x), found="".join(tokens))
+        yield Finding("tokens-another-text", "the tokens are another text", expected=text(x), found="".join(tokens))
 
 
 @check(
@@ -203,12 +241,20 @@ def tokens_are_one_prompt(plain: Exchange, x: Exchange) -> Findings:
     given = x.probe.wish["prompt"]
     wanted = len(given) if isinstance(given[0], list) else 1
     if x.status is not None and x.status >= 500:
-        yield Finding("tokens are a server error", expected="2xx or 4xx", found=x.status, on=x.key)
+        yield Finding(
+            "tokens-server-error", "tokens are a server error", expected="2xx or 4xx", found=x.status, on=x.key
+        )
     elif not x.ok:
         yield Unsupported(f"the server refuses tokens as prompt ({x.status})")
     elif len(x.json["choices"]) != wanted:
         found = len(x.json["choices"])
-        yield Finding("tokens are taken for another number of prompts", expected=wanted, found=found, on=x.key)
+        yield Finding(
+            "tokens-taken-another-number-prompts",
+            "tokens are taken for another number of prompts",
+            expected=wanted,
+            found=found,
+            on=x.key,
+        )
 
 
 @check(
@@ -224,9 +270,21 @@ def wrong_requests_are_refused(plain: Exchange, x: Exchange) -> Findings:
     """A request with a member of a wrong type, or out of its range, is refused with a 4xx, also for a stream."""
     yield from without(plain, "completions")
     if x.status is not None and x.status >= 500:
-        yield Finding("an invalid request is a server error", expected="4xx", found=x.status, on=x.key)
+        yield Finding(
+            "invalid-request-server-error",
+            "an invalid request is a server error",
+            expected="4xx",
+            found=x.status,
+            on=x.key,
+        )
     elif x.ok and any(len(value["choices"]) for value in x.bodies):
-        yield Finding("an invalid request is answered as if it were valid", expected="4xx", found=x.status, on=x.key)
+        yield Finding(
+            "invalid-request-answered-if-valid",
+            "an invalid request is answered as if it were valid",
+            expected="4xx",
+            found=x.status,
+            on=x.key,
+        )
 
 
 @check(

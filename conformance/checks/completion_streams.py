@@ -32,9 +32,15 @@ BOTH_STREAMED = streamed(BOTH)
 def stream_is_of_events(x: Exchange) -> Findings:
     """A stream that is asked for comes as events, and has some."""
     if not x.streamed:
-        yield Finding("the stream is no stream", at="content-type", expected="text/event-stream", found=x.media_type)
+        yield Finding(
+            "stream-no-stream",
+            "the stream is no stream",
+            at="content-type",
+            expected="text/event-stream",
+            found=x.media_type,
+        )
     elif not x.data:
-        yield Finding("the stream has no events", found=x.text[:200])
+        yield Finding("stream-no-events", "the stream has no events", found=x.text[:200])
 
 
 @check(
@@ -45,9 +51,13 @@ def stream_ends_with_done(x: Exchange) -> Findings:
     events = carriers(x)
     ends = [number for number, event in events if is_done(event)]
     if events and not ends and not is_done(x.stream.unfinished):
-        yield Finding("there is no [DONE]", at=f"event {events[-1][0]}", expected=DONE, found=events[-1][1].data[:200])
+        yield Finding(
+            "no-done", "there is no [DONE]", at=f"event {events[-1][0]}", expected=DONE, found=events[-1][1].data[:200]
+        )
     elif ends and events[-1][0] > ends[0]:
-        yield Finding("an event follows [DONE]", at=f"event {events[-1][0]}", found=events[-1][1].data[:200])
+        yield Finding(
+            "event-follows-done", "an event follows [DONE]", at=f"event {events[-1][0]}", found=events[-1][1].data[:200]
+        )
 
 
 @check("completions.stream-has-text", MUST, sends=LONG_STREAMED, needs=OK, requires="completions", spec=SAME_KIND)
@@ -56,11 +66,17 @@ def stream_has_text(x: Exchange) -> Findings:
     for value in x.data:
         if value.type == "object" and value["object"].value != "text_completion":
             found = value["object"]
-            yield Finding("a piece is of another kind", at=found.pointer, expected="text_completion", found=found)
+            yield Finding(
+                "piece-another-kind",
+                "a piece is of another kind",
+                at=found.pointer,
+                expected="text_completion",
+                found=found,
+            )
         for choice in value["choices"]:
             if choice["text"].type != "string":
                 said = "the text is in a delta" if choice["delta"].type == "object" else "a choice has no text"
-                yield Finding(said, at=choice["text"].pointer, expected="string", found=choice["text"])
+                yield Finding("", said, at=choice["text"].pointer, expected="string", found=choice["text"])
 
 
 @check(
@@ -75,7 +91,7 @@ def stream_has_one_id(x: Exchange) -> Findings:
     """All pieces of a stream have the same id."""
     ids = list(dict.fromkeys(value["id"].value for value in x.data if value["id"].type == "string"))
     if len(ids) > 1:
-        yield Finding("the pieces have different ids", at="/id", expected=ids[0], found=ids[1])
+        yield Finding("pieces-different-ids", "the pieces have different ids", at="/id", expected=ids[0], found=ids[1])
 
 
 @check(
@@ -93,17 +109,32 @@ def stream_finishes_once(x: Exchange) -> Findings:
         for choice in value["choices"]:
             index, reason = choice["index"].value, choice["finish_reason"]
             if reasons[index] and choice["text"]:
-                yield Finding("text follows the end of its choice", at=choice["text"].pointer, found=choice["text"])
+                yield Finding(
+                    "text-follows-end-choice",
+                    "text follows the end of its choice",
+                    at=choice["text"].pointer,
+                    found=choice["text"],
+                )
             if not reason.missing:
                 reasons[index] += 1
                 if reason.value not in FINISHES:
                     yield Finding(
-                        "the finish reason is another", at=reason.pointer, expected=list(FINISHES), found=reason
+                        "finish-reason-another",
+                        "the finish reason is another",
+                        at=reason.pointer,
+                        expected=list(FINISHES),
+                        found=reason,
                     )
             reasons.setdefault(index, 0)
     for index, count in reasons.items():
         if count != 1:
-            yield Finding("a choice has not one finish reason", at=f"choice {index}", expected=1, found=count)
+            yield Finding(
+                "choice-not-one-finish-reason",
+                "a choice has not one finish reason",
+                at=f"choice {index}",
+                expected=1,
+                found=count,
+            )
 
 
 @check(
@@ -123,13 +154,17 @@ def stream_is_as_whole(whole: Exchange, x: Exchange) -> Findings:
     if not one:
         yield Unwitnessed("the answer has no text")
     elif not other:
-        yield Finding("the stream has no text", expected=one, found=other, on=x.key)
+        yield Finding("stream-no-text", "the stream has no text", expected=one, found=other, on=x.key)
     elif len(other) > 1.5 * len(one):
-        yield Finding("the stream has more text", expected=one[:200], found=other[:200], on=x.key)
+        yield Finding("stream-more-text", "the stream has more text", expected=one[:200], found=other[:200], on=x.key)
     elif one != other and common == 0:
-        yield Finding("the stream begins otherwise", expected=one[:200], found=other[:200], on=x.key)
+        yield Finding(
+            "stream-begins-otherwise", "the stream begins otherwise", expected=one[:200], found=other[:200], on=x.key
+        )
     elif one != other and common == -1:  # one is the beginning of the other: something is lost, or comes twice
-        yield Finding("the stream ends elsewhere", expected=one[-200:], found=other[-200:], on=x.key)
+        yield Finding(
+            "stream-ends-elsewhere", "the stream ends elsewhere", expected=one[-200:], found=other[-200:], on=x.key
+        )
 
 
 @check(
@@ -148,7 +183,9 @@ def stream_tells_usage(x: Exchange) -> Findings:
     """A stream whose usage is asked for ends with it, in a piece without choices."""
     holders = [value for value in x.data if value["usage"].type == "object"]
     if not holders:
-        yield Finding("the usage does not come", expected="usage", found=x.text[-300:])
+        yield Finding("usage-does-not-come", "the usage does not come", expected="usage", found=x.text[-300:])
     elif holders[-1]["choices"].type == "array" and holders[-1]["choices"]:
         choices = holders[-1]["choices"]
-        yield Finding("the usage comes with a choice", at=choices.pointer, expected=[], found=choices)
+        yield Finding(
+            "usage-comes-choice", "the usage comes with a choice", at=choices.pointer, expected=[], found=choices
+        )

@@ -46,7 +46,14 @@ def requests_are_accepted(plain: Exchange, x: Exchange) -> Findings:
         yield Unsupported(f"the server refuses `{feature}` ({x.status})")
     if not x.ok:
         found = {"status": x.status, "message": message(x)[:300]}
-        yield Finding("a plain prompt is not answered 2xx", at="status", expected=200, found=found, on=x.key)
+        yield Finding(
+            "plain-prompt-not-answered-2xx",
+            "a plain prompt is not answered 2xx",
+            at="status",
+            expected=200,
+            found=found,
+            on=x.key,
+        )
 
 
 @check(
@@ -60,7 +67,9 @@ def requests_are_accepted(plain: Exchange, x: Exchange) -> Findings:
 def object_is_text_completion(x: Exchange) -> Findings:
     """The `object` of an answer is `text_completion`."""
     if x.json["object"].value != "text_completion":
-        yield Finding("`object` is another", at="/object", expected="text_completion", found=x.json["object"])
+        yield Finding(
+            "object-another", "`object` is another", at="/object", expected="text_completion", found=x.json["object"]
+        )
 
 
 @check(
@@ -75,10 +84,18 @@ def head_is_complete(x: Exchange) -> Findings:
     """An answer has an id, the time in seconds, and the name of the model."""
     for name in ("id", "model"):
         if x.json[name].type != "string" or not x.json[name]:
-            yield Finding("a text is missing", at=x.json[name].pointer, expected="string", found=x.json[name])
+            yield Finding(
+                "text-missing", "a text is missing", at=x.json[name].pointer, expected="string", found=x.json[name]
+            )
     created = x.json["created"]
     if created.type != "integer" or not OLDEST <= created.value < LATEST:
-        yield Finding("`created` is no time in seconds", at="/created", expected="about 1.8e9", found=created)
+        yield Finding(
+            "created-no-time-seconds",
+            "`created` is no time in seconds",
+            at="/created",
+            expected="about 1.8e9",
+            found=created,
+        )
 
 
 @check(
@@ -93,11 +110,11 @@ def choices_have_text(x: Exchange) -> Findings:
     """There are choices, and each has its text in `text`."""
     choices = x.json["choices"]
     if not isinstance(choices.value, list) or not choices:
-        yield Finding("there are no choices", at="/choices", expected="array", found=choices.type)
+        yield Finding("no-choices", "there are no choices", at="/choices", expected="array", found=choices.type)
     for choice in choices:
         if choice["text"].type != "string":
             said = "the text is in a message" if choice["message"].type == "object" else "a choice has no text"
-            yield Finding(said, at=choice["text"].pointer, expected="string", found=choice["text"])
+            yield Finding("", said, at=choice["text"].pointer, expected="string", found=choice["text"])
 
 
 @check(
@@ -114,9 +131,21 @@ def n_counts_for_each_prompt(x: Exchange) -> Findings:
     wanted = (len(prompt) if isinstance(prompt, list) else 1) * x.probe.wish.get("n", 1)
     found = [choice["index"].value for choice in choices]
     if len(choices) != wanted:
-        yield Finding("there is another number of choices", at="/choices", expected=wanted, found=len(choices))
+        yield Finding(
+            "another-number-choices",
+            "there is another number of choices",
+            at="/choices",
+            expected=wanted,
+            found=len(choices),
+        )
     elif not all(type(index) is int for index in found) or sorted(found) != list(range(wanted)):
-        yield Finding("the choices are not numbered from 0", at="/choices", expected=list(range(wanted)), found=found)
+        yield Finding(
+            "choices-not-numbered-from-0",
+            "the choices are not numbered from 0",
+            at="/choices",
+            expected=list(range(wanted)),
+            found=found,
+        )
 
 
 @check(
@@ -134,7 +163,13 @@ def prompts_keep_their_places(both: Exchange, first: Exchange, second: Exchange)
     if alone[0] == alone[1] or not all((*alone, *together)):
         yield Unwitnessed("both prompts are answered alike, or with nothing")
     elif together == alone[::-1]:
-        yield Finding("the choices are those of the other prompts", at="/choices", expected=alone, found=together)
+        yield Finding(
+            "choices-those-other-prompts",
+            "the choices are those of the other prompts",
+            at="/choices",
+            expected=alone,
+            found=together,
+        )
 
 
 @check(
@@ -150,7 +185,13 @@ def finish_reason_is_known(x: Exchange) -> Findings:
     for choice in x.json["choices"]:
         reason = choice["finish_reason"]
         if reason.value not in FINISHES:
-            yield Finding("the finish reason is another", at=reason.pointer, expected=list(FINISHES), found=reason)
+            yield Finding(
+                "finish-reason-another",
+                "the finish reason is another",
+                at=reason.pointer,
+                expected=list(FINISHES),
+                found=reason,
+            )
 
 
 @check(
@@ -166,9 +207,21 @@ def cap_is_kept(x: Exchange) -> Findings:
     """No more tokens are generated than `max_tokens` allows."""
     counted, cap = x.usage["completion_tokens"].value, x.probe.wish["max_tokens"]
     if isinstance(counted, int) and counted > cap:
-        yield Finding("more tokens are generated", at="/usage/completion_tokens", expected=cap, found=counted)
+        yield Finding(
+            "more-tokens-generated",
+            "more tokens are generated",
+            at="/usage/completion_tokens",
+            expected=cap,
+            found=counted,
+        )
     elif len(text(x).encode()) > 40 * cap:  # no tokenizer has longer words in it, in a count or a sentence
-        yield Finding("the text is longer than so many tokens", at="/choices/0/text", expected=cap, found=text(x)[:300])
+        yield Finding(
+            "text-longer-than-so-many",
+            "the text is longer than so many tokens",
+            at="/choices/0/text",
+            expected=cap,
+            found=text(x)[:300],
+        )
 
 
 @check(
@@ -188,7 +241,7 @@ def cut_off_says_length(long: Exchange, short: Exchange) -> Findings:
         yield Unwitnessed("the cap cuts nothing off")
     elif short.choice.finish_reason != "length":
         yield Finding(
-            "a text that was cut off says otherwise",
+            "text-cut-off-says-otherwise", "a text that was cut off says otherwise",
             at="/choices/0/finish_reason", expected="length", found=short.choice.finish_reason, on=short.key,
         )  # fmt: skip
 
@@ -210,10 +263,16 @@ def usage_adds_up(x: Exchange) -> Findings:
         return
     for count in counts:
         if count.type != "integer" or count.value < 0:
-            yield Finding("a count is no whole number", at=count.pointer, expected="integer", found=count)
+            yield Finding(
+                "count-no-whole-number", "a count is no whole number", at=count.pointer, expected="integer", found=count
+            )
     if all(count.type == "integer" for count in counts) and counts[0].value + counts[1].value != counts[2].value:
         yield Finding(
-            "the total is not the sum", at="/usage", expected=counts[0].value + counts[1].value, found=counts[2]
+            "total-not-sum",
+            "the total is not the sum",
+            at="/usage",
+            expected=counts[0].value + counts[1].value,
+            found=counts[2],
         )
 
 
@@ -229,7 +288,9 @@ def logprobs_are_there(x: Exchange) -> Findings:
     """A choice has the member `logprobs`, null where none are asked for."""
     for choice in x.json["choices"]:
         if choice["logprobs"].absent:
-            yield Finding("a required member is absent", at=choice["logprobs"].pointer, expected=None)
+            yield Finding(
+                "required-member-absent", "a required member is absent", at=choice["logprobs"].pointer, expected=None
+            )
 
 
 @check("completions.without-a-cap", NOTE, sends=BARE, needs=OK, requires="completions")

@@ -70,11 +70,27 @@ def delicate_questions_are_answered_or_refused(x: Exchange) -> Findings:
     """A question that a filter may stop is answered, or refused with a 4xx and an error object."""
     if x.status is not None and x.status >= 500:
         found = {"status": x.status, "message": message(x)[:300]}
-        yield Finding("a delicate question is a server error", expected="2xx or 4xx", found=found)
+        yield Finding(
+            "delicate-question-server-error",
+            "a delicate question is a server error",
+            expected="2xx or 4xx",
+            found=found,
+        )
     elif not x.ok and (x.error.type != "object" or x.error["message"].type != "string"):
-        yield Finding("the refusal has no error object", at="/error/message", expected="string", found=x.text[:300])
+        yield Finding(
+            "refusal-no-error-object",
+            "the refusal has no error object",
+            at="/error/message",
+            expected="string",
+            found=x.text[:300],
+        )
     elif x.ok and nothing(x):
-        yield Finding("a delicate question gets an answer without choices", at="/choices", found=x.text[:300])
+        yield Finding(
+            "delicate-question-gets-answer-without",
+            "a delicate question gets an answer without choices",
+            at="/choices",
+            found=x.text[:300],
+        )
 
 
 @check(
@@ -90,7 +106,11 @@ def refusal_is_text(x: Exchange) -> Findings:
     for part in parts(x):
         if part["refusal"].type not in ("string", "null", "absent"):
             yield Finding(
-                "the refusal is no text", at=part["refusal"].pointer, expected="string", found=part["refusal"]
+                "refusal-no-text",
+                "the refusal is no text",
+                at=part["refusal"].pointer,
+                expected="string",
+                found=part["refusal"],
             )
 
 
@@ -107,7 +127,12 @@ def answers_are_no_refusals(x: Exchange) -> Findings:
     """An answer has no `refusal` beside its text."""
     yield from answered(x)
     if x.choice.text.strip() and isinstance(x.choice.refusal, str) and x.choice.refusal:
-        yield Finding("an answer has a refusal beside its text", expected=None, found=x.choice.refusal[:200])
+        yield Finding(
+            "answer-refusal-beside-text",
+            "an answer has a refusal beside its text",
+            expected=None,
+            found=x.choice.refusal[:200],
+        )
 
 
 @check(
@@ -128,7 +153,11 @@ def refusal_ends(x: Exchange) -> Findings:
     elif x.choice.finish_reason not in ("stop", "content_filter", "length"):
         found = x.choice.finish_reason
         yield Finding(
-            "a refusal has another finish reason", at="/choices/0/finish_reason", expected="stop", found=found
+            "refusal-another-finish-reason",
+            "a refusal has another finish reason",
+            at="/choices/0/finish_reason",
+            expected="stop",
+            found=found,
         )
 
 
@@ -148,12 +177,27 @@ def refusal_streams_as_whole(whole: Exchange, streamed: Exchange) -> Findings:
         yield ANSWERED
     elif not other.refusal and other.text.strip() == (one.refusal or "").strip():
         yield Finding(
-            "the stream has the refusal in its content", expected=one.refusal, found=other.text, on=streamed.key
+            "stream-refusal-content",
+            "the stream has the refusal in its content",
+            expected=one.refusal,
+            found=other.text,
+            on=streamed.key,
         )
     elif not one.refusal and one.text.strip() == (other.refusal or "").strip():
-        yield Finding("the whole answer has the refusal in its content", expected=other.refusal, found=one.text)
+        yield Finding(
+            "whole-answer-refusal-content",
+            "the whole answer has the refusal in its content",
+            expected=other.refusal,
+            found=one.text,
+        )
     elif not other.refusal and not other.text.strip():
-        yield Finding("the refusal is lost in the stream", expected=one.refusal, found=other.refusal, on=streamed.key)
+        yield Finding(
+            "refusal-lost-stream",
+            "the refusal is lost in the stream",
+            expected=one.refusal,
+            found=other.refusal,
+            on=streamed.key,
+        )
 
 
 @check(
@@ -169,13 +213,30 @@ def filtered_answers_have_a_message(x: Exchange) -> Findings:
     if not x.ok or choice["finish_reason"].value != "content_filter":
         yield Unwitnessed("no filter stopped the answer")
     elif choice["message"].type != "object":
-        yield Finding("a filtered choice has no message", at="/choices/0/message", found=choice["message"])
+        yield Finding(
+            "filtered-choice-no-message",
+            "a filtered choice has no message",
+            at="/choices/0/message",
+            found=choice["message"],
+        )
     elif choice["message"]["content"].type not in ("string", "null", "absent"):
         found = choice["message"]["content"]
-        yield Finding("filtered content is neither text nor null", at=found.pointer, expected="string", found=found)
+        yield Finding(
+            "filtered-content-neither-text-nor",
+            "filtered content is neither text nor null",
+            at=found.pointer,
+            expected="string",
+            found=found,
+        )
     elif choice["message"]["role"].value != "assistant":
         found = choice["message"]["role"]
-        yield Finding("a filtered message has no role", at=found.pointer, expected="assistant", found=found)
+        yield Finding(
+            "filtered-message-no-role",
+            "a filtered message has no role",
+            at=found.pointer,
+            expected="assistant",
+            found=found,
+        )
 
 
 @check(
@@ -194,11 +255,22 @@ def filtered_streams_end(x: Exchange) -> Findings:
         for choice in value["choices"]:
             if ended and choice["delta"]["content"].value:
                 found = choice["delta"]["content"]
-                yield Finding("text follows where a filter stopped the stream", at=found.pointer, found=found)
+                yield Finding(
+                    "text-follows-where-filter-stopped",
+                    "text follows where a filter stopped the stream",
+                    at=found.pointer,
+                    found=found,
+                )
             if not choice["finish_reason"].missing:
                 if ended:
                     found = choice["finish_reason"]
-                    yield Finding("a filtered stream ends twice", at=found.pointer, expected=None, found=found)
+                    yield Finding(
+                        "filtered-stream-ends-twice",
+                        "a filtered stream ends twice",
+                        at=found.pointer,
+                        expected=None,
+                        found=found,
+                    )
                 ended = ended or choice["finish_reason"].value == "content_filter"
     if not ended:
         yield Unwitnessed("no filter stopped the stream")
@@ -220,7 +292,11 @@ def stopped_alike(whole: Exchange, streamed: Exchange) -> Findings:
     elif streamed.choice.text.startswith(whole.choice.text) and streamed.choice.finish_reason == "stop":
         found = streamed.choice.finish_reason
         yield Finding(
-            "a filtered stream says that it is complete", expected="content_filter", found=found, on=streamed.key
+            "filtered-stream-says-complete",
+            "a filtered stream says that it is complete",
+            expected="content_filter",
+            found=found,
+            on=streamed.key,
         )
 
 

@@ -64,7 +64,13 @@ def float_is_honoured(plain: Exchange, x: Exchange) -> Findings:
     yield from honoured(plain, x, "embeddings", "encoding_format")
     value = x.json["data"][0]["embedding"]
     if vector(value) is None:
-        yield Finding("floats were asked for, and did not come", at=value.pointer, found=value, on=x.key)
+        yield Finding(
+            "floats-asked-did-not-come",
+            "floats were asked for, and did not come",
+            at=value.pointer,
+            found=value,
+            on=x.key,
+        )
 
 
 @check(
@@ -85,7 +91,13 @@ def base64_is_honoured_or_refused(plain: Exchange, x: Exchange) -> Findings:
     yield from honoured(plain, x, "embeddings", "encoding_format")
     value = x.json["data"][0]["embedding"]
     if value.type != "string":
-        yield Finding("base64 was asked for, and did not come", at=value.pointer, expected="string", found=value)
+        yield Finding(
+            "base64-asked-did-not-come",
+            "base64 was asked for, and did not come",
+            at=value.pointer,
+            expected="string",
+            found=value,
+        )
 
 
 @check(
@@ -110,9 +122,12 @@ def base64_holds_the_same_numbers(plain: Exchange, x: Exchange) -> Findings:
         return
     numbers = unpacked(value)
     if numbers is None:
-        yield Finding("the text is no base64 of floats", at=value.pointer, found=value, on=x.key)
+        yield Finding(
+            "text-no-base64-floats", "the text is no base64 of floats", at=value.pointer, found=value, on=x.key
+        )
     elif len(numbers) != len(floats):
         yield Finding(
+            "base64-holds-another-number-floats",
             "base64 holds another number of floats",
             at=value.pointer,
             expected=len(floats),
@@ -120,7 +135,14 @@ def base64_holds_the_same_numbers(plain: Exchange, x: Exchange) -> Findings:
             on=x.key,
         )
     elif (near := cosine(numbers, floats)) < ALIKE:
-        yield Finding("base64 holds another vector", at=value.pointer, expected=1.0, found=round(near, 4), on=x.key)
+        yield Finding(
+            "base64-holds-another-vector",
+            "base64 holds another vector",
+            at=value.pointer,
+            expected=1.0,
+            found=round(near, 4),
+            on=x.key,
+        )
 
 
 @check(
@@ -135,9 +157,21 @@ def other_formats_are_refused(plain: Exchange, x: Exchange) -> Findings:
     """An `encoding_format` that does not exist is refused."""
     yield from without(plain, "embeddings")
     if x.ok:
-        yield Finding("a format that does not exist is accepted", expected="4xx", found=x.status, on=x.key)
+        yield Finding(
+            "format-does-not-exist-accepted",
+            "a format that does not exist is accepted",
+            expected="4xx",
+            found=x.status,
+            on=x.key,
+        )
     elif x.status is not None and x.status >= 500:
-        yield Finding("a format that does not exist is a server error", expected="4xx", found=x.status, on=x.key)
+        yield Finding(
+            "format-does-not-exist-server",
+            "a format that does not exist is a server error",
+            expected="4xx",
+            found=x.status,
+            on=x.key,
+        )
 
 
 @check(
@@ -157,7 +191,13 @@ def dimensions_is_honoured_or_refused(plain: Exchange, x: Exchange) -> Findings:
     if numbers is None or len(vectors(plain).get(0, [])) == wanted:
         yield UNREADABLE
     elif len(numbers) != wanted:
-        yield Finding("the vector has another number of dimensions", expected=wanted, found=len(numbers), on=x.key)
+        yield Finding(
+            "vector-another-number-dimensions",
+            "the vector has another number of dimensions",
+            expected=wanted,
+            found=len(numbers),
+            on=x.key,
+        )
 
 
 @check(
@@ -176,7 +216,13 @@ def bad_dimensions_are_refused(fewer: Exchange, x: Exchange) -> Findings:
         yield Unwitnessed("the server does not honour `dimensions`")
     elif x.ok or (x.status is not None and x.status >= 500):
         found = {"dimensions": x.probe.wish["dimensions"], "status": x.status}
-        yield Finding("a number of dimensions that cannot be is not refused", expected="4xx", found=found, on=x.key)
+        yield Finding(
+            "number-dimensions-cannot-not-refused",
+            "a number of dimensions that cannot be is not refused",
+            expected="4xx",
+            found=found,
+            on=x.key,
+        )
 
 
 @check(
@@ -194,12 +240,18 @@ def tokens_are_one_input(plain: Exchange, x: Exchange) -> Findings:
     given = x.probe.wish["input"]
     wanted = len(given) if isinstance(given[0], list) else 1
     if x.status is not None and x.status >= 500:
-        yield Finding("tokens are a server error", expected="2xx or 4xx", found=x.status, on=x.key)
+        yield Finding(
+            "tokens-server-error", "tokens are a server error", expected="2xx or 4xx", found=x.status, on=x.key
+        )
     elif not x.ok:
         yield Unsupported(f"the server refuses tokens as input ({x.status})")
     elif len(x.json["data"]) != wanted:
         yield Finding(
-            "tokens are taken for another number of inputs", expected=wanted, found=len(x.json["data"]), on=x.key
+            "tokens-taken-another-number-inputs",
+            "tokens are taken for another number of inputs",
+            expected=wanted,
+            found=len(x.json["data"]),
+            on=x.key,
         )
 
 
@@ -216,9 +268,21 @@ def wrong_inputs_are_refused(plain: Exchange, x: Exchange) -> Findings:
     """A request without an input, or with one that is neither text nor tokens, is refused with a 4xx."""
     yield from without(plain, "embeddings")
     if x.status is not None and x.status >= 500:
-        yield Finding("an invalid request is a server error", expected="4xx", found=x.status, on=x.key)
+        yield Finding(
+            "invalid-request-server-error",
+            "an invalid request is a server error",
+            expected="4xx",
+            found=x.status,
+            on=x.key,
+        )
     elif x.ok and x.json["data"]:
-        yield Finding("an invalid request is answered as if it were valid", expected="4xx", found=x.status, on=x.key)
+        yield Finding(
+            "invalid-request-answered-if-valid",
+            "an invalid request is answered as if it were valid",
+            expected="4xx",
+            found=x.status,
+            on=x.key,
+        )
 
 
 @check(
@@ -252,9 +316,13 @@ def empty_text_is_refused(plain: Exchange, x: Exchange) -> Findings:
     """An empty text is refused, alone and among others."""
     yield from without(plain, "embeddings")
     if x.ok:
-        yield Finding("an empty text has an embedding", expected="4xx", found=x.status, on=x.key)
+        yield Finding(
+            "empty-text-embedding", "an empty text has an embedding", expected="4xx", found=x.status, on=x.key
+        )
     elif x.status is not None and x.status >= 500:
-        yield Finding("an empty text is a server error", expected="4xx", found=x.status, on=x.key)
+        yield Finding(
+            "empty-text-server-error", "an empty text is a server error", expected="4xx", found=x.status, on=x.key
+        )
 
 
 @check(
@@ -271,10 +339,22 @@ def too_long_is_refused(plain: Exchange, card: Exchange, x: Exchange) -> Finding
     yield from without(plain, "embeddings")
     sent, counted = len(x.probe.wish["input"].split()), x.json["usage"]["prompt_tokens"].value
     if x.status is not None and x.status >= 500:
-        yield Finding("a text that is too long is a server error", expected="4xx", found=x.status, on=x.key)
+        yield Finding(
+            "text-too-long-server-error",
+            "a text that is too long is a server error",
+            expected="4xx",
+            found=x.status,
+            on=x.key,
+        )
     elif x.ok and isinstance(counted, int) and 0 < counted < sent:
         found = {"status": x.status, "prompt_tokens": counted, "numbers in the text": sent}
-        yield Finding("a text that is too long is cut off without a word", expected="4xx", found=found, on=x.key)
+        yield Finding(
+            "text-too-long-cut-off",
+            "a text that is too long is cut off without a word",
+            expected="4xx",
+            found=found,
+            on=x.key,
+        )
     elif x.ok:
         known = any(isinstance(card.json[name].value, int) for name in WINDOWS)
         yield Unwitnessed("the text fits" + ("" if known else ", as far as can be told"))

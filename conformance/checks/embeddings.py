@@ -75,7 +75,12 @@ def requests_are_accepted(plain: Exchange, x: Exchange) -> Findings:
         if not one.ok:
             found = {"status": one.status, "message": message(one)[:300]}
             yield Finding(
-                "a plain request for embeddings is not answered 2xx", at="status", expected=200, found=found, on=one.key
+                "plain-request-embeddings-not-answered",
+                "a plain request for embeddings is not answered 2xx",
+                at="status",
+                expected=200,
+                found=found,
+                on=one.key,
             )
 
 
@@ -90,7 +95,7 @@ def requests_are_accepted(plain: Exchange, x: Exchange) -> Findings:
 def object_is_list(x: Exchange) -> Findings:
     """The `object` of an answer is `list`."""
     if x.json["object"].value != "list":
-        yield Finding("`object` is another", at="/object", expected="list", found=x.json["object"])
+        yield Finding("object-another", "`object` is another", at="/object", expected="list", found=x.json["object"])
 
 
 @check(
@@ -105,9 +110,15 @@ def one_for_each_input(x: Exchange) -> Findings:
     """`data` has one entry for each input."""
     data = x.json["data"]
     if data.type != "array":
-        yield Finding("`data` is not an array", at="/data", expected="array", found=data.type)
+        yield Finding("data-not-array", "`data` is not an array", at="/data", expected="array", found=data.type)
     elif len(data) != inputs(x):
-        yield Finding("there is not one entry for each input", at="/data", expected=inputs(x), found=len(data))
+        yield Finding(
+            "not-one-entry-each-input",
+            "there is not one entry for each input",
+            at="/data",
+            expected=inputs(x),
+            found=len(data),
+        )
 
 
 @check(
@@ -123,10 +134,20 @@ def entries_have_their_members(x: Exchange) -> Findings:
     for entry in x.json["data"]:
         if entry["object"].value != "embedding":
             yield Finding(
-                "an entry is of another kind", at=entry["object"].pointer, expected="embedding", found=entry["object"]
+                "entry-another-kind",
+                "an entry is of another kind",
+                at=entry["object"].pointer,
+                expected="embedding",
+                found=entry["object"],
             )
         if entry["index"].type != "integer":
-            yield Finding("an entry has no index", at=entry["index"].pointer, expected="integer", found=entry["index"])
+            yield Finding(
+                "entry-no-index",
+                "an entry has no index",
+                at=entry["index"].pointer,
+                expected="integer",
+                found=entry["index"],
+            )
 
 
 @check(
@@ -147,7 +168,11 @@ def vectors_are_numbers(x: Exchange) -> Findings:
         value = entry["embedding"]
         if vector(value) is None:
             yield Finding(
-                "an embedding is no array of numbers", at=value.pointer, expected="array of numbers", found=value
+                "embedding-no-array-numbers",
+                "an embedding is no array of numbers",
+                at=value.pointer,
+                expected="array of numbers",
+                found=value,
             )
 
 
@@ -165,7 +190,12 @@ def vectors_have_one_length(*xs: Exchange) -> Findings:
     if not lengths:
         yield UNREADABLE
     elif len(lengths) > 1:
-        yield Finding("vectors of one model have different lengths", expected="one length", found=sorted(lengths))
+        yield Finding(
+            "vectors-one-model-different-lengths",
+            "vectors of one model have different lengths",
+            expected="one length",
+            found=sorted(lengths),
+        )
 
 
 @check(
@@ -180,7 +210,12 @@ def indices_count_the_inputs(x: Exchange) -> Findings:
     """The indices are 0 and what follows, each of them once."""
     found = [entry["index"].value for entry in x.json["data"] if entry["index"].type == "integer"]
     if sorted(found) != list(range(len(found))):
-        yield Finding("the indices do not count the entries", expected=list(range(len(found))), found=found)
+        yield Finding(
+            "indices-do-not-count-entries",
+            "the indices do not count the entries",
+            expected=list(range(len(found))),
+            found=found,
+        )
 
 
 @check(
@@ -200,7 +235,12 @@ def entries_come_in_order(x: Exchange) -> Findings:
     """The entries stand in the order of the inputs."""
     found = [entry["index"].value for entry in x.json["data"] if entry["index"].type == "integer"]
     if sorted(found) == list(range(len(found))) and found != sorted(found):
-        yield Finding("the entries are not in the order of the inputs", expected=sorted(found), found=found)
+        yield Finding(
+            "entries-not-order-inputs",
+            "the entries are not in the order of the inputs",
+            expected=sorted(found),
+            found=found,
+        )
 
 
 @check(
@@ -222,7 +262,11 @@ def index_tells_the_input(several: Exchange, *single: Exchange) -> Findings:
         near = [cosine(found[index], one) for one in alone if one] if index in found else []
         if near and max(near) - near[index] > MARGIN:
             yield Finding(
-                "a vector is that of another input", at=f"/data/{index}", expected=index, found=near.index(max(near))
+                "vector-another-input",
+                "a vector is that of another input",
+                at=f"/data/{index}",
+                expected=index,
+                found=near.index(max(near)),
             )
 
 
@@ -239,7 +283,13 @@ def same_text_same_vector(*xs: Exchange) -> Findings:
     first, *others = [vectors(x).get(0) for x in xs]
     for x, other in zip(xs[1:], others, strict=True):
         if first and other and (near := cosine(first, other)) < ALIKE:
-            yield Finding("the same text has another vector", expected=1.0, found=round(near, 4), on=x.key)
+            yield Finding(
+                "same-text-another-vector",
+                "the same text has another vector",
+                expected=1.0,
+                found=round(near, 4),
+                on=x.key,
+            )
 
 
 @check(
@@ -256,9 +306,9 @@ def other_texts_other_vectors(*xs: Exchange) -> Findings:
     if not found:
         yield UNREADABLE
     elif not all(any(numbers) for numbers in found):
-        yield Finding("a vector has nothing but zeros")
+        yield Finding("vector-nothing-but-zeros", "a vector has nothing but zeros")
     elif len({tuple(numbers) for numbers in found}) < len(found):
-        yield Finding("different texts have the same vector")
+        yield Finding("different-texts-same-vector", "different texts have the same vector")
 
 
 @check(
@@ -272,7 +322,9 @@ def other_texts_other_vectors(*xs: Exchange) -> Findings:
 def model_is_named(x: Exchange) -> Findings:
     """The answer names the model that was used."""
     if x.json["model"].type != "string" or not x.json["model"]:
-        yield Finding("the answer names no model", at="/model", expected="string", found=x.json["model"])
+        yield Finding(
+            "answer-names-no-model", "the answer names no model", at="/model", expected="string", found=x.json["model"]
+        )
 
 
 @check(
@@ -288,9 +340,16 @@ def usage_is_counted(x: Exchange) -> Findings:
     prompt, total = (x.json["usage"][name] for name in ("prompt_tokens", "total_tokens"))
     for count in (prompt, total):
         if count.type != "integer" or count.value < 0:
-            yield Finding("a count is no whole number", at=count.pointer, expected="integer", found=count)
+            yield Finding(
+                "count-no-whole-number", "a count is no whole number", at=count.pointer, expected="integer", found=count
+            )
     if prompt.type == total.type == "integer" and total.value < prompt.value:
-        yield Finding("there are fewer tokens in all than in the prompt", at="/usage/total_tokens", found=total)
+        yield Finding(
+            "fewer-tokens-all-than-prompt",
+            "there are fewer tokens in all than in the prompt",
+            at="/usage/total_tokens",
+            found=total,
+        )
 
 
 @check(
@@ -307,9 +366,20 @@ def every_input_is_counted(*xs: Exchange) -> Findings:
     if not all(isinstance(count, int) for count in counts):
         yield Unwitnessed("the tokens are not counted")
     elif 0 in counts:
-        yield Finding("a text costs no tokens", at="/usage/prompt_tokens", expected="1 or more", found=counts)
+        yield Finding(
+            "text-costs-no-tokens",
+            "a text costs no tokens",
+            at="/usage/prompt_tokens",
+            expected="1 or more",
+            found=counts,
+        )
     elif counts[-1] <= max(counts[:-1]):
-        yield Finding("several texts cost no more than one of them", at="/usage/prompt_tokens", found=counts)
+        yield Finding(
+            "several-texts-cost-no-more",
+            "several texts cost no more than one of them",
+            at="/usage/prompt_tokens",
+            found=counts,
+        )
 
 
 @check(
@@ -330,9 +400,15 @@ def any_text_is_embedded(x: Exchange) -> Findings:
     if unserved(x, ("embeddings",)):
         yield Unsupported(f"the server does not serve embeddings ({x.status})")
     elif x.status is not None and x.status >= 500:
-        yield Finding("a text is a server error", at="status", expected=200, found=x.status)
+        yield Finding("text-server-error", "a text is a server error", at="status", expected=200, found=x.status)
     elif x.ok and vector(x.json["data"][0]["embedding"]) is None:
-        yield Finding("a text has no vector", at="/data/0/embedding", expected="array of numbers", found=x.text[:200])
+        yield Finding(
+            "text-no-vector",
+            "a text has no vector",
+            at="/data/0/embedding",
+            expected="array of numbers",
+            found=x.text[:200],
+        )
 
 
 @check("embeddings.vectors", NOTE, sends=ONE, needs=OK, requires="embeddings")

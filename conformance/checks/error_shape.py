@@ -43,7 +43,7 @@ def _error(x: Exchange) -> Value | None:
 def is_no_web_page(x: Exchange) -> Findings:
     """No refusal is an HTML page."""
     if _said(x) and _html(x):
-        yield Finding("the refusal is an HTML page", expected="JSON", found=x.text[:LENGTH])
+        yield Finding("refusal-html-page", "the refusal is an HTML page", expected="JSON", found=x.text[:LENGTH])
 
 
 @check("errors.body-is-json", MUST, sends=REFUSALS, needs=REPLY, spec=LOST)
@@ -52,7 +52,9 @@ def body_is_json(x: Exchange) -> Findings:
     if not _said(x):
         yield UNREADABLE
     elif x.not_json and not _html(x):
-        yield Finding("the body of the refusal is not JSON", expected=x.not_json, found=x.text[:LENGTH])
+        yield Finding(
+            "body-refusal-not-json", "the body of the refusal is not JSON", expected=x.not_json, found=x.text[:LENGTH]
+        )
 
 
 @check(
@@ -67,7 +69,13 @@ def media_type_is_json(x: Exchange) -> Findings:
     if not _said(x) or x.not_json:
         yield UNREADABLE
     elif x.media_type != "application/json" and not x.media_type.endswith("+json"):
-        yield Finding("JSON goes by another name", at="content-type", expected="application/json", found=x.media_type)
+        yield Finding(
+            "json-goes-another-name",
+            "JSON goes by another name",
+            at="content-type",
+            expected="application/json",
+            found=x.media_type,
+        )
 
 
 @check("errors.body-is-an-object", MUST, sends=REFUSALS, needs=REPLY, spec=NESTED)
@@ -76,7 +84,9 @@ def body_is_an_object(x: Exchange) -> Findings:
     if not _said(x) or x.not_json:
         yield UNREADABLE
     elif x.json.type != "object":
-        yield Finding("the body of the refusal is no object", expected="object", found=x.text[:LENGTH])
+        yield Finding(
+            "body-refusal-no-object", "the body of the refusal is no object", expected="object", found=x.text[:LENGTH]
+        )
 
 
 @check(
@@ -90,7 +100,13 @@ def body_is_an_object(x: Exchange) -> Findings:
 def no_detail(x: Exchange) -> Findings:
     """The error lies under `error`, not under `detail`."""
     if _said(x) and x.json.type == "object" and x.error.absent and "detail" in x.json:
-        yield Finding("the error lies under `detail`", at="/error", expected="object", found=x.text[:LENGTH])
+        yield Finding(
+            "error-lies-under-detail",
+            "the error lies under `detail`",
+            at="/error",
+            expected="object",
+            found=x.text[:LENGTH],
+        )
 
 
 @check("errors.lies-under-error", MUST, sends=REFUSALS, needs=REPLY, spec=NESTED)
@@ -99,7 +115,7 @@ def lies_under_error(x: Exchange) -> Findings:
     if not _said(x) or x.json.type != "object" or "detail" in x.json:
         yield UNREADABLE
     elif x.error.missing:
-        yield Finding("the body has no `error`", at="/error", expected="object", found=x.text[:LENGTH])
+        yield Finding("body-no-error", "the body has no `error`", at="/error", expected="object", found=x.text[:LENGTH])
 
 
 @check("errors.error-is-an-object", MUST, sends=REFUSALS, needs=REPLY, spec=NESTED)
@@ -108,7 +124,7 @@ def error_is_an_object(x: Exchange) -> Findings:
     if not _said(x) or x.error.missing:
         yield UNREADABLE
     elif x.error.type != "object":
-        yield Finding("`error` is no object", at="/error", expected="object", found=x.error)
+        yield Finding("error-no-object", "`error` is no object", at="/error", expected="object", found=x.error)
 
 
 @check(
@@ -123,7 +139,13 @@ def has_a_message(x: Exchange) -> Findings:
     if (error := _error(x)) is None:
         yield UNREADABLE
     elif not isinstance(error["message"].value, str) or not error["message"].value.strip():
-        yield Finding("the error has no message", at="/error/message", expected="string", found=error["message"])
+        yield Finding(
+            "error-no-message",
+            "the error has no message",
+            at="/error/message",
+            expected="string",
+            found=error["message"],
+        )
 
 
 @check("errors.has-a-type", SHOULD, sends=REFUSALS, needs=REPLY, spec=FOUR)
@@ -132,7 +154,9 @@ def has_a_type(x: Exchange) -> Findings:
     if (error := _error(x)) is None:
         yield UNREADABLE
     elif error["type"].type != "string":
-        yield Finding("the error has no type", at="/error/type", expected="string", found=error["type"])
+        yield Finding(
+            "error-no-type", "the error has no type", at="/error/type", expected="string", found=error["type"]
+        )
 
 
 @check("errors.has-param", SHOULD, sends=REFUSALS, needs=REPLY, spec=FOUR)
@@ -141,7 +165,13 @@ def has_param(x: Exchange) -> Findings:
     if (error := _error(x)) is None:
         yield UNREADABLE
     elif error["param"].type not in ("string", "null"):
-        yield Finding("the error has no param", at="/error/param", expected="string or null", found=error["param"])
+        yield Finding(
+            "error-no-param",
+            "the error has no param",
+            at="/error/param",
+            expected="string or null",
+            found=error["param"],
+        )
 
 
 @check("errors.has-a-code", SHOULD, sends=REFUSALS, needs=REPLY, spec=FOUR)
@@ -150,7 +180,7 @@ def has_a_code(x: Exchange) -> Findings:
     if (error := _error(x)) is None:
         yield UNREADABLE
     elif error["code"].absent:
-        yield Finding("the error has no code", at="/error/code", expected="string or null")
+        yield Finding("error-no-code", "the error has no code", at="/error/code", expected="string or null")
 
 
 @check(
@@ -167,7 +197,9 @@ def code_is_text(x: Exchange) -> Findings:
     if error is None or error["code"].absent:
         yield UNREADABLE
     elif error["code"].type not in ("string", "null"):
-        yield Finding("the code is no text", at="/error/code", expected="string or null", found=error["code"])
+        yield Finding(
+            "code-no-text", "the code is no text", at="/error/code", expected="string or null", found=error["code"]
+        )
 
 
 @check(
@@ -189,7 +221,11 @@ def code_is_no_status(x: Exchange) -> Findings:
         yield UNREADABLE
     elif error["code"].value == str(x.status):
         yield Finding(
-            "the code is the status as text", at="/error/code", expected="a word or null", found=error["code"]
+            "code-status-text",
+            "the code is the status as text",
+            at="/error/code",
+            expected="a word or null",
+            found=error["code"],
         )
 
 
@@ -217,7 +253,9 @@ def message_is_no_dump(x: Exchange) -> Findings:
     if not isinstance(text, str):
         yield UNREADABLE
     elif DUMP.search(text):
-        yield Finding("the message has an error object in it", at="/error/message", found=text[:LENGTH])
+        yield Finding(
+            "message-error-object", "the message has an error object in it", at="/error/message", found=text[:LENGTH]
+        )
 
 
 INSIDES = re.compile(
@@ -249,7 +287,9 @@ def shows_no_insides(x: Exchange) -> Findings:
     """A refusal has no stack trace, no path of the server's files, no key and no name of a machine behind it."""
     found = INSIDES.search(x.text[:MOST]) if _said(x) else None
     if found:
-        yield Finding("the refusal shows the insides of the server", found=found[0][:LENGTH])
+        yield Finding(
+            "refusal-shows-insides-server", "the refusal shows the insides of the server", found=found[0][:LENGTH]
+        )
 
 
 @check("errors.types", NOTE, sends=REFUSALS, needs=REPLY)

@@ -54,7 +54,7 @@ def status_tells(x: Exchange) -> Findings:
     """An answer with a 2xx status is a completion, never an error and never nothing."""
     if x.ok and not x.streamed and (x.json.type != "object" or _holds_error(x.json)):
         found = {"status": x.status, "body": x.text[:300]}
-        yield Finding("an error comes with a 2xx status", expected="4xx", found=found)
+        yield Finding("error-comes-2xx-status", "an error comes with a 2xx status", expected="4xx", found=found)
 
 
 @check(
@@ -72,7 +72,9 @@ def huge_cap_is_no_error_event(x: Exchange) -> Findings:
         yield Unwitnessed(f"no answer: {x.ending}")
     elif 200 <= x.status < 300 and any(_holds_error(value) for value in x.data):
         found = {"status": x.status, "body": x.text[:300]}
-        yield Finding("the error comes as an event of the stream", expected="4xx", found=found)
+        yield Finding(
+            "error-comes-event-stream", "the error comes as an event of the stream", expected="4xx", found=found
+        )
 
 
 @check(
@@ -93,7 +95,12 @@ def refused_streams_end(x: Exchange) -> Findings:
     if x.status is None or x.put_off:
         yield Unwitnessed(f"no answer: {x.status or x.ending}")
     elif x.ending.how is How.TIMED_OUT and not x.complete:
-        yield Finding("the answer to an invalid request does not end", expected="4xx", found=str(x.ending))
+        yield Finding(
+            "answer-invalid-request-does-not",
+            "the answer to an invalid request does not end",
+            expected="4xx",
+            found=str(x.ending),
+        )
 
 
 @check(
@@ -112,7 +119,7 @@ def status_is_400(x: Exchange) -> Findings:
     if x.status is None or not 400 <= x.status < 500:
         yield Unwitnessed("the request was not refused with a 4xx")
     elif x.status != 400:
-        yield Finding("the refusal has another status", expected=400, found=x.status)
+        yield Finding("refusal-another-status", "the refusal has another status", expected=400, found=x.status)
 
 
 MOST = 300_000
@@ -139,19 +146,36 @@ def overflow_is_refused(card: Exchange, x: Exchange) -> Findings:
     numbers = x.probe.wish["messages"][0]["content"].count(" ") + 1
     read = x.usage["prompt_tokens"].value
     if x.status is not None and x.status >= 500:
-        yield Finding("a prompt that is too long is a server error", expected="4xx", found=x.status, on=x.key)
+        yield Finding(
+            "prompt-too-long-server-error",
+            "a prompt that is too long is a server error",
+            expected="4xx",
+            found=x.status,
+            on=x.key,
+        )
     elif not x.ok:
         return
     elif any(_holds_error(value) for value in x.bodies):
         found = {"status": x.status, "body": x.text[:300]}
-        yield Finding("the refusal comes with a 2xx status", expected="4xx", found=found, on=x.key)
+        yield Finding(
+            "refusal-comes-2xx-status", "the refusal comes with a 2xx status", expected="4xx", found=found, on=x.key
+        )
     elif isinstance(read, int) and read < numbers:
         yield Finding(
-            "the prompt is cut without a word", at="/usage/prompt_tokens", expected=numbers, found=read, on=x.key
+            "prompt-cut-without-word",
+            "the prompt is cut without a word",
+            at="/usage/prompt_tokens",
+            expected=numbers,
+            found=read,
+            on=x.key,
         )
     elif not x.choice.text and not x.choice.reasoning and not x.choice.calls and x.choice.finish_reason != "length":
         yield Finding(
-            "a prompt that is too long is answered with nothing", expected="4xx", found=x.text[:300], on=x.key
+            "prompt-too-long-answered-nothing",
+            "a prompt that is too long is answered with nothing",
+            expected="4xx",
+            found=x.text[:300],
+            on=x.key,
         )
     else:
         yield FITS
@@ -178,7 +202,14 @@ def overflow_has_its_code(card: Exchange, x: Exchange) -> Findings:
         yield FITS
     elif x.error["code"].value != "context_length_exceeded":
         expected = "context_length_exceeded"
-        yield Finding("the code is another one", at="/error/code", expected=expected, found=x.error["code"], on=x.key)
+        yield Finding(
+            "code-another-one",
+            "the code is another one",
+            at="/error/code",
+            expected=expected,
+            found=x.error["code"],
+            on=x.key,
+        )
 
 
 UNSENT = re.compile(r"max_(?:completion_|new_|output_)?tokens")
@@ -203,7 +234,11 @@ def overflow_blames_no_other_member(card: Exchange, x: Exchange) -> Findings:
         yield FITS
     elif UNSENT.search(text) and not LENGTHS.search(text):
         yield Finding(
-            "the message blames another member", expected="the length of the prompt", found=text[:300], on=x.key
+            "message-blames-another-member",
+            "the message blames another member",
+            expected="the length of the prompt",
+            found=text[:300],
+            on=x.key,
         )
 
 
@@ -235,7 +270,13 @@ def good_requests_are_answered_after_bad_ones(*told: Exchange) -> Findings:
         yield Unwitnessed("the server was not there before")
     elif not good.ok:
         found = {"bad": bad.status or str(bad.ending), "good": good.status or str(good.ending)}
-        yield Finding("a good request after a bad one is not answered", expected="2xx", found=found, on=good.key)
+        yield Finding(
+            "good-request-after-bad-one",
+            "a good request after a bad one is not answered",
+            expected="2xx",
+            found=found,
+            on=good.key,
+        )
 
 
 def _stop_at_once(x: Exchange) -> Probe | str:
@@ -263,7 +304,7 @@ def an_empty_answer_is_none(free: Exchange, x: Exchange) -> Findings:
         yield Unsupported(f"the server refuses `{feature}` ({x.status})")
     else:
         found: dict[str, Any] = {"status": x.status, "message": message(x)}
-        yield Finding("an empty answer is an error", expected="2xx", found=found, on=x.key)
+        yield Finding("empty-answer-error", "an empty answer is an error", expected="2xx", found=found, on=x.key)
 
 
 @check(
@@ -276,9 +317,14 @@ def an_empty_answer_is_none(free: Exchange, x: Exchange) -> Findings:
 def unknown_path_is_404(x: Exchange) -> Findings:
     """A path that is not there gets the status 404 and an error object."""
     if x.status != 404:
-        yield Finding("an unknown path has another status", expected=404, found=x.status)
+        yield Finding("unknown-path-another-status", "an unknown path has another status", expected=404, found=x.status)
     elif not isinstance(x.error["message"].value, str):
-        yield Finding("the refusal of an unknown path is no error object", at="/error", found=x.text[:300])
+        yield Finding(
+            "refusal-unknown-path-no-error",
+            "the refusal of an unknown path is no error object",
+            at="/error",
+            found=x.text[:300],
+        )
 
 
 REQUEST_IDS = ("x-request-id", "x-amzn-requestid", "request-id", "x-generation-id", "apim-request-id", "cf-ray")
@@ -295,7 +341,7 @@ REQUEST_IDS = ("x-request-id", "x-amzn-requestid", "request-id", "x-generation-i
 def name_their_request(x: Exchange) -> Findings:
     """Every answer has the id of its request in a header, errors too."""
     if not any(x.header(name) for name in REQUEST_IDS):
-        yield Finding("no header has the id of the request", at="x-request-id")
+        yield Finding("no-header-id-request", "no header has the id of the request", at="x-request-id")
 
 
 SPENT = ("insufficient_quota", "credit_balance_exhausted", "billing_hard_limit_reached")
@@ -317,4 +363,4 @@ def busy_says_when(x: Exchange) -> Findings:
     elif any(x.error[name].value == one for name in ("type", "code") for one in SPENT):
         yield Unwitnessed("the account is out of credit, which no waiting helps")
     elif not (x.header("retry-after") or x.header("retry-after-ms")):
-        yield Finding("a 429 does not say when to try again", at="retry-after")
+        yield Finding("429-does-not-say-when", "a 429 does not say when to try again", at="retry-after")

@@ -69,9 +69,16 @@ def parameters(plain: Exchange, x: Exchange) -> Findings:
         if same(body[other].value, PARAMETERS[name]):
             yield Observed(other, f"{name} arrives as")
         else:
-            yield Finding("a parameter does not reach the upstream", at=f"/{name}", expected=PARAMETERS[name], on=x.key)
+            yield Finding(
+                "parameter-does-not-reach-upstream",
+                "a parameter does not reach the upstream",
+                at=f"/{name}",
+                expected=PARAMETERS[name],
+                on=x.key,
+            )
     elif not same(body[name].value, PARAMETERS[name]):
         yield Finding(
+            "parameter-reaches-upstream-another-value",
             "a parameter reaches the upstream with another value",
             at=f"/{name}",
             expected=PARAMETERS[name],
@@ -99,11 +106,24 @@ def messages(plain: Exchange, x: Exchange) -> Findings:
         yield Unsupported(f"the gateway refuses the conversation ({x.status})")
         return
     if body.absent:
-        yield Finding("the conversation is not answered", "status", 200, x.status, x.key)
+        yield Finding(
+            "conversation-not-answered",
+            "the conversation is not answered",
+            at="status",
+            expected=200,
+            found=x.status,
+            on=x.key,
+        )
         return
     sent, found = x.probe.wish["messages"], body["messages"]
     if len(found) != len(sent):
-        yield Finding("another number of messages reaches the upstream", "/messages", len(sent), len(found))
+        yield Finding(
+            "another-number-messages-reaches-upstream",
+            "another number of messages reaches the upstream",
+            at="/messages",
+            expected=len(sent),
+            found=len(found),
+        )
         return
     for number, message in enumerate(sent):
         for member, value in message.items():
@@ -112,6 +132,7 @@ def messages(plain: Exchange, x: Exchange) -> Findings:
                 continue  # a message of calls alone: null and absent are one
             if not same(_text(got.value), _text(value)):
                 yield Finding(
+                    "member-message-reaches-upstream-another",
                     "a member of a message reaches the upstream with another value",
                     at=f"/messages/{number}/{member}",
                     expected=value,
@@ -154,7 +175,7 @@ def tools(x: Exchange) -> Findings:
                 if body[name].absent
                 else f"`{name}` reaches the upstream with another value"
             )
-            yield Finding(message, at=f"/{name}", expected=sent, found=body[name])
+            yield Finding("", message, at=f"/{name}", expected=sent, found=body[name])
 
 
 @check(
@@ -178,7 +199,13 @@ def not_mixed(*crowd: Exchange) -> Findings:
     for x in answered:
         sent, got = x.probe.wish["messages"], reached(x)["body"]["messages"]
         if _text(got[-1]["content"].value) != sent[-1]["content"]:
-            yield Finding("an answer is to another request", expected=sent[-1]["content"], found=got[-1], on=x.key)
+            yield Finding(
+                "answer-another-request",
+                "an answer is to another request",
+                expected=sent[-1]["content"],
+                found=got[-1],
+                on=x.key,
+            )
 
 
 @check("gateway.what-reaches-the-upstream", NOTE, sends=UNKNOWN, needs=REPLY, requires=UPSTREAM)

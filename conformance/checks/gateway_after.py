@@ -43,5 +43,9 @@ def refusals_block_nobody(plain: Exchange, *rounds: Exchange) -> Findings:
         waited = sum(wait.seconds for wait in good[0].waits)
         found = {"status": good[0].status, "after waiting, in seconds": round(waited, 1)}
         yield Finding(
-            "a good request is put off after a refused one", expected="2xx at once", found=found, on=good[0].key
+            "good-request-put-off-after",
+            "a good request is put off after a refused one",
+            expected="2xx at once",
+            found=found,
+            on=good[0].key,
         )

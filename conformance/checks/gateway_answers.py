@@ -60,7 +60,14 @@ def text_arrives(plain: Exchange, x: Exchange) -> Findings:
     if reached(plain).absent:
         yield Unsupported(NOT_OURS)
     elif x.choice.text != TEXT:
-        yield Finding("the text is another", "/choices/0/message/content", TEXT, x.choice.text, x.key)
+        yield Finding(
+            "text-another",
+            "the text is another",
+            at="/choices/0/message/content",
+            expected=TEXT,
+            found=x.choice.text,
+            on=x.key,
+        )
 
 
 @check(
@@ -83,14 +90,26 @@ def calls_arrive(plain: Exchange, x: Exchange) -> Findings:
     calls = x.choice.calls
     if len(calls) != len(CALLS):
         yield Finding(
-            "there is another number of calls", "/choices/0/message/tool_calls", len(CALLS), len(calls), x.key
+            "another-number-calls",
+            "there is another number of calls",
+            at="/choices/0/message/tool_calls",
+            expected=len(CALLS),
+            found=len(calls),
+            on=x.key,
         )
         return
     for number, (call, sent) in enumerate(zip(calls, CALLS, strict=True)):
         for member, found in (("id", call.id), ("name", call.name), ("arguments", call.arguments)):
             if found != sent[member]:
                 place = f"/choices/0/message/tool_calls/{number}/{member}"
-                yield Finding("a part of a call is another", place, sent[member], found, x.key)
+                yield Finding(
+                    "part-call-another",
+                    "a part of a call is another",
+                    at=place,
+                    expected=sent[member],
+                    found=found,
+                    on=x.key,
+                )
 
 
 @check(
@@ -114,7 +133,12 @@ def finish_reason_arrives(plain: Exchange, x: Exchange) -> Findings:
     expected = asked.get(x.key, "tool_calls")
     if x.choice.finish_reason != expected:
         yield Finding(
-            "the finish reason is another", "/choices/0/finish_reason", expected, x.choice.finish_reason, x.key
+            "finish-reason-another",
+            "the finish reason is another",
+            at="/choices/0/finish_reason",
+            expected=expected,
+            found=x.choice.finish_reason,
+            on=x.key,
         )
 
 
@@ -140,9 +164,18 @@ def usage_arrives(plain: Exchange, x: Exchange) -> Findings:
         found = x.usage[name]
         for inner, count in value.items() if isinstance(value, dict) else ():
             if not same(found[inner].value, count) and not (count == 0 and found[inner].missing):
-                yield Finding("a count is another", f"/usage/{name}/{inner}", count, found[inner], x.key)
+                yield Finding(
+                    "count-another",
+                    "a count is another",
+                    at=f"/usage/{name}/{inner}",
+                    expected=count,
+                    found=found[inner],
+                    on=x.key,
+                )
         if not isinstance(value, dict) and not same(found.value, value):
-            yield Finding("a count is another", f"/usage/{name}", value, found, x.key)
+            yield Finding(
+                "count-another", "a count is another", at=f"/usage/{name}", expected=value, found=found, on=x.key
+            )
 
 
 @check(
@@ -163,7 +196,7 @@ def usage_is_not_invented(plain: Exchange, x: Exchange) -> Findings:
     if reached(plain).absent:
         yield Unsupported(NOT_OURS)
     elif x.usage["total_tokens"] or x.usage["completion_tokens"]:
-        yield Finding("the usage is made up", "/usage", found=x.usage, on=x.key)
+        yield Finding("usage-made-up", "the usage is made up", at="/usage", found=x.usage, on=x.key)
 
 
 @check(
@@ -186,7 +219,9 @@ def error_status_arrives(plain: Exchange, x: Exchange) -> Findings:
         return
     expected = next((status for status, probe in REFUSED.items() if probe.key == x.key), 400)
     if x.status != expected:
-        yield Finding("the status is another", "status", expected, x.status, x.key)
+        yield Finding(
+            "status-another", "the status is another", at="status", expected=expected, found=x.status, on=x.key
+        )
 
 
 @check(
@@ -209,9 +244,23 @@ def error_object_arrives(plain: Exchange, x: Exchange) -> Findings:
         return
     for name in ("type", "code", "param"):
         if not same(x.error[name].value, ERROR[name]):
-            yield Finding(f"the `{name}` of the error is another", f"/error/{name}", ERROR[name], x.error[name], x.key)
+            yield Finding(
+                "",
+                f"the `{name}` of the error is another",
+                at=f"/error/{name}",
+                expected=ERROR[name],
+                found=x.error[name],
+                on=x.key,
+            )
     if ERROR["message"] not in str(x.error["message"].value or ""):
-        yield Finding("the message of the error is lost", "/error/message", ERROR["message"], x.error["message"], x.key)
+        yield Finding(
+            "message-error-lost",
+            "the message of the error is lost",
+            at="/error/message",
+            expected=ERROR["message"],
+            found=x.error["message"],
+            on=x.key,
+        )
 
 
 @check(
@@ -233,9 +282,9 @@ def retry_after_arrives(plain: Exchange, x: Exchange) -> Findings:
     if not plain.ok or reached(plain).absent:
         yield Unsupported(NOT_OURS)
     elif x.status != 429:
-        yield Finding("the status is another", "status", 429, x.status, x.key)
+        yield Finding("status-another", "the status is another", at="status", expected=429, found=x.status, on=x.key)
     elif x.header("retry-after") is None:
-        yield Finding("`Retry-After` is lost", "retry-after", "1", on=x.key)
+        yield Finding("retry-after-lost", "`Retry-After` is lost", at="retry-after", expected="1", on=x.key)
 
 
 @check(
@@ -256,11 +305,21 @@ def stream_error_arrives(plain: Exchange, x: Exchange) -> Findings:
     if not plain.ok or reached(plain).absent:
         yield Unsupported(NOT_OURS)
     elif x.ending.how is How.TIMED_OUT:
-        yield Finding("after an error in the stream, nothing comes any more", found=str(x.ending), on=x.key)
+        yield Finding(
+            "after-error-stream-nothing-comes",
+            "after an error in the stream, nothing comes any more",
+            found=str(x.ending),
+            on=x.key,
+        )
     elif x.ok and not any("error" in value for value in x.data) and x.choice.finish_reason:
-        yield Finding("an error in the stream becomes an end that looks well", found=x.choice.finish_reason, on=x.key)
+        yield Finding(
+            "error-stream-becomes-end-looks",
+            "an error in the stream becomes an end that looks well",
+            found=x.choice.finish_reason,
+            on=x.key,
+        )
     elif x.ok and not any("error" in value for value in x.data):
-        yield Finding("an error in the stream is lost", expected="an event with `error`", on=x.key)
+        yield Finding("error-stream-lost", "an error in the stream is lost", expected="an event with `error`", on=x.key)
 
 
 @check(
@@ -281,7 +340,14 @@ def broken_stream_is_told(plain: Exchange, x: Exchange) -> Findings:
     if not plain.ok or reached(plain).absent:
         yield Unsupported(NOT_OURS)
     elif x.ok and x.choice.finish_reason and not any("error" in value for value in x.data):
-        yield Finding("half a stream gets a finish reason", "finish_reason", None, x.choice.finish_reason, x.key)
+        yield Finding(
+            "half-stream-gets-finish-reason",
+            "half a stream gets a finish reason",
+            at="finish_reason",
+            expected=None,
+            found=x.choice.finish_reason,
+            on=x.key,
+        )
 
 
 @check(
@@ -311,7 +377,11 @@ def streams_flow(plain: Exchange, *slow: Exchange) -> Findings:
         yield Unwitnessed("the stream was not slow")
     elif all(span < HELD * made for span, _, made in spans):  # twice: a busy machine holds one back
         yield Finding(
-            "a slow stream arrives all at once", expected="in pieces", found=round(spans[0][0], 3), on=slow[0].key
+            "slow-stream-arrives-all-once",
+            "a slow stream arrives all at once",
+            expected="in pieces",
+            found=round(spans[0][0], 3),
+            on=slow[0].key,
         )
 
 

@@ -54,7 +54,13 @@ def content_type_is_json(x: Exchange) -> Findings:
     """The content type of a whole answer is `application/json`."""
     if x.media_type != "application/json" and not x.media_type.endswith("+json"):
         found = x.header("content-type")
-        yield Finding("the content type is another", at="content-type", expected="application/json", found=found)
+        yield Finding(
+            "content-type-another",
+            "the content type is another",
+            at="content-type",
+            expected="application/json",
+            found=found,
+        )
 
 
 @check(
@@ -71,7 +77,9 @@ def content_type_is_json(x: Exchange) -> Findings:
 def body_begins_with_the_object(x: Exchange) -> Findings:
     """The first byte of a whole answer is that of its JSON object."""
     if x.body[:1] in (b" ", b"\n", b"\r", b"\t", b"\xef"):
-        yield Finding("the body does not begin with `{`", at=(0, 1), expected="{", found=x.body[:16])
+        yield Finding(
+            "body-does-not-begin", "the body does not begin with `{`", at=(0, 1), expected="{", found=x.body[:16]
+        )
 
 
 @check(
@@ -90,9 +98,21 @@ def only_accepted_codings(x: Exchange) -> Findings:
     accepted = dict(x.probe.headers)["accept-encoding"]
     coding = (x.header("content-encoding") or "identity").strip().lower()
     if coding not in ("identity", accepted):
-        yield Finding("the content coding was not accepted", at="content-encoding", expected=accepted, found=coding)
+        yield Finding(
+            "content-coding-not-accepted",
+            "the content coding was not accepted",
+            at="content-encoding",
+            expected=accepted,
+            found=coding,
+        )
     elif not x.streamed and (x.not_json or (coding != "identity" and x.body == x.raw)):
-        yield Finding("the body cannot be decoded", at="content-encoding", expected=coding, found=x.raw[:16])
+        yield Finding(
+            "body-cannot-decoded",
+            "the body cannot be decoded",
+            at="content-encoding",
+            expected=coding,
+            found=x.raw[:16],
+        )
 
 
 @check(
@@ -105,7 +125,13 @@ def only_accepted_codings(x: Exchange) -> Findings:
 def official_headers_are_accepted(x: Exchange) -> Findings:
     """The headers that the official client sends do no harm."""
     if not x.ok:
-        yield Finding("a request with them is not answered 2xx", at="status", expected="200", found=said(x))
+        yield Finding(
+            "request-them-not-answered-2xx",
+            "a request with them is not answered 2xx",
+            at="status",
+            expected="200",
+            found=said(x),
+        )
 
 
 @check(
@@ -127,10 +153,21 @@ def other_methods_are_refused(x: Exchange) -> Findings:
         return
     if not 400 <= x.status < 500:
         found = {"method": method, "status": x.status}
-        yield Finding("another method than POST is not refused", at="status", expected="405 or 404", found=found)
+        yield Finding(
+            "another-method-than-post-not",
+            "another method than POST is not refused",
+            at="status",
+            expected="405 or 404",
+            found=found,
+        )
     elif x.error["message"].type != "string":
         found = {"method": method, "body": x.text[:200]}
-        yield Finding("another method than POST is refused without an error object", at="/error", found=found)
+        yield Finding(
+            "another-method-than-post-refused",
+            "another method than POST is refused without an error object",
+            at="/error",
+            found=found,
+        )
 
 
 @check(
@@ -146,7 +183,13 @@ def other_methods_are_refused(x: Exchange) -> Findings:
 def head_agrees_with_get(head: Exchange, get_: Exchange) -> Findings:
     """`HEAD` on the chat route is answered with the status that `GET` has."""
     if head.status != get_.status:
-        yield Finding("HEAD and GET have different statuses", at="status", expected=get_.status, found=head.status)
+        yield Finding(
+            "head-get-different-statuses",
+            "HEAD and GET have different statuses",
+            at="status",
+            expected=get_.status,
+            found=head.status,
+        )
 
 
 @check(
@@ -164,7 +207,18 @@ def stray_slashes_do_no_harm(x: Exchange) -> Findings:
     assert x.status is not None
     yield Observed(x.status, "after the path" if x.probe.path.endswith("/") else "before the path")
     if x.status >= 500:
-        yield Finding("a slash too many is a server error", at="status", expected="2xx, 3xx or 4xx", found=said(x))
+        yield Finding(
+            "slash-too-many-server-error",
+            "a slash too many is a server error",
+            at="status",
+            expected="2xx, 3xx or 4xx",
+            found=said(x),
+        )
     elif x.ok and x.json["choices"].type != "array":
         found = {"status": x.status, "content-type": x.header("content-type"), "body": x.text[:100]}
-        yield Finding("a slash too many is answered 2xx with no chat completion", at="status", found=found)
+        yield Finding(
+            "slash-too-many-answered-2xx",
+            "a slash too many is answered 2xx with no chat completion",
+            at="status",
+            found=found,
+        )

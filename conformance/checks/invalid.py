@@ -36,9 +36,16 @@ VALIDATE = "Validate the value in the client before it is sent."
 def _refused(x: Exchange) -> Findings:
     """An invalid request gets a 4xx: neither an answer nor a server error."""
     if x.status is not None and x.status >= 500:
-        yield Finding("an invalid request is a server error", expected="4xx", found=x.status)
+        yield Finding(
+            "invalid-request-server-error", "an invalid request is a server error", expected="4xx", found=x.status
+        )
     elif x.ok and x.choices:
-        yield Finding("an invalid request is answered as if it were valid", expected="4xx", found=x.status)
+        yield Finding(
+            "invalid-request-answered-if-valid",
+            "an invalid request is answered as if it were valid",
+            expected="4xx",
+            found=x.status,
+        )
 
 
 @check(
@@ -243,7 +250,7 @@ def bad_schema_is_refused(x: Exchange) -> Findings:
 def odd_bodies_are_no_server_error(x: Exchange) -> Findings:
     """A body that nests deeply, or has huge numbers or half characters in it, is no server error."""
     if x.status is not None and x.status >= 500:
-        yield Finding("an odd body is a server error", expected="2xx or 4xx", found=x.status)
+        yield Finding("odd-body-server-error", "an odd body is a server error", expected="2xx or 4xx", found=x.status)
 
 
 @check("errors.unknown-model", NOTE, sends=UNKNOWN_MODEL, needs=REPLY)
@@ -271,7 +278,13 @@ def param_names_the_member(x: Exchange) -> Findings:
     if x.ok or x.error.type != "object" or "param" not in x.error or not (param is None or isinstance(param, str)):
         yield Unwitnessed("the refusal has no param")
     elif param is None or re.split(r"[.\[]", param.removeprefix("body."))[0] not in (wrong, ALIASES.get(wrong)):
-        yield Finding("the param does not name what is wrong", at="/error/param", expected=wrong, found=param)
+        yield Finding(
+            "param-does-not-name-what",
+            "the param does not name what is wrong",
+            at="/error/param",
+            expected=wrong,
+            found=param,
+        )
 
 
 DISPUTED = {

@@ -116,4 +116,9 @@ def words_are_no_server_error(x: Exchange) -> Findings:
     """A strict schema with any one word of JSON Schema is answered or refused, never a server error."""
     if x.status is not None and x.status >= 500:
         found = {"word": WORDS[x.key].word, "status": x.status, "message": message(x)[:300]}
-        yield Finding("a word of JSON Schema is a server error", expected="2xx or 4xx", found=found)
+        yield Finding(
+            "word-json-schema-server-error",
+            "a word of JSON Schema is a server error",
+            expected="2xx or 4xx",
+            found=found,
+        )

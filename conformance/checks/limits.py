@@ -54,7 +54,9 @@ def _served(x: Exchange) -> Findings:
     if feature:
         yield Unsupported(f"the server refuses `{feature}` ({x.status})")
     else:
-        yield Finding("a valid request is not answered", expected="2xx", found=_refused(x))
+        yield Finding(
+            "valid-request-not-answered", "a valid request is not answered", expected="2xx", found=_refused(x)
+        )
 
 
 @check(
@@ -68,7 +70,7 @@ def _served(x: Exchange) -> Findings:
 def defaults_are_accepted(x: Exchange) -> Findings:
     """A request that writes out the default values of its parameters is answered."""
     if not x.ok:
-        yield Finding("default values are refused", expected="2xx", found=_refused(x))
+        yield Finding("default-values-refused", "default values are refused", expected="2xx", found=_refused(x))
 
 
 @check(
@@ -82,7 +84,7 @@ def defaults_are_accepted(x: Exchange) -> Findings:
 def null_means_absent(x: Exchange) -> Findings:
     """A parameter that is null is as good as one that is not there."""
     if not x.ok:
-        yield Finding("null is refused", expected="2xx", found=_refused(x))
+        yield Finding("null-refused", "null is refused", expected="2xx", found=_refused(x))
 
 
 @check(
@@ -161,7 +163,9 @@ EXTREMES: dict[str, list[Any]] = {
 def extreme_values_are_no_server_error(x: Exchange) -> Findings:
     """A parameter at or beyond the edge of its range is answered or refused, never a server error."""
     if x.status is not None and x.status >= 500:
-        yield Finding("a value at the edge is a server error", expected="2xx or 4xx", found=x.status)
+        yield Finding(
+            "value-edge-server-error", "a value at the edge is a server error", expected="2xx or 4xx", found=x.status
+        )
 
 
 @check(
@@ -179,7 +183,9 @@ def extreme_values_are_no_server_error(x: Exchange) -> Findings:
 def max_completion_tokens_is_accepted(x: Exchange) -> Findings:
     """A request with `max_completion_tokens` is answered: it is the one cap that every current model takes."""
     if not x.ok:
-        yield Finding("max_completion_tokens is refused", expected="2xx", found=_refused(x))
+        yield Finding(
+            "max-completion-tokens-refused", "max_completion_tokens is refused", expected="2xx", found=_refused(x)
+        )
 
 
 def _beyond(x: Exchange, cap: int) -> Findings:
@@ -187,9 +193,17 @@ def _beyond(x: Exchange, cap: int) -> Findings:
     spent = x.usage["completion_tokens"]
     counted = len(re.findall(r"[0-9]+", x.choice.text))
     if not x.streamed and spent.type == "integer" and spent.value > cap:
-        yield Finding("more tokens were generated than the cap allows", at=spent.pointer, expected=cap, found=spent)
+        yield Finding(
+            "more-tokens-generated-than-cap",
+            "more tokens were generated than the cap allows",
+            at=spent.pointer,
+            expected=cap,
+            found=spent,
+        )
     elif counted > cap:
-        yield Finding("the text is longer than the cap allows", expected=cap, found=x.choice.text)
+        yield Finding(
+            "text-longer-than-cap-allows", "the text is longer than the cap allows", expected=cap, found=x.choice.text
+        )
 
 
 @check(
@@ -230,7 +244,12 @@ def capped_ends_with_length(x: Exchange) -> Findings:
     elif x.choice.text.rstrip().endswith("40") or (isinstance(spent, int) and spent < 5):
         yield Unwitnessed("the answer ended before the cap")
     elif reason:
-        yield Finding("an answer that was cut off has another finish_reason", expected="length", found=reason)
+        yield Finding(
+            "answer-cut-off-another-finish",
+            "an answer that was cut off has another finish_reason",
+            expected="length",
+            found=reason,
+        )
 
 
 @check(
@@ -246,7 +265,9 @@ def cap_cuts_the_same_text(whole: Exchange, cut: Exchange) -> Findings:
         yield Unwitnessed("no text fits under the cap")
     elif not whole.choice.text.strip().startswith(text):
         expected = whole.choice.text[: len(text)]
-        yield Finding("the capped answer is another text", expected=expected, found=text, on=cut.key)
+        yield Finding(
+            "capped-answer-another-text", "the capped answer is another text", expected=expected, found=text, on=cut.key
+        )
 
 
 DISPUTED = {

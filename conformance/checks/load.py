@@ -67,7 +67,13 @@ def storms_of_hang_ups_do_no_harm(alone: Exchange, *exchanges: Exchange) -> Find
     for _, *following in trios(exchanges):
         for x in following:
             if why := unwell(x):
-                yield Finding("a request after a storm of hang-ups fails", expected="2xx", found=why, on=x.key)
+                yield Finding(
+                    "request-after-storm-hang-ups",
+                    "a request after a storm of hang-ups fails",
+                    expected="2xx",
+                    found=why,
+                    on=x.key,
+                )
 
 
 @check(
@@ -100,7 +106,13 @@ def hang_ups_free_what_they_took(alone: Exchange, *exchanges: Exchange) -> Findi
     quickest = min((following for _, following, _ in found), key=lambda x: x.ended)
     if quickest.ended >= max(HELD, TIMES * usual):
         seconds = round(quickest.ended, 1)
-        yield Finding("requests wait for abandoned ones", expected=f"{usual:.1f} s", found=seconds, on=quickest.key)
+        yield Finding(
+            "requests-wait-abandoned-ones",
+            "requests wait for abandoned ones",
+            expected=f"{usual:.1f} s",
+            found=seconds,
+            on=quickest.key,
+        )
 
 
 @check("timing.equal-answers-side-by-side", NOTE, sends=(GREEDY_COUNT, GREEDY_COUNT.again(), GREEDY_COUNT.again(2)))
@@ -155,7 +167,12 @@ def capped_streams_end(x: Exchange) -> Findings:
         return
     texts = sum(bool(chunk["choices"][0]["delta"]["content"]) for chunk in x.data)
     if texts > 10 * CAP:
-        yield Finding("a capped stream does not end", expected=f"{CAP} tokens", found=f"{texts} pieces of text")
+        yield Finding(
+            "capped-stream-does-not-end",
+            "a capped stream does not end",
+            expected=f"{CAP} tokens",
+            found=f"{texts} pieces of text",
+        )
 
 
 def told(x: Exchange) -> Any:
@@ -181,7 +198,9 @@ def timeouts_are_told(x: Exchange) -> Findings:
     if x.status not in (408, 504, 524):
         yield Unwitnessed("no request was given up by the server")
     elif told(x) is None:
-        yield Finding("a time-out is no error object", expected="error.message", found=x.text[:300])
+        yield Finding(
+            "time-out-no-error-object", "a time-out is no error object", expected="error.message", found=x.text[:300]
+        )
 
 
 @check(
@@ -204,12 +223,16 @@ def answers_of_minutes_arrive(x: Exchange) -> Findings:
     Asked for in the profile `full` only: it is thousands of tokens. `limits.timeout` has to allow more than a minute.
     """
     if x.ending.how is How.CUT and x.ended >= HALF:
-        yield Finding("a long answer is cut off", found=f"{x.ending}, after {x.ended:.0f} s")
+        yield Finding("long-answer-cut-off", "a long answer is cut off", found=f"{x.ending}, after {x.ended:.0f} s")
     elif x.status in GAVE_UP and x.ended >= HALF:
-        yield Finding("a long answer is given up", expected=200, found=f"{x.status} after {x.ended:.0f} s")
+        yield Finding(
+            "long-answer-given-up", "a long answer is given up", expected=200, found=f"{x.status} after {x.ended:.0f} s"
+        )
     elif x.status == 200 and x.streamed and x.ended >= HALF and any(chunk["error"] for chunk in x.data):
         error = next(chunk["error"] for chunk in x.data if chunk["error"])
-        yield Finding("a long answer breaks off with an error", at=error.pointer, found=error)
+        yield Finding(
+            "long-answer-breaks-off-error", "a long answer breaks off with an error", at=error.pointer, found=error
+        )
     elif x.ending.how is How.TIMED_OUT:
         yield Unwitnessed(f"our own patience ended first ({x.ending}): raise limits.timeout")
     elif not x.ok:

@@ -70,7 +70,7 @@ def requests_are_accepted(x: Exchange) -> Findings:
         yield Unsupported(f"the server refuses `{feature}` ({x.status})")
     else:
         found = {"status": x.status, "message": message(x)}
-        yield Finding("a valid request is not answered", expected="2xx", found=found)
+        yield Finding("valid-request-not-answered", "a valid request is not answered", expected="2xx", found=found)
 
 
 @check(
@@ -88,7 +88,12 @@ def top_is_optional(alone: Exchange, top: Exchange) -> Findings:
         yield Unsupported(f"log probabilities are refused ({top.status})")
     elif not alone.ok:
         found = {"status": alone.status, "message": message(alone)}
-        yield Finding("logprobs without top_logprobs is refused", expected="2xx", found=found)
+        yield Finding(
+            "logprobs-without-top-logprobs-refused",
+            "logprobs without top_logprobs is refused",
+            expected="2xx",
+            found=found,
+        )
 
 
 @check("logprobs.come-when-asked", MUST, sends=each(LOGPROBS, TOP_STREAMED), requires="logprobs", spec=ASKED)
@@ -97,7 +102,7 @@ def come_when_asked(x: Exchange) -> Findings:
     if not x.choice.text:
         yield Unwitnessed("the answer has no text")
     elif all(holder.missing for holder in _holders(x)):
-        yield Finding("the answer has no logprobs", at="logprobs", expected="object", found=None)
+        yield Finding("answer-no-logprobs", "the answer has no logprobs", at="logprobs", expected="object", found=None)
 
 
 @check(
@@ -115,12 +120,26 @@ def is_an_object(x: Exchange) -> Findings:
         if holder.missing:
             continue
         if holder.type != "object":
-            yield Finding("logprobs is no object", at=holder.pointer, expected="object or null", found=holder)
+            yield Finding(
+                "logprobs-no-object",
+                "logprobs is no object",
+                at=holder.pointer,
+                expected="object or null",
+                found=holder,
+            )
         elif content.type not in ("array", "null"):
-            yield Finding("logprobs has no list `content`", at=content.pointer, expected="array", found=holder)
+            yield Finding(
+                "logprobs-no-list-content",
+                "logprobs has no list `content`",
+                at=content.pointer,
+                expected="array",
+                found=holder,
+            )
         for entry in content:
             if entry.type != "object":
-                yield Finding("an entry is no object", at=entry.pointer, expected="object", found=entry)
+                yield Finding(
+                    "entry-no-object", "an entry is no object", at=entry.pointer, expected="object", found=entry
+                )
 
 
 @check("logprobs.entries-are-whole", MUST, sends=each(LOGPROBS, TOP, TOP_STREAMED), requires="logprobs", spec=ENTRY)
@@ -129,14 +148,30 @@ def entries_are_whole(x: Exchange) -> Findings:
     for entry in _entries(x):
         for one in (entry, *entry["top_logprobs"]):
             if one["token"].type != "string":
-                yield Finding("an entry has no token", at=one["token"].pointer, expected="string", found=one["token"])
+                yield Finding(
+                    "entry-no-token",
+                    "an entry has no token",
+                    at=one["token"].pointer,
+                    expected="string",
+                    found=one["token"],
+                )
             if one["logprob"].type not in ("integer", "number"):
                 yield Finding(
-                    "an entry has no logprob", at=one["logprob"].pointer, expected="number", found=one["logprob"]
+                    "entry-no-logprob",
+                    "an entry has no logprob",
+                    at=one["logprob"].pointer,
+                    expected="number",
+                    found=one["logprob"],
                 )
         top = entry["top_logprobs"]
         if top.type != "array":
-            yield Finding("an entry has no list of top_logprobs", at=top.pointer, expected="array", found=top)
+            yield Finding(
+                "entry-no-list-top-logprobs",
+                "an entry has no list of top_logprobs",
+                at=top.pointer,
+                expected="array",
+                found=top,
+            )
 
 
 @check(
@@ -156,14 +191,22 @@ def bytes_spell_the_token(x: Exchange) -> Findings:
         if raw.value is None:
             continue
         if raw.type != "array" or not all(isinstance(one.value, int) and 0 <= one.value < 256 for one in raw):
-            yield Finding("bytes is neither null nor a list of bytes", at=raw.pointer, found=raw)
+            yield Finding(
+                "bytes-neither-null-nor-list", "bytes is neither null nor a list of bytes", at=raw.pointer, found=raw
+            )
         elif (
             isinstance(token, str)
             and token.isascii()
             and token.isalnum()
             and bytes(raw.value).strip() != token.encode()
         ):
-            yield Finding("the bytes spell another token", at=raw.pointer, expected=token, found=bytes(raw.value))
+            yield Finding(
+                "bytes-spell-another-token",
+                "the bytes spell another token",
+                at=raw.pointer,
+                expected=token,
+                found=bytes(raw.value),
+            )
 
 
 @check(
@@ -183,7 +226,9 @@ def are_numbers_of_json(x: Exchange) -> Findings:
         return
     found = re.search(rb"[:\[,]\s*(-?Infinity|NaN)\b", x.body)
     if found:
-        yield Finding("a number is none of JSON's", at=found.span(1), expected="-9999.0", found=found[1])
+        yield Finding(
+            "number-none-json", "a number is none of JSON's", at=found.span(1), expected="-9999.0", found=found[1]
+        )
 
 
 @check(
@@ -200,7 +245,11 @@ def are_not_positive(x: Exchange) -> Findings:
             value = one["logprob"].value
             if isinstance(value, (int, float)) and value > 0.001:
                 yield Finding(
-                    "a log probability is above 0", at=one["logprob"].pointer, expected="0 or less", found=value
+                    "log-probability-above-0",
+                    "a log probability is above 0",
+                    at=one["logprob"].pointer,
+                    expected="0 or less",
+                    found=value,
                 )
 
 
@@ -223,7 +272,7 @@ def tokens_spell_the_text(x: Exchange) -> Findings:
     if not spelled or not text:
         yield NO_ENTRIES
     elif text.encode(errors="replace") not in spelled:
-        yield Finding("the tokens do not spell the text", expected=text, found=spelled)
+        yield Finding("tokens-do-not-spell-text", "the tokens do not spell the text", expected=text, found=spelled)
 
 
 @check(
@@ -244,7 +293,13 @@ def top_is_bounded(x: Exchange) -> Findings:
     for entry in _entries(x):
         top = entry["top_logprobs"]
         if len(top) > most:
-            yield Finding("more alternatives come than were asked for", at=top.pointer, expected=most, found=len(top))
+            yield Finding(
+                "more-alternatives-come-than-asked",
+                "more alternatives come than were asked for",
+                at=top.pointer,
+                expected=most,
+                found=len(top),
+            )
 
 
 @check("logprobs.top-is-sorted", SHOULD, sends=each(TOP, TOP_STREAMED), requires="logprobs", spec=ENTRY)
@@ -256,10 +311,19 @@ def top_is_sorted(x: Exchange) -> Findings:
             continue
         own = entry["logprob"].value
         if any(after > before + NEAR for before, after in pairwise(top)):
-            yield Finding("the alternatives are not sorted", at=entry["top_logprobs"].pointer, found=top)
+            yield Finding(
+                "alternatives-not-sorted",
+                "the alternatives are not sorted",
+                at=entry["top_logprobs"].pointer,
+                found=top,
+            )
         elif isinstance(own, (int, float)) and own < top[0] - NEAR:
             yield Finding(
-                "the chosen token is not the likeliest", at=entry["logprob"].pointer, expected=top[0], found=own
+                "chosen-token-not-likeliest",
+                "the chosen token is not the likeliest",
+                at=entry["logprob"].pointer,
+                expected=top[0],
+                found=own,
             )
 
 
@@ -273,7 +337,13 @@ def absent_unless_asked(x: Exchange) -> Findings:
     """Without `logprobs: true`, `logprobs` is null or absent."""
     for holder in _holders(x):
         if holder["content"].value:
-            yield Finding("log probabilities come unasked", at=holder.pointer, expected=None, found="logprobs")
+            yield Finding(
+                "log-probabilities-come-unasked",
+                "log probabilities come unasked",
+                at=holder.pointer,
+                expected=None,
+                found="logprobs",
+            )
             return
 
 
@@ -291,7 +361,13 @@ def cover_every_token(x: Exchange) -> Findings:
     if not entries or x.choice.calls or x.choice.reasoning or thought or not isinstance(spent, int):
         yield Unwitnessed("no text with log probabilities and usage came")
     elif entries < spent - 1:  # the end of the text is a token for some, and has no entry
-        yield Finding("tokens have no log probabilities", at="logprobs", expected=spent, found=entries)
+        yield Finding(
+            "tokens-no-log-probabilities",
+            "tokens have no log probabilities",
+            at="logprobs",
+            expected=spent,
+            found=entries,
+        )
 
 
 @check(
@@ -313,7 +389,12 @@ def top_p_leaves_them_alone(free: Exchange, narrow: Exchange) -> Findings:
             return
         if before < -0.01 and (after > -0.0001 or abs(after - before) > 0.5):
             yield Finding(
-                "top_p changes the log probability", at=other.pointer, expected=before, found=after, on=narrow.key
+                "top-p-changes-log-probability",
+                "top_p changes the log probability",
+                at=other.pointer,
+                expected=before,
+                found=after,
+                on=narrow.key,
             )
             return
 
@@ -329,4 +410,4 @@ def has_refusal(x: Exchange) -> Findings:
     """`logprobs` has the member `refusal`, null where nothing was refused."""
     for holder in _holders(x):
         if holder.type == "object" and holder["content"].type == "array" and "refusal" not in holder:
-            yield Finding("logprobs has no refusal", at=holder["refusal"].pointer, expected=None)
+            yield Finding("logprobs-no-refusal", "logprobs has no refusal", at=holder["refusal"].pointer, expected=None)

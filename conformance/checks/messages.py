@@ -27,10 +27,16 @@ def refused(x: Exchange, sentence: str) -> Findings:
     """A finding where a broken request is not refused: answered (in the words of `sentence`), or a server error."""
     assert x.status is not None
     if x.ok:
-        yield Finding(sentence, at="status", expected="400", found=x.status)
+        yield Finding("", sentence, at="status", expected="400", found=x.status)
     elif not 400 <= x.status < 500:
         found = {"status": x.status, "message": message(x)[:300]}
-        yield Finding("a mistake of the client's is not answered 4xx", at="status", expected="400", found=found)
+        yield Finding(
+            "mistake-client-not-answered-4xx",
+            "a mistake of the client's is not answered 4xx",
+            at="status",
+            expected="400",
+            found=found,
+        )
 
 
 @check(
@@ -82,7 +88,13 @@ def empty_content_does_no_harm(x: Exchange) -> Findings:
     yield Observed(x.status, "status")
     if x.status >= 500:
         found = {"status": x.status, "message": message(x)[:300]}
-        yield Finding("an empty message is a server error", at="status", expected="200 or 400", found=found)
+        yield Finding(
+            "empty-message-server-error",
+            "an empty message is a server error",
+            at="status",
+            expected="200 or 400",
+            found=found,
+        )
 
 
 @check("messages.assistant-may-be-last", NOTE, sends=UNANSWERED, needs=REPLY)

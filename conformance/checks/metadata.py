@@ -60,7 +60,9 @@ def quotas_are_numbers(x: Exchange) -> Findings:
         for kind, text in (("limit", limit), ("remaining", left)):
             if text is not None and not re.fullmatch(r"\d{1,18}", text.strip()):
                 name = f"{PREFIX}-{kind}-{quota}"
-                yield Finding("a quota is no whole number", at=name, expected="digits", found=text[:200])
+                yield Finding(
+                    "quota-no-whole-number", "a quota is no whole number", at=name, expected="digits", found=text[:200]
+                )
         seen = seen or limit is not None or left is not None
         if (
             limit
@@ -71,7 +73,11 @@ def quotas_are_numbers(x: Exchange) -> Findings:
             and int(left) > int(limit)
         ):
             yield Finding(
-                "more is left of a quota than there is", at=f"{PREFIX}-remaining-{quota}", expected=limit, found=left
+                "more-left-quota-than",
+                "more is left of a quota than there is",
+                at=f"{PREFIX}-remaining-{quota}",
+                expected=limit,
+                found=left,
             )
     if not seen:
         yield Unwitnessed("no header tells about a quota")
@@ -99,7 +105,7 @@ def resets_can_be_read(x: Exchange) -> Findings:
         yield Observed(form or "unknown", "form")
         if not form:
             name = f"{PREFIX}-reset-{quota}"
-            yield Finding("a reset is no time", at=name, expected="6m0s, or seconds", found=text[:200])
+            yield Finding("reset-no-time", "a reset is no time", at=name, expected="6m0s, or seconds", found=text[:200])
     if not seen:
         yield Unwitnessed("no header tells when a quota is full again")
 
@@ -117,7 +123,9 @@ def processing_time_is_a_number(x: Exchange) -> Findings:
     if text is None:
         yield Unwitnessed("no header tells how long it took")
     elif len(text) > MOST or not NUMBER.fullmatch(text.strip()):
-        yield Finding("the time is no number", at="openai-processing-ms", expected="digits", found=text[:200])
+        yield Finding(
+            "time-no-number", "the time is no number", at="openai-processing-ms", expected="digits", found=text[:200]
+        )
 
 
 @check(
@@ -135,9 +143,9 @@ def request_ids_differ(*xs: Exchange) -> Findings:
         ids = [found for x in xs if (found := x.header(name)) is not None]
         seen = seen or bool(ids)
         if len(set(ids)) < len(ids):
-            yield Finding("two requests have the same id", at=name, found=ids)
+            yield Finding("two-requests-same-id", "two requests have the same id", at=name, found=ids)
         elif ids and not all(one.strip() for one in ids):
-            yield Finding("the id of a request is empty", at=name, found=ids)
+            yield Finding("id-request-empty", "the id of a request is empty", at=name, found=ids)
     if not seen:
         yield Unwitnessed("no header has the id of a request")
 
@@ -157,7 +165,13 @@ def retry_after_can_be_read(x: Exchange) -> Findings:
         yield Unwitnessed("no header says when to come back")
     for name, text in texts.items():
         if not (NUMBER.fullmatch(text.strip()[:MOST]) or (name == "retry-after" and _is_date(text))):
-            yield Finding("when to come back cannot be read", at=name, expected="seconds", found=text[:200])
+            yield Finding(
+                "when-come-back-cannot-read",
+                "when to come back cannot be read",
+                at=name,
+                expected="seconds",
+                found=text[:200],
+            )
 
 
 def _is_date(text: str) -> bool:

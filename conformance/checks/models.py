@@ -50,16 +50,30 @@ def list_is_served(x: Exchange) -> Findings:
     if x.status in NOT_SERVED:
         yield Unsupported(f"the server has no list of models ({x.status})")
     elif not x.ok:
-        yield Finding("the list of models is not answered 2xx", at="status", expected="200", found=x.status)
+        yield Finding(
+            "list-models-not-answered-2xx",
+            "the list of models is not answered 2xx",
+            at="status",
+            expected="200",
+            found=x.status,
+        )
     elif x.not_json:
-        yield Finding("the list of models is not JSON", expected="an object", found=x.text[:200])
+        yield Finding(
+            "list-models-not-json", "the list of models is not JSON", expected="an object", found=x.text[:200]
+        )
     elif x.json.type != "object":
-        yield Finding("the list of models is not an object", expected="object", found=x.json.type)
+        yield Finding(
+            "list-models-not-object", "the list of models is not an object", expected="object", found=x.json.type
+        )
     else:
         if x.json["object"].value != "list":
-            yield Finding("`object` is not `list`", at="/object", expected="list", found=x.json["object"])
+            yield Finding(
+                "object-not-list", "`object` is not `list`", at="/object", expected="list", found=x.json["object"]
+            )
         if x.json["data"].type != "array":
-            yield Finding("`data` is not an array", at="/data", expected="array", found=x.json["data"].type)
+            yield Finding(
+                "data-not-array", "`data` is not an array", at="/data", expected="array", found=x.json["data"].type
+            )
 
 
 @check(
@@ -75,15 +89,30 @@ def entries_have_their_members(x: Exchange) -> Findings:
     yield from without_list(x)
     for one in x.json["data"]:
         if one.type != "object":
-            yield Finding("an entry is not an object", at=one.pointer, expected="object", found=one.type)
+            yield Finding(
+                "entry-not-object", "an entry is not an object", at=one.pointer, expected="object", found=one.type
+            )
             continue
         if one["id"].type != "string" or not one["id"]:
-            yield Finding("an `id` is not a string that names a model", at=one["id"].pointer, found=one["id"])
+            yield Finding(
+                "id-not-string-names-model",
+                "an `id` is not a string that names a model",
+                at=one["id"].pointer,
+                found=one["id"],
+            )
         if one["object"].value != "model":
-            yield Finding("an `object` is not `model`", at=one["object"].pointer, expected="model", found=one["object"])
+            yield Finding(
+                "object-not-model",
+                "an `object` is not `model`",
+                at=one["object"].pointer,
+                expected="model",
+                found=one["object"],
+            )
         for name, kind in (("created", "integer"), ("owned_by", "string")):
             if one[name].type != kind:
-                yield Finding("a member has not its type", at=one[name].pointer, expected=kind, found=one[name])
+                yield Finding(
+                    "member-not-type", "a member has not its type", at=one[name].pointer, expected=kind, found=one[name]
+                )
 
 
 @check(
@@ -100,7 +129,13 @@ def ids_differ(x: Exchange) -> Findings:
     times = Counter(one["id"].value for one in x.json["data"] if one["id"].type == "string")
     for name, number in times.items():
         if number > 1:
-            yield Finding("an `id` is listed more than once", at="/data", expected=1, found={name: number})
+            yield Finding(
+                "id-listed-more-than-once",
+                "an `id` is listed more than once",
+                at="/data",
+                expected=1,
+                found={name: number},
+            )
 
 
 @check(
@@ -121,7 +156,13 @@ def model_under_test_is_listed(x: Exchange) -> Findings:
     yield from without_list(x)
     if x.model and entry(x, x.model) is None:
         listed = [one["id"].value for one in x.json["data"]]
-        yield Finding("the model that is used is not listed", at="/data", expected=x.model, found=listed[:20])
+        yield Finding(
+            "model-used-not-listed",
+            "the model that is used is not listed",
+            at="/data",
+            expected=x.model,
+            found=listed[:20],
+        )
 
 
 @check(
@@ -142,13 +183,27 @@ def one_is_as_listed(all_: Exchange, one: Exchange) -> Findings:
     if listed is None:
         yield Unwitnessed("the model that is used is not listed")
     elif not one.ok:
-        yield Finding("a listed model cannot be retrieved", at="status", expected=200, found=one.status, on=one.key)
+        yield Finding(
+            "listed-model-cannot-retrieved",
+            "a listed model cannot be retrieved",
+            at="status",
+            expected=200,
+            found=one.status,
+            on=one.key,
+        )
     elif one.json.type != "object":
-        yield Finding("the model is not a JSON object", expected="object", found=one.text[:200], on=one.key)
+        yield Finding(
+            "model-not-json-object",
+            "the model is not a JSON object",
+            expected="object",
+            found=one.text[:200],
+            on=one.key,
+        )
     elif listed is not None:
         for name in ("id", "object", "owned_by"):  # not `created`: some servers put in the time of the request
             if one.json[name].value != listed[name].value:
                 yield Finding(
+                    "member-differs-from-list",
                     "a member differs from the list",
                     at=one.json[name].pointer,
                     expected=listed[name],
@@ -170,7 +225,13 @@ def unknown_id_is_404(x: Exchange) -> Findings:
     if x.status in (405, 501):
         yield Unsupported(f"the server does not give single models ({x.status})")
     elif x.status != 404:
-        yield Finding("a model that does not exist is not answered 404", at="status", expected=404, found=x.status)
+        yield Finding(
+            "model-does-not-exist-not",
+            "a model that does not exist is not answered 404",
+            at="status",
+            expected=404,
+            found=x.status,
+        )
 
 
 @check(
@@ -190,13 +251,20 @@ def unknown_model_is_refused(x: Exchange) -> Findings:
     assert x.status is not None
     if x.ok:
         yield Finding(
+            "model-does-not-exist-answered",
             "a model that does not exist answered",
             at="status",
             expected="404",
             found={"status": x.status, "model": x.json["model"]},
         )
     elif not 400 <= x.status < 500:
-        yield Finding("a model that does not exist is not answered 4xx", at="status", expected="404", found=x.status)
+        yield Finding(
+            "model-does-not-exist-not",
+            "a model that does not exist is not answered 4xx",
+            at="status",
+            expected="404",
+            found=x.status,
+        )
 
 
 @check("models.context-window", NOTE, sends=LIST, needs=REPLY, requires="models")

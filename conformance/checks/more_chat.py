@@ -31,4 +31,9 @@ def short_answers_are_not_cut_off(x: Exchange) -> Findings:
     if tokens > FEW:
         yield Unwitnessed("the model does not come to an end")
     else:
-        yield Finding("an answer is cut off that nothing was to cut", expected="stop", found={"tokens": tokens})
+        yield Finding(
+            "answer-cut-off-nothing-cut",
+            "an answer is cut off that nothing was to cut",
+            expected="stop",
+            found={"tokens": tokens},
+        )

@@ -55,7 +55,13 @@ def said(x: Exchange) -> dict[str, object]:
 def further_headers_do_no_harm(x: Exchange) -> Findings:
     """Headers that clients and gateways add do no harm: an idempotency key, a trace, a request id of the client's."""
     if not x.ok:
-        yield Finding("a request with further headers is not answered 2xx", at="status", expected=200, found=said(x))
+        yield Finding(
+            "request-further-headers-not-answered",
+            "a request with further headers is not answered 2xx",
+            at="status",
+            expected=200,
+            found=said(x),
+        )
 
 
 @check("http.organization-headers", NOTE, sends=ORGANISED, needs=REPLY)
@@ -79,7 +85,13 @@ def organization_headers(x: Exchange) -> Findings:
 def requests_in_pieces_are_accepted(x: Exchange) -> Findings:
     """A request may come in chunks, its length not told beforehand."""
     if not x.ok:
-        yield Finding("a request in chunks is not answered 2xx", at="status", expected=200, found=said(x))
+        yield Finding(
+            "request-chunks-not-answered-2xx",
+            "a request in chunks is not answered 2xx",
+            at="status",
+            expected=200,
+            found=said(x),
+        )
 
 
 @check(
@@ -98,7 +110,13 @@ def compressed_requests_do_no_harm(x: Exchange) -> Findings:
     assert x.status is not None
     yield Observed(x.status, "status")
     if x.status >= 500:
-        yield Finding("a compressed request is a server error", at="status", expected="2xx or 4xx", found=said(x))
+        yield Finding(
+            "compressed-request-server-error",
+            "a compressed request is a server error",
+            at="status",
+            expected="2xx or 4xx",
+            found=said(x),
+        )
 
 
 @check("http.preflight", NOTE, sends=PREFLIGHT, needs=REPLY)

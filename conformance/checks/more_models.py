@@ -48,10 +48,23 @@ def slashes_in_ids_do_no_harm(all_: Exchange, encoded: Exchange, as_it_is: Excha
     if not encoded.ok and not as_it_is.ok and _slashed(all_) != all_.model:
         yield Unwitnessed("a model that is only listed cannot be retrieved at all")
     elif not encoded.ok:
-        yield Finding("a listed id with a slash is not found", expected=200, found=encoded.status, on=encoded.key)
+        yield Finding(
+            "listed-id-slash-not-found",
+            "a listed id with a slash is not found",
+            expected=200,
+            found=encoded.status,
+            on=encoded.key,
+        )
     elif encoded.json["id"].value != _slashed(all_):
         at = encoded.json["id"]
-        yield Finding("another model is found", at=at.pointer, expected=_slashed(all_), found=at, on=encoded.key)
+        yield Finding(
+            "another-model-found",
+            "another model is found",
+            at=at.pointer,
+            expected=_slashed(all_),
+            found=at,
+            on=encoded.key,
+        )
 
 
 PAGING = ("has_more", "first_id", "last_id", "next", "next_page_token", "nextPageToken", "total", "cursor")

@@ -52,7 +52,7 @@ def beside(plain: Exchange, x: Exchange, sentence: str) -> Findings:
     if not plain.ok:
         yield Unsupported(f"the server refuses images ({plain.status})")
     elif not x.ok:
-        yield Finding(sentence, at="status", expected=200, found=said(x), on=x.key)
+        yield Finding("", sentence, at="status", expected=200, found=said(x), on=x.key)
 
 
 @check(
@@ -89,12 +89,23 @@ def several_images_are_counted(none: Exchange, one: Exchange, together: Exchange
         yield Unsupported(f"the server refuses images, or several of them ({together.status})")
     elif not together.ok:
         found = said(together)
-        yield Finding("several images are neither answered nor refused", at="status", found=found, on=together.key)
+        yield Finding(
+            "several-images-neither-answered-nor",
+            "several images are neither answered nor refused",
+            at="status",
+            found=found,
+            on=together.key,
+        )
     elif not least.type == less.type == more.type == "integer" or less.value <= least.value:
         yield Unwitnessed("the tokens of images are not counted")
     elif more.value < less.value + 2:
         yield Finding(
-            "the further images are lost", at=more.pointer, expected=f"over {less.value}", found=more, on=together.key
+            "further-images-lost",
+            "the further images are lost",
+            at=more.pointer,
+            expected=f"over {less.value}",
+            found=more,
+            on=together.key,
         )
 
 
@@ -145,8 +156,20 @@ def file_is_not_ignored(file: Exchange, text: Exchange, longer: Exchange) -> Fin
     if file.status is not None and 400 <= file.status < 500:
         yield Unsupported(f"the server refuses files ({file.status})")
     elif not file.ok:
-        yield Finding("a file is neither answered nor refused", at="status", expected="200 or 400", found=said(file))
+        yield Finding(
+            "file-neither-answered-nor-refused",
+            "a file is neither answered nor refused",
+            at="status",
+            expected="200 or 400",
+            found=said(file),
+        )
     elif more.type != "integer" or less.type != "integer" or less.value == longer.usage["prompt_tokens"].value:
         yield Unwitnessed("tokens are not counted")
     elif more.value <= less.value:
-        yield Finding("a file is accepted, and ignored", at=more.pointer, expected=f"over {less.value}", found=more)
+        yield Finding(
+            "file-accepted-ignored",
+            "a file is accepted, and ignored",
+            at=more.pointer,
+            expected=f"over {less.value}",
+            found=more,
+        )

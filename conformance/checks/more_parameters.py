@@ -40,10 +40,22 @@ def looked_at(name: str, level: Level, spec: Reference) -> Check:
     def judge(x: Exchange, oddly: Exchange) -> Findings:
         yield from only(x, name)
         if x.ok and oddly.ok:
-            yield Finding("a value that does not exist is accepted", expected="4xx", found=oddly.status, on=oddly.key)
+            yield Finding(
+                "value-does-not-exist-accepted",
+                "a value that does not exist is accepted",
+                expected="4xx",
+                found=oddly.status,
+                on=oddly.key,
+            )
         elif x.ok and oddly.status is not None and oddly.status >= 500:
             found = oddly.status
-            yield Finding("a value that does not exist is a server error", expected="4xx", found=found, on=oddly.key)
+            yield Finding(
+                "value-does-not-exist-server",
+                "a value that does not exist is a server error",
+                expected="4xx",
+                found=found,
+                on=oddly.key,
+            )
 
     judge.__doc__ = f"Each known value of `{name}` is taken or refused, and one that does not exist is refused."
     identity = f"parameters.{name.replace('_', '-')}-is-honoured-or-refused"

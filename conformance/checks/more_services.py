@@ -29,12 +29,22 @@ def audio(x: Exchange) -> Findings:
     yield from only(x, "modalities", "audio")
     sound = x.json["choices"][0]["message"]["audio"]
     if not sound["data"]:
-        yield Finding("sound was asked for, and there is none", at=sound.pointer, expected="object", found=sound)
+        yield Finding(
+            "sound-asked-none",
+            "sound was asked for, and there is none",
+            at=sound.pointer,
+            expected="object",
+            found=sound,
+        )
         return
     for name, kind in (("id", "string"), ("expires_at", "integer"), ("data", "string"), ("transcript", "string")):
         if sound[name].type != kind:
             yield Finding(
-                "a part of the sound has not its type", at=sound[name].pointer, expected=kind, found=sound[name]
+                "part-sound-not-type",
+                "a part of the sound has not its type",
+                at=sound[name].pointer,
+                expected=kind,
+                found=sound[name],
             )
 
 
@@ -55,7 +65,13 @@ def moderation(x: Exchange) -> Findings:
     result = x.json["moderation"]
     for part in (result["input"], result["output"]):
         if part.type != "object":
-            yield Finding("moderation was asked for, and has no result", at=part.pointer, expected="object", found=part)
+            yield Finding(
+                "moderation-asked-no-result",
+                "moderation was asked for, and has no result",
+                at=part.pointer,
+                expected="object",
+                found=part,
+            )
 
 
 @check(
@@ -74,10 +90,21 @@ def web_search_options(x: Exchange, oddly: Exchange) -> Findings:
     yield from only(x, "web_search_options")
     sources = x.json["choices"][0]["message"]["annotations"]
     if not sources and oddly.ok:
-        yield Finding("a search was asked for, and there is no source", at=sources.pointer, found=sources)
+        yield Finding(
+            "search-asked-no-source",
+            "a search was asked for, and there is no source",
+            at=sources.pointer,
+            found=sources,
+        )
     for source in sources:
         if source["type"].value != "url_citation" or source["url_citation"]["url"].type != "string":
-            yield Finding("a source is no citation of a URL", at=source.pointer, expected="url_citation", found=source)
+            yield Finding(
+                "source-no-citation-url",
+                "a source is no citation of a URL",
+                at=source.pointer,
+                expected="url_citation",
+                found=source,
+            )
     yield Observed(len(sources), "sources")
 
 
@@ -99,4 +126,10 @@ def service_tier(x: Exchange, oddly: Exchange) -> Findings:
     tier = x.json["service_tier"]
     yield Observed(tier.value if tier.type == "string" else None, "tier")
     if tier.type != "string" and oddly.ok:
-        yield Finding("a tier that does not exist is accepted", expected="4xx", found=oddly.status, on=oddly.key)
+        yield Finding(
+            "tier-does-not-exist-accepted",
+            "a tier that does not exist is accepted",
+            expected="4xx",
+            found=oddly.status,
+            on=oddly.key,
+        )

@@ -23,7 +23,12 @@ def thoughts_come_first(x: Exchange) -> Findings:
         delta = chunk["choices"][0]["delta"]
         thought = next((delta[name] for name in THOUGHTS if isinstance(delta[name].value, str) and delta[name]), None)
         if thought is not None and said:
-            yield Finding("a thought follows the text of the answer", at=thought.pointer, found=thought)
+            yield Finding(
+                "thought-follows-text-answer",
+                "a thought follows the text of the answer",
+                at=thought.pointer,
+                found=thought,
+            )
             return
         seen = seen or thought is not None
         said = said or bool(delta["content"])
@@ -82,5 +87,7 @@ def members_have_their_types(x: Exchange) -> Findings:
         parts += [(choice["logprobs"], ("object", "null")) for choice in chunk["choices"]]
         for value, kinds in parts:
             if not value.absent and value.type not in kinds:
-                yield Finding("a member has not its type", at=value.pointer, expected=list(kinds), found=value)
+                yield Finding(
+                    "member-not-type", "a member has not its type", at=value.pointer, expected=list(kinds), found=value
+                )
                 return

@@ -65,7 +65,9 @@ def many_are_accepted(plain: Exchange, x: Exchange) -> Findings:
         yield Unwitnessed("128 tools do not fit into the window")
     elif not x.ok:
         found = {"status": x.status, "message": message(x)[:300]}
-        yield Finding("128 tools are not accepted", at="status", expected=200, found=found, on=x.key)
+        yield Finding(
+            "128-tools-not-accepted", "128 tools are not accepted", at="status", expected=200, found=found, on=x.key
+        )
 
 
 @check(
@@ -99,7 +101,13 @@ def content_is_text_or_null(x: Exchange) -> Findings:
     for choice in x.json["choices"]:
         content = choice["message"]["content"]
         if content.type not in ("string", "null", "absent"):
-            yield Finding("the content beside a call is no string", at=content.pointer, expected=None, found=content)
+            yield Finding(
+                "content-beside-call-no-string",
+                "the content beside a call is no string",
+                at=content.pointer,
+                expected=None,
+                found=content,
+            )
 
 
 @check(
@@ -128,14 +136,28 @@ def legacy_calls_stream(whole: Exchange, x: Exchange) -> Findings:
     if feature := named(x, ("chat.stream",)):
         yield Unsupported(f"the server refuses `{feature}` ({x.status})")
     elif not x.ok:
-        yield Finding("the stream is refused, and the whole answer is not", expected=200, found=x.status, on=x.key)
+        yield Finding(
+            "stream-refused-whole-answer-not",
+            "the stream is refused, and the whole answer is not",
+            expected=200,
+            found=x.status,
+            on=x.key,
+        )
     elif name != "get_weather":
-        yield Finding("the pieces of the name are another name", expected="get_weather", found=name, on=x.key)
+        yield Finding(
+            "pieces-name-another-name",
+            "the pieces of the name are another name",
+            expected="get_weather",
+            found=name,
+            on=x.key,
+        )
     elif x.choice.finish_reason not in CUT_SHORT:
         try:
             parse(arguments)
         except NotJSON as problem:
-            yield Finding("the pieces are no JSON", expected=str(problem), found=arguments[:300], on=x.key)
+            yield Finding(
+                "pieces-no-json", "the pieces are no JSON", expected=str(problem), found=arguments[:300], on=x.key
+            )
 
 
 FORMS = {"call_…": r"call_.+", "chatcmpl-tool-…": r"chatcmpl-tool-.+", "9 letters and digits": r"[A-Za-z0-9]{9}"}

@@ -36,9 +36,15 @@ def answered_or_refused(x: Exchange) -> Findings:
     assert x.status is not None
     if x.ok and x.json["choices"].type != "array" and not x.error.missing:
         found = {"status": x.status, "body": x.text[:300]}
-        yield Finding("it is refused with 2xx", at="/error", expected="choices, or 4xx", found=found)
+        yield Finding("refused-2xx", "it is refused with 2xx", at="/error", expected="choices, or 4xx", found=found)
     elif not x.ok and not 400 <= x.status < 500:
-        yield Finding("it is neither answered nor refused", at="status", expected="200 or 400", found=said(x))
+        yield Finding(
+            "neither-answered-nor-refused",
+            "it is neither answered nor refused",
+            at="status",
+            expected="200 or 400",
+            found=said(x),
+        )
 
 
 @check(
@@ -57,7 +63,13 @@ def image_is_accepted(x: Exchange) -> Findings:
     elif not x.ok and named(x, ("vision",)):
         yield Unsupported(f"the server refuses images ({x.status})")
     elif not x.ok:
-        yield Finding("an image is refused, and not for being an image", at="status", expected="200", found=said(x))
+        yield Finding(
+            "image-refused-not-being-image",
+            "an image is refused, and not for being an image",
+            at="status",
+            expected="200",
+            found=said(x),
+        )
 
 
 @check(
@@ -80,7 +92,13 @@ def image_is_not_ignored(image: Exchange, text: Exchange, longer: Exchange) -> F
         yield Unwitnessed("tokens are not counted")
     elif more.value <= less.value:
         expected = f"more than {less.value}"
-        yield Finding("an image is accepted, and ignored", at=more.pointer, expected=expected, found=more)
+        yield Finding(
+            "image-accepted-ignored",
+            "an image is accepted, and ignored",
+            at=more.pointer,
+            expected=expected,
+            found=more,
+        )
 
 
 @check(
@@ -114,7 +132,7 @@ def taken(image: Exchange, text: Exchange, plain: Exchange, sentence: str) -> Fi
     if image.ok and not (more.type == less.type == "integer" and more.value > less.value):
         yield Unwitnessed("nothing shows that the image was read")  # multimodal.image-is-not-ignored looks at that
     else:
-        yield Finding(sentence, at="status", expected=400, found=said(image))
+        yield Finding("", sentence, at="status", expected=400, found=said(image))
 
 
 def afterwards(x: Exchange) -> Probe:
@@ -137,7 +155,12 @@ def server_survives_an_image(image: Exchange, plain: Exchange) -> Findings:
     """After an image, plain requests are answered as before."""
     if not plain.ok:
         yield Finding(
-            "after an image a plain request fails", at="status", expected=200, found=said(plain), on=plain.key
+            "after-image-plain-request-fails",
+            "after an image a plain request fails",
+            at="status",
+            expected=200,
+            found=said(plain),
+            on=plain.key,
         )
 
 

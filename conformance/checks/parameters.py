@@ -64,7 +64,12 @@ def only(x: Exchange, *names: str) -> Findings:
     refused = x.status is not None and (x.status >= 500 or (x.status >= 400 and x.error.type == "object"))
     if refused and named(x) not in names:
         found = {"status": x.status, "message": message(x)[:300]}
-        yield Finding("a documented parameter is neither taken nor refused by its name", found=found, on=x.key)
+        yield Finding(
+            "documented-parameter-neither-taken-nor",
+            "a documented parameter is neither taken nor refused by its name",
+            found=found,
+            on=x.key,
+        )
     else:
         yield from served((x,), *names)
         if x.streamed and not x.probe.streamed:
@@ -100,11 +105,18 @@ def temperature(*xs: Exchange) -> Findings:
     if not all(texts(xs)):
         yield Unwitnessed("an answer has no text")
     elif scattered(cold):
-        yield Finding("at temperature 0 every answer is another", found=texts(cold))
+        yield Finding(
+            "temperature-0-every-answer-another", "at temperature 0 every answer is another", found=texts(cold)
+        )
     elif len(set(texts(xs))) == 1 and len(texts(xs)[0].split()) < ENOUGH:
         yield Unwitnessed("the answer is so short that the model may be sure of it")
     elif len(set(texts(xs))) == 1:
-        yield Finding("at temperature 2 the answer is that of temperature 0", found=texts(hot), on=hot[0].key)
+        yield Finding(
+            "temperature-2-answer-temperature-0",
+            "at temperature 2 the answer is that of temperature 0",
+            found=texts(hot),
+            on=hot[0].key,
+        )
 
 
 @check(
@@ -124,7 +136,7 @@ def top_p(*xs: Exchange) -> Findings:
     if not all(texts(xs)) or not scattered(free):
         yield Unwitnessed("without top_p the answers do not differ enough either")
     elif scattered(bound):
-        yield Finding("with a very small top_p every answer is another", found=texts(bound))
+        yield Finding("very-small-top-p-every", "with a very small top_p every answer is another", found=texts(bound))
 
 
 @check(
@@ -147,7 +159,7 @@ def seed(*xs: Exchange) -> Findings:
     if not all(hot) or set(hot) <= set(cold):
         yield Unwitnessed("nothing is left to chance")
     elif len(set(hot)) == 1:
-        yield Finding("every seed gives the same answer", found=hot, on=xs[-1].key)
+        yield Finding("every-seed-gives-same-answer", "every seed gives the same answer", found=hot, on=xs[-1].key)
 
 
 @check(
@@ -169,7 +181,9 @@ def frequency_penalty(free: Exchange, penalised: Exchange) -> Findings:
     if max(Counter(free.choice.text.split()).values(), default=0) < REPEATED:
         yield Unwitnessed("without the penalty the model does not repeat itself")
     elif penalised.choice.text == free.choice.text:
-        yield Finding("the penalty changes nothing", found=penalised.choice.text, on=penalised.key)
+        yield Finding(
+            "penalty-changes-nothing", "the penalty changes nothing", found=penalised.choice.text, on=penalised.key
+        )
 
 
 @check(
@@ -193,7 +207,12 @@ def presence_penalty(echo: Exchange, other: Exchange, free: Exchange, penalised:
     if len(free.choice.text.split()) < LONG:
         yield Unwitnessed("without the penalty the text is not long enough")
     elif penalised.choice.text == free.choice.text:
-        yield Finding("the penalty changes nothing", found=penalised.choice.text[:300], on=penalised.key)
+        yield Finding(
+            "penalty-changes-nothing",
+            "the penalty changes nothing",
+            found=penalised.choice.text[:300],
+            on=penalised.key,
+        )
 
 
 @check(
@@ -215,7 +234,12 @@ def top_logprobs(x: Exchange) -> Findings:
     if not entries:
         yield Unwitnessed("no log probabilities came")
     elif max(len(entry["top_logprobs"]) for entry in entries) < 2:
-        yield Finding("no position has alternatives", at=entries[0]["top_logprobs"].pointer, expected=5)
+        yield Finding(
+            "no-position-alternatives",
+            "no position has alternatives",
+            at=entries[0]["top_logprobs"].pointer,
+            expected=5,
+        )
 
 
 @check(
@@ -236,7 +260,14 @@ def functions(without: Exchange, x: Exchange) -> Findings:
         yield Unwitnessed("there is no call, and tokens are not counted")
     elif more.value <= less.value:
         at, expected = more.pointer, f"over {less.value}"
-        yield Finding("functions are neither called nor counted", at=at, expected=expected, found=more, on=x.key)
+        yield Finding(
+            "functions-neither-called-nor-counted",
+            "functions are neither called nor counted",
+            at=at,
+            expected=expected,
+            found=more,
+            on=x.key,
+        )
 
 
 @check(
@@ -257,8 +288,21 @@ def function_call(forced: Exchange, none: Exchange) -> Findings:
     call, unasked = (x.json["choices"][0]["message"]["function_call"] for x in (forced, none))
     if forced.ok and call.type != "object" and forced.choice.finish_reason not in CUT_SHORT:
         if forced.choice.calls:
-            yield Finding("the call comes as a tool call", at=call.pointer, expected="object", found=call)
+            yield Finding(
+                "call-comes-tool-call", "the call comes as a tool call", at=call.pointer, expected="object", found=call
+            )
         else:
-            yield Finding("a function was named, and there is no call", at=call.pointer, found=forced.choice.text[:200])
+            yield Finding(
+                "function-named-no-call",
+                "a function was named, and there is no call",
+                at=call.pointer,
+                found=forced.choice.text[:200],
+            )
     if none.ok and unasked.type == "object":
-        yield Finding("calls were forbidden, and there is one", at=unasked.pointer, found=unasked, on=none.key)
+        yield Finding(
+            "calls-forbidden-one",
+            "calls were forbidden, and there is one",
+            at=unasked.pointer,
+            found=unasked,
+            on=none.key,
+        )

@@ -46,7 +46,7 @@ def accepted(x: Exchange, sentence: str, *requires: str) -> Findings:
         yield Unsupported(f"the server refuses `{feature}` ({x.status})")
     else:
         found = {"status": x.status, "message": message(x)[:300]}
-        yield Finding(sentence, at="status", expected="200", found=found, on=x.key)
+        yield Finding("", sentence, at="status", expected="200", found=found, on=x.key)
 
 
 def spent(x: Exchange) -> int | None:
@@ -66,7 +66,7 @@ def reaches(with_: Exchange, without: Exchange, longer: Exchange, word: str, sen
     if more is None or less is None or less == spent(longer):
         yield Unwitnessed("the model did not heed it, and tokens are not counted")
     elif more <= less:
-        yield Finding(sentence, at="/usage/prompt_tokens", expected=f"more than {less}", found=more)
+        yield Finding("", sentence, at="/usage/prompt_tokens", expected=f"more than {less}", found=more)
     else:
         yield Unwitnessed("the model did not heed it, though its tokens are counted")
 
@@ -175,7 +175,13 @@ def one_part_equals_a_string(parts: Exchange, whole: Exchange) -> Findings:
     if counted is None or expected is None:
         yield Unwitnessed("tokens are not counted")
     elif counted != expected:
-        yield Finding("the prompt has another length", at="/usage/prompt_tokens", expected=expected, found=counted)
+        yield Finding(
+            "prompt-another-length",
+            "the prompt has another length",
+            at="/usage/prompt_tokens",
+            expected=expected,
+            found=counted,
+        )
 
 
 @check(
@@ -192,7 +198,13 @@ def no_part_is_lost(cut: Exchange, whole: Exchange) -> Findings:
         yield Unwitnessed("tokens are not counted")
     elif counted < expected * 0.9:  # a part is a quarter or more; spaces between parts may come or go
         at = "/usage/prompt_tokens"
-        yield Finding("a part did not reach the model", at=at, expected=f"about {expected}", found=counted)
+        yield Finding(
+            "part-did-not-reach-model",
+            "a part did not reach the model",
+            at=at,
+            expected=f"about {expected}",
+            found=counted,
+        )
 
 
 @check(

@@ -34,7 +34,7 @@ ECHO = re.compile(
 def _admitted(x: Exchange, what: str) -> Findings:
     """A finding where a request with a bad token is not refused."""
     if x.status is not None and not 400 <= x.status < 500:
-        yield Finding(f"{what} is not refused", at="status", expected=403, found=x.status)
+        yield Finding("", f"{what} is not refused", at="status", expected=403, found=x.status)
 
 
 @check("sagemaker.token-is-accepted", MUST, sends=HELLO, needs=REPLY, kinds=SAGEMAKER, spec=BEARER)
@@ -42,7 +42,7 @@ def token_is_accepted(x: Exchange) -> Findings:
     """A bearer token made from AWS credentials is accepted."""
     if x.status in (401, 403):
         found = {"status": x.status, "body": x.text[:300]}
-        yield Finding("a valid token is refused", at="status", expected="2xx", found=found)
+        yield Finding("valid-token-refused", "a valid token is refused", at="status", expected="2xx", found=found)
 
 
 @check(
@@ -138,7 +138,13 @@ def refusal_has_an_error_object(x: Exchange) -> Findings:
     """A refused token is answered with an error object that has a message."""
     yield from _not_refused(x)
     if not isinstance(x.error["message"].value, str) or not x.error["message"].value:
-        yield Finding("the refusal has no error object", at="/error/message", expected="string", found=x.text[:200])
+        yield Finding(
+            "refusal-no-error-object",
+            "the refusal has no error object",
+            at="/error/message",
+            expected="string",
+            found=x.text[:200],
+        )
 
 
 @check(
@@ -158,7 +164,7 @@ def refusal_keeps_the_token_to_itself(x: Exchange) -> Findings:
     yield from _not_refused(x)
     where = next((name for name, value in x.headers if ECHO.search(value)), "body" if ECHO.search(x.text) else "")
     if where:
-        yield Finding("the token comes back in the refusal", at=where, expected="no token")
+        yield Finding("token-comes-back-refusal", "the token comes back in the refusal", at=where, expected="no token")
 
 
 @check("sagemaker.refusal-code", NOTE, sends=each(*BAD), needs=REPLY, requires="auth", kinds=SAGEMAKER)
@@ -197,6 +203,16 @@ def stream_outlives_its_token(x: Exchange) -> Findings:
         yield Unwitnessed(f"the stream was over in {x.ended:.1f} s, before its token")
     elif x.ending.how is How.CUT:
         at = f"{x.ended:.0f} s"
-        yield Finding("the stream breaks off after its token expired", expected="its end", found=f"cut after {at}")
+        yield Finding(
+            "stream-breaks-off-after-token",
+            "the stream breaks off after its token expired",
+            expected="its end",
+            found=f"cut after {at}",
+        )
     elif any(not value["error"].missing for value in x.data):
-        yield Finding("an error comes in the stream after its token expired", expected="its end", found=x.text[-300:])
+        yield Finding(
+            "error-comes-stream-after-token",
+            "an error comes in the stream after its token expired",
+            expected="its end",
+            found=x.text[-300:],
+        )

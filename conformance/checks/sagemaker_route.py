@@ -63,11 +63,18 @@ def component_and_endpoint_agree(component: Exchange, endpoint: Exchange) -> Fin
         one, other = component.json[member].value, endpoint.json[member].value
         if one != other:
             yield Finding(
-                "the two URLs have different answers", at=f"/{member}", expected=one, found=other, on=endpoint.key
+                "two-urls-different-answers",
+                "the two URLs have different answers",
+                at=f"/{member}",
+                expected=one,
+                found=other,
+                on=endpoint.key,
             )
     expected, found = (sorted(name for name, _ in x.json.items()) for x in (component, endpoint))
     if expected != found:
-        yield Finding("the answers have other members", expected=expected, found=found, on=endpoint.key)
+        yield Finding(
+            "answers-other-members", "the answers have other members", expected=expected, found=found, on=endpoint.key
+        )
 
 
 @check(
@@ -84,9 +91,21 @@ def component_and_endpoint_agree(component: Exchange, endpoint: Exchange) -> Fin
 def unknown_names_are_refused(x: Exchange) -> Findings:
     """An endpoint or component that does not exist is refused with an error object."""
     if not _refused(x):
-        yield Finding("a name that nobody has is not refused", at="status", expected="4xx", found=x.status)
+        yield Finding(
+            "name-nobody-not-refused",
+            "a name that nobody has is not refused",
+            at="status",
+            expected="4xx",
+            found=x.status,
+        )
     elif x.error["message"].type != "string":
-        yield Finding("the refusal has no error object", at="/error/message", expected="string", found=x.text[:200])
+        yield Finding(
+            "refusal-no-error-object",
+            "the refusal has no error object",
+            at="/error/message",
+            expected="string",
+            found=x.text[:200],
+        )
 
 
 @check("sagemaker.unknown-name-code", NOTE, sends=each(NO_ENDPOINT, NO_COMPONENT), needs=REPLY, kinds=SAGEMAKER)
@@ -131,11 +150,19 @@ def container_errors_come_through(x: Exchange) -> Findings:
         yield Unwitnessed("the container refuses nothing that was asked")
         return
     if x.status == 424:
-        yield Finding("the status of the container is lost", at="status", expected=400, found=424)
+        yield Finding(
+            "status-container-lost", "the status of the container is lost", at="status", expected=400, found=424
+        )
     if _wrapped(x):
         at = "/error/message" if x.error["message"].type == "string" else ""
         found = x.text[:300]
-        yield Finding("the container's error is text within another error", at=at, expected="its error", found=found)
+        yield Finding(
+            "container-error-text-within-another",
+            "the container's error is text within another error",
+            at=at,
+            expected="its error",
+            found=found,
+        )
 
 
 @check(
@@ -153,7 +180,12 @@ def client_errors_are_called_so(x: Exchange) -> Findings:
         yield Unwitnessed("the container refuses nothing that was asked")
     elif _refused(x) and x.error["type"].value == "server_error":
         found = {"status": x.status, "type": "server_error"}
-        yield Finding("a refused request is called a server's error", at="/error/type", found=found)
+        yield Finding(
+            "refused-request-called-server-error",
+            "a refused request is called a server's error",
+            at="/error/type",
+            found=found,
+        )
 
 
 def _told(x: Exchange) -> Iterator[str]:
@@ -179,7 +211,7 @@ def errors_tell_no_account(x: Exchange) -> Findings:
         yield Unwitnessed("nothing was refused")
         return
     for what in _told(x):
-        yield Finding(f"the error tells {what}", at="body", found=x.text[:400])
+        yield Finding("", f"the error tells {what}", at="body", found=x.text[:400])
 
 
 @check("sagemaker.error-form", NOTE, sends=each(*REFUSED), needs=REPLY, kinds=SAGEMAKER)

@@ -42,7 +42,10 @@ def _served(x: Exchange) -> Findings:
         yield Unsupported(f"the server refuses `{feature}` ({x.status})")
     else:
         yield Finding(
-            "a valid request is not answered", expected="2xx", found={"status": x.status, "message": message(x)}
+            "valid-request-not-answered",
+            "a valid request is not answered",
+            expected="2xx",
+            found={"status": x.status, "message": message(x)},
         )
 
 
@@ -90,7 +93,12 @@ def stop_ends_the_text(x: Exchange) -> Findings:
     """Nothing follows a stop string."""
     at, stop = _first(x.choice.text, _stops_of(x))
     if at >= 0 and x.choice.text[at + len(stop) :].strip():
-        yield Finding("the text goes on after a stop string", expected=stop, found=x.choice.text[at : at + 80])
+        yield Finding(
+            "text-goes-after-stop-string",
+            "the text goes on after a stop string",
+            expected=stop,
+            found=x.choice.text[at : at + 80],
+        )
 
 
 @check(
@@ -104,7 +112,12 @@ def stop_is_left_out(x: Exchange) -> Findings:
     """The text that is returned does not contain the stop string that ended it."""
     at, stop = _first(x.choice.text, _stops_of(x))
     if at >= 0 and not x.choice.text[at + len(stop) :].strip():
-        yield Finding("the text ends with the stop string", expected=x.choice.text[:at], found=x.choice.text)
+        yield Finding(
+            "text-ends-stop-string",
+            "the text ends with the stop string",
+            expected=x.choice.text[:at],
+            found=x.choice.text,
+        )
 
 
 @check(
@@ -122,7 +135,12 @@ def stopped_ends_with_stop(x: Exchange) -> Findings:
     if not x.choice.text.rstrip(" ,\n").endswith("16"):
         yield Unwitnessed("the answer does not end right before a stop string")
     elif x.choice.finish_reason and x.choice.finish_reason != "stop":
-        yield Finding("a stopped answer ends with another reason", expected="stop", found=x.choice.finish_reason)
+        yield Finding(
+            "stopped-answer-ends-another-reason",
+            "a stopped answer ends with another reason",
+            expected="stop",
+            found=x.choice.finish_reason,
+        )
 
 
 @check(
@@ -141,7 +159,11 @@ def stop_cuts_the_same_text(whole: Exchange, cut: Exchange) -> Findings:
     wanted, text = whole.choice.text[:at].strip(), cut.choice.text.strip()
     if text != wanted and _first(text, _stops_of(cut))[0] < 0:
         yield Finding(
-            "the stopped answer is not the text before the stop string", expected=wanted, found=text, on=cut.key
+            "stopped-answer-not-text-before",
+            "the stopped answer is not the text before the stop string",
+            expected=wanted,
+            found=text,
+            on=cut.key,
         )
 
 
@@ -159,9 +181,13 @@ def n_choices_come(x: Exchange) -> Findings:
     """`n` choices come for `n: 2`, numbered from 0."""
     found = sorted(x.choices)
     if len(found) < 2:
-        yield Finding("fewer choices come than were asked for", expected=2, found=len(found))
+        yield Finding(
+            "fewer-choices-come-than-asked", "fewer choices come than were asked for", expected=2, found=len(found)
+        )
     elif found != [0, 1]:
-        yield Finding("the choices are not numbered from 0", expected=[0, 1], found=found)
+        yield Finding(
+            "choices-not-numbered-from-0", "the choices are not numbered from 0", expected=[0, 1], found=found
+        )
 
 
 def _steady(choices: list[Choice]) -> tuple[int, str]:
@@ -189,7 +215,12 @@ def seed_repeats_the_answer(*repeated: Exchange) -> Findings:
         yield Unwitnessed("every answer is empty")
     elif times == 1:
         found = [x.choice.text for x in repeated]
-        yield Finding("no two answers with the same seed are the same", expected=found[0], found=found[1:])
+        yield Finding(
+            "no-two-answers-same-seed",
+            "no two answers with the same seed are the same",
+            expected=found[0],
+            found=found[1:],
+        )
 
 
 @check("sampling.greedy-is-steady", NOTE, sends=(GREEDY, GREEDY.again(1)))
@@ -213,7 +244,12 @@ def logit_bias_is_felt(free: Exchange, forced: Exchange) -> Findings:
     if not free.choice.text.strip():
         yield Unwitnessed("the answer without a bias has no text")
     elif forced.choice.text == free.choice.text:
-        yield Finding("the answer is the same as without the bias", found=forced.choice.text, on=forced.key)
+        yield Finding(
+            "answer-same-without-bias",
+            "the answer is the same as without the bias",
+            found=forced.choice.text,
+            on=forced.key,
+        )
 
 
 @check("sampling.penalties-are-felt", NOTE, sends=(GREEDY_COUNT, GREEDY_COUNT.asking(frequency_penalty=2)))

@@ -55,10 +55,14 @@ def chunks_have_their_members(x: Exchange) -> Findings:
             member = chunk[name]
             if member.type != kind:
                 yield Finding(
-                    "a member of a chunk is missing or of another type", at=member.pointer, expected=kind, found=member
+                    "member-chunk-missing-another-type",
+                    "a member of a chunk is missing or of another type",
+                    at=member.pointer,
+                    expected=kind,
+                    found=member,
                 )
             elif name == "id" and not member:
-                yield Finding("a chunk has an empty id", at=member.pointer, found=member)
+                yield Finding("chunk-empty-id", "a chunk has an empty id", at=member.pointer, found=member)
 
 
 @check(
@@ -75,7 +79,11 @@ def chunks_are_named(x: Exchange) -> Findings:
         if chunk["object"].value != "chat.completion.chunk":
             where = chunk["object"]
             yield Finding(
-                "a chunk is called something else", at=where.pointer, expected="chat.completion.chunk", found=where
+                "chunk-called-something-else",
+                "a chunk is called something else",
+                at=where.pointer,
+                expected="chat.completion.chunk",
+                found=where,
             )
 
 
@@ -91,7 +99,12 @@ def chunks_have_choices(x: Exchange) -> Findings:
     """Every chunk has an array `choices`, if only an empty one."""
     for chunk in chunks(x):
         if chunk["choices"].type != "array":
-            yield Finding("a chunk has no array of choices", at=chunk["choices"].pointer, found=chunk["choices"])
+            yield Finding(
+                "chunk-no-array-choices",
+                "a chunk has no array of choices",
+                at=chunk["choices"].pointer,
+                found=chunk["choices"],
+            )
 
 
 def _changes(x: Exchange, name: str, kind: str) -> Findings:
@@ -99,7 +112,7 @@ def _changes(x: Exchange, name: str, kind: str) -> Findings:
     values = [chunk[name] for chunk in chunks(x) if chunk[name].type == kind]
     for value in values:
         if value.value != values[0].value:
-            yield Finding(f"the {name} changes within a stream", at=value.pointer, expected=values[0], found=value)
+            yield Finding("", f"the {name} changes within a stream", at=value.pointer, expected=values[0], found=value)
             return
 
 
@@ -155,7 +168,13 @@ def choices_have_a_delta(x: Exchange) -> Findings:
     """Every choice of a chunk has a `delta` that is an object."""
     for choice in choices(x):
         if choice["delta"].type != "object":
-            yield Finding("a choice has no delta", at=choice["delta"].pointer, expected="object", found=choice["delta"])
+            yield Finding(
+                "choice-no-delta",
+                "a choice has no delta",
+                at=choice["delta"].pointer,
+                expected="object",
+                found=choice["delta"],
+            )
 
 
 @check(
@@ -171,7 +190,11 @@ def choices_have_an_index(x: Exchange) -> Findings:
     for choice in choices(x):
         if choice["index"].type != "integer" or choice["index"].value != 0:
             yield Finding(
-                "the index of the only choice is not 0", at=choice["index"].pointer, expected=0, found=choice["index"]
+                "index-only-choice-not-0",
+                "the index of the only choice is not 0",
+                at=choice["index"].pointer,
+                expected=0,
+                found=choice["index"],
             )
 
 
@@ -188,9 +211,15 @@ def choices_have_a_finish_reason(x: Exchange) -> Findings:
     for choice in choices(x):
         reason = choice["finish_reason"]
         if reason.absent:
-            yield Finding("a choice has no member finish_reason", at=reason.pointer, expected=[None, *REASONS])
+            yield Finding(
+                "choice-no-member-finish-reason",
+                "a choice has no member finish_reason",
+                at=reason.pointer,
+                expected=[None, *REASONS],
+            )
         elif reason.value not in (None, *REASONS):
             yield Finding(
+                "finish-reason-not-one-documented",
                 "a finish reason is not one of the documented",
                 at=reason.pointer,
                 expected=[None, *REASONS],
@@ -211,7 +240,9 @@ def deltas_hold_text(x: Exchange) -> Findings:
     for choice in choices(x):
         for part in (choice["delta"]["content"], choice["delta"]["refusal"]):
             if not part.missing and part.type != "string":
-                yield Finding("a delta holds no text", at=part.pointer, expected="string", found=part)
+                yield Finding(
+                    "delta-holds-no-text", "a delta holds no text", at=part.pointer, expected="string", found=part
+                )
 
 
 @check(
@@ -230,5 +261,10 @@ def chunks_hold_no_message(x: Exchange) -> Findings:
     """A choice of a chunk holds what is new, in `delta`, and no `message` beside it."""
     for choice in choices(x):
         if choice["message"].type == "object":
-            yield Finding("a choice of a chunk has a message", at=choice["message"].pointer, found=choice["message"])
+            yield Finding(
+                "choice-chunk-message",
+                "a choice of a chunk has a message",
+                at=choice["message"].pointer,
+                found=choice["message"],
+            )
             return

@@ -63,7 +63,9 @@ def ends_with_done(x: Exchange) -> Findings:
     """A stream ends with a `[DONE]` event."""
     events = carriers(x)
     if events and not any(is_done(event) for _, event in events) and not is_done(x.stream.unfinished):
-        yield Finding("there is no [DONE]", at=f"event {events[-1][0]}", expected=DONE, found=events[-1][1].data[:200])
+        yield Finding(
+            "no-done", "there is no [DONE]", at=f"event {events[-1][0]}", expected=DONE, found=events[-1][1].data[:200]
+        )
 
 
 @check(
@@ -78,7 +80,13 @@ def done_stands_alone(x: Exchange) -> Findings:
     """The data of the `[DONE]` event is exactly that."""
     for number, event in carriers(x):
         if is_done(event) and event.data != DONE:
-            yield Finding("there is something around [DONE]", at=f"event {number}", expected=DONE, found=event.data)
+            yield Finding(
+                "something-around-done",
+                "there is something around [DONE]",
+                at=f"event {number}",
+                expected=DONE,
+                found=event.data,
+            )
 
 
 @check("stream.nothing-follows-done", SHOULD, sends=STREAMED, needs=OK, requires="chat.stream", spec=TERMINATED)
@@ -87,7 +95,7 @@ def nothing_follows_done(x: Exchange) -> Findings:
     ends = [number for number, event in carriers(x) if is_done(event)]
     for number, event in carriers(x):
         if ends and number > ends[0]:
-            yield Finding("an event follows [DONE]", at=f"event {number}", found=event.data[:200])
+            yield Finding("event-follows-done", "an event follows [DONE]", at=f"event {number}", found=event.data[:200])
 
 
 @check(
@@ -104,7 +112,7 @@ def nothing_follows_done(x: Exchange) -> Findings:
 def closes_after_done(x: Exchange) -> Findings:
     """The body ends soon after `[DONE]`."""
     if x.ending.phase == "linger":
-        yield Finding("the body does not end after [DONE]", found=str(x.ending))
+        yield Finding("body-does-not-end-after", "the body does not end after [DONE]", found=str(x.ending))
 
 
 @check(
@@ -123,7 +131,12 @@ def last_event_is_finished(x: Exchange) -> Findings:
     """A blank line ends every event, also the last."""
     rest = x.stream.unfinished
     if rest is not None and rest.has_data:
-        yield Finding("the last event lacks its blank line, so clients drop it", at=rest.span, found=rest.data[:200])
+        yield Finding(
+            "last-event-lacks-blank-line",
+            "the last event lacks its blank line, so clients drop it",
+            at=rest.span,
+            found=rest.data[:200],
+        )
 
 
 @check(
@@ -139,7 +152,7 @@ def data_is_json(x: Exchange) -> Findings:
     for number, event in carriers(x):
         why = "" if is_done(event) else unreadable(event)
         if why:
-            yield Finding(why, at=f"event {number}", found=event.data[:200])
+            yield Finding("", why, at=f"event {number}", found=event.data[:200])
 
 
 @check(
@@ -158,7 +171,12 @@ def blocks_carry_data(x: Exchange) -> Findings:
     """Every block of fields in a stream carries data."""
     for number, event in enumerate(x.events):
         if not event.has_data and {"event", "retry", "id"} & set(event.fields):
-            yield Finding("a block of fields carries no data", at=f"event {number}", found=list(event.fields))
+            yield Finding(
+                "block-fields-carries-no-data",
+                "a block of fields carries no data",
+                at=f"event {number}",
+                found=list(event.fields),
+            )
 
 
 @check(
@@ -174,7 +192,9 @@ def blocks_carry_data(x: Exchange) -> Findings:
 def ids_precede_no_empty_block(x: Exchange) -> Findings:
     """After an event with an `id` there is no block without fields: no spare blank line, no comment on its own."""
     for offset in _empty_blocks_after_ids(x.body):
-        yield Finding("an empty block follows an event with an id", at=(offset, offset + 1))
+        yield Finding(
+            "empty-block-follows-event-id", "an empty block follows an event with an id", at=(offset, offset + 1)
+        )
         return
 
 
@@ -209,7 +229,9 @@ def _empty_blocks_after_ids(body: bytes) -> Iterator[int]:
 def begins_without_mark(x: Exchange) -> Findings:
     """A stream begins without a byte order mark."""
     if x.stream.bom:
-        yield Finding("the stream begins with a byte order mark", at=(0, 3), found=x.body[:20])
+        yield Finding(
+            "stream-begins-byte-order-mark", "the stream begins with a byte order mark", at=(0, 3), found=x.body[:20]
+        )
 
 
 @check(
@@ -224,7 +246,9 @@ def is_utf8(x: Exchange) -> Findings:
     """Every line of a stream is UTF-8."""
     for offset, odd in x.stream.oddities:
         if odd == "bytes that are not UTF-8":
-            yield Finding("a line is not UTF-8", at=(offset, offset + 1), found=x.body[offset : offset + 8])
+            yield Finding(
+                "line-not-utf-8", "a line is not UTF-8", at=(offset, offset + 1), found=x.body[offset : offset + 8]
+            )
 
 
 @check(
@@ -239,7 +263,7 @@ def events_have_no_name(x: Exchange) -> Findings:
     """The events of a stream have no names, so that one handler gets them all."""
     for number, event in carriers(x):
         if event.name not in ("", "message"):
-            yield Finding("an event has a name", at=f"event {number}", found=event.name)
+            yield Finding("event-name", "an event has a name", at=f"event {number}", found=event.name)
 
 
 @check("stream.framing", NOTE, sends=COUNT_STREAMED, needs=OK, requires="chat.stream")

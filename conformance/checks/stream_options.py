@@ -48,7 +48,7 @@ def requests_are_accepted(x: Exchange) -> Findings:
     if feature := named(x, ("chat.stream",)):
         yield Unsupported(f"the server refuses `{feature}` ({x.status})")
     elif not x.ok:
-        yield Finding("a valid request is refused", expected="2xx", found=x.status)
+        yield Finding("valid-request-refused", "a valid request is refused", expected="2xx", found=x.status)
 
 
 @check(
@@ -64,7 +64,7 @@ def usage_comes(x: Exchange) -> Findings:
     if not chunks(x):
         yield Unsupported(NO_STREAM)
     elif not counted(x):
-        yield Finding("no chunk carries usage", expected="object")
+        yield Finding("no-chunk-carries-usage", "no chunk carries usage", expected="object")
 
 
 @check(
@@ -79,7 +79,13 @@ def usage_comes_without_choices(x: Exchange) -> Findings:
     if not (found := counted(x)):
         yield Unsupported(NONE)
     elif (choices := found[-1][1]["choices"]).type == "array" and choices:
-        yield Finding("the chunk with the usage has choices", at=choices.pointer, expected=[], found=choices)
+        yield Finding(
+            "chunk-usage-choices",
+            "the chunk with the usage has choices",
+            at=choices.pointer,
+            expected=[],
+            found=choices,
+        )
 
 
 @check(
@@ -97,7 +103,9 @@ def usage_comes_last(x: Exchange) -> Findings:
         return
     place, chunk = found[-1]
     if place != len(all_of_them) - 1:
-        yield Finding("chunks follow the one with the usage", at=chunk.pointer, found=all_of_them[-1])
+        yield Finding(
+            "chunks-follow-one-usage", "chunks follow the one with the usage", at=chunk.pointer, found=all_of_them[-1]
+        )
 
 
 @check(
@@ -111,7 +119,13 @@ def usage_comes_once(x: Exchange) -> Findings:
     """Only one chunk carries usage."""
     found = counted(x)
     if len(found) > 1:
-        yield Finding("several chunks carry usage", at=found[0][1]["usage"].pointer, expected=1, found=len(found))
+        yield Finding(
+            "several-chunks-carry-usage",
+            "several chunks carry usage",
+            at=found[0][1]["usage"].pointer,
+            expected=1,
+            found=len(found),
+        )
 
 
 @check(
@@ -128,7 +142,9 @@ def other_chunks_have_null(x: Exchange) -> Findings:
         return
     for chunk in chunks(x):
         if chunk["usage"].absent and chunk["choices"]:
-            yield Finding("a chunk has no member usage", at=chunk["usage"].pointer, expected=None)
+            yield Finding(
+                "chunk-no-member-usage", "a chunk has no member usage", at=chunk["usage"].pointer, expected=None
+            )
             return
 
 
@@ -146,7 +162,7 @@ def other_chunks_have_null(x: Exchange) -> Findings:
 def usage_only_comes_when_asked(x: Exchange) -> Findings:
     """Without `include_usage`, no chunk carries usage."""
     for _, chunk in counted(x):
-        yield Finding("usage comes unasked", at=chunk["usage"].pointer, found=chunk["usage"])
+        yield Finding("usage-comes-unasked", "usage comes unasked", at=chunk["usage"].pointer, found=chunk["usage"])
         return
 
 
@@ -166,7 +182,7 @@ def choices_are_only_empty_when_asked(x: Exchange) -> Findings:
     """Without `include_usage`, every chunk has a choice."""
     for chunk in chunks(x):
         if chunk["choices"].type == "array" and not chunk["choices"]:
-            yield Finding("a chunk has no choice", at=chunk["choices"].pointer, found=chunk)
+            yield Finding("chunk-no-choice", "a chunk has no choice", at=chunk["choices"].pointer, found=chunk)
 
 
 @check(
@@ -183,7 +199,12 @@ def one_chunk_without_choices(x: Exchange) -> Findings:
     """With `include_usage`, only the chunk with the usage has no choice."""
     for chunk in chunks(x):
         if chunk["choices"].type == "array" and not chunk["choices"] and chunk["usage"].missing:
-            yield Finding("a chunk has neither a choice nor usage", at=chunk["choices"].pointer, found=chunk)
+            yield Finding(
+                "chunk-neither-choice-nor-usage",
+                "a chunk has neither a choice nor usage",
+                at=chunk["choices"].pointer,
+                found=chunk,
+            )
 
 
 @check(
@@ -200,7 +221,12 @@ def padding_can_be_left_out(x: Exchange) -> Findings:
     """With `include_obfuscation: false`, no chunk has an `obfuscation`."""
     for chunk in chunks(x):
         if not chunk["obfuscation"].missing:
-            yield Finding("a chunk is padded all the same", at=chunk["obfuscation"].pointer, found=chunk["obfuscation"])
+            yield Finding(
+                "chunk-padded-all-same",
+                "a chunk is padded all the same",
+                at=chunk["obfuscation"].pointer,
+                found=chunk["obfuscation"],
+            )
             return
 
 
@@ -216,7 +242,9 @@ def padding_can_be_left_out(x: Exchange) -> Findings:
 def wrong_types_are_refused(x: Exchange) -> Findings:
     """Options of a wrong type are refused with a client error."""
     if x.status is None or not 400 <= x.status < 500:
-        yield Finding("options of a wrong type are not refused", expected="4xx", found=x.status)
+        yield Finding(
+            "options-wrong-type-not-refused", "options of a wrong type are not refused", expected="4xx", found=x.status
+        )
 
 
 @check("stream_options.without-a-stream", NOTE, sends=OPTIONS_ALONE, needs=REPLY)

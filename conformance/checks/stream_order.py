@@ -52,7 +52,12 @@ def every_choice_ends(x: Exchange) -> Findings:
     """A stream says why it ended: one chunk has a `finish_reason`."""
     for index, parts in by_index(x).items():
         if not any(ended(choice) for choice in parts):
-            yield Finding("the stream ends without a finish reason", at=parts[-1].pointer, found={"index": index})
+            yield Finding(
+                "stream-ends-without-finish-reason",
+                "the stream ends without a finish reason",
+                at=parts[-1].pointer,
+                found={"index": index},
+            )
 
 
 @check(
@@ -70,7 +75,12 @@ def every_choice_ends_once(x: Exchange) -> Findings:
     """One chunk of a choice has a `finish_reason`, and only one."""
     for parts in by_index(x).values():
         for again in [choice for choice in parts if ended(choice)][1:]:
-            yield Finding("a choice ends more than once", at=again.pointer, found=again["finish_reason"])
+            yield Finding(
+                "choice-ends-more-than-once",
+                "a choice ends more than once",
+                at=again.pointer,
+                found=again["finish_reason"],
+            )
 
 
 @check(
@@ -86,7 +96,12 @@ def nothing_follows_the_finish(x: Exchange) -> Findings:
         reasons = [place for place, choice in enumerate(parts) if ended(choice)]
         for choice in parts[reasons[0] + 1 :] if reasons else ():
             if (more := said(choice)) is not None:
-                yield Finding("a message goes on after its finish reason", at=more.pointer, found=more)
+                yield Finding(
+                    "message-goes-after-finish-reason",
+                    "a message goes on after its finish reason",
+                    at=more.pointer,
+                    found=more,
+                )
 
 
 @check(
@@ -104,7 +119,9 @@ def role_is_assistant(x: Exchange) -> Findings:
     for choice in choices(x):
         role = choice["delta"]["role"]
         if not role.missing and role.value != "assistant":
-            yield Finding("a delta has another role", at=role.pointer, expected="assistant", found=role)
+            yield Finding(
+                "delta-another-role", "a delta has another role", at=role.pointer, expected="assistant", found=role
+            )
 
 
 @check(
@@ -118,7 +135,12 @@ def role_comes_first(x: Exchange) -> Findings:
     """The first delta of a choice has the role."""
     for parts in by_index(x).values():
         if parts[0]["delta"]["role"].missing:
-            yield Finding("the first delta has no role", at=parts[0]["delta"].pointer, found=parts[0]["delta"])
+            yield Finding(
+                "first-delta-no-role",
+                "the first delta has no role",
+                at=parts[0]["delta"].pointer,
+                found=parts[0]["delta"],
+            )
 
 
 @check(
@@ -136,7 +158,7 @@ def role_comes_once(x: Exchange) -> Findings:
     for parts in by_index(x).values():
         roles = [choice["delta"]["role"] for choice in parts if choice["delta"]["role"]]
         if len(roles) > 1:
-            yield Finding("the role comes again", at=roles[1].pointer, found=roles[1])
+            yield Finding("role-comes-again", "the role comes again", at=roles[1].pointer, found=roles[1])
 
 
 @check(
@@ -153,12 +175,15 @@ def choices_are_told_apart(x: Exchange) -> Findings:
         yield Unsupported(NO_STREAM)
         return
     if set(found) != {0, 1}:
-        yield Finding("the indices are not 0 and 1", expected=[0, 1], found=sorted(found))
+        yield Finding("indices-not-0-1", "the indices are not 0 and 1", expected=[0, 1], found=sorted(found))
         return
     silent = [index for index, parts in found.items() if not any(ended(choice) for choice in parts)]
     if len(silent) == 1:
         yield Finding(
-            "one of two choices has no finish reason", at=found[silent[0]][-1].pointer, found={"index": silent[0]}
+            "one-two-choices-no-finish",
+            "one of two choices has no finish reason",
+            at=found[silent[0]][-1].pointer,
+            found={"index": silent[0]},
         )
 
 

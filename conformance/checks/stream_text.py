@@ -39,18 +39,29 @@ def malformed(x: Exchange) -> Findings:
         return  # not a stream at all: that is one finding, and another check's
     for number, event in events:
         if not is_done(event) and (why := unreadable(event)):
-            yield Finding(why, at=f"event {number}", found=event.data[:200], on=x.key)
+            yield Finding("", why, at=f"event {number}", found=event.data[:200], on=x.key)
     if not any(is_done(event) for event in (*x.events, x.stream.unfinished)):
-        yield Finding("the stream does not end with [DONE]", at=f"event {len(x.events) - 1}", on=x.key)
+        yield Finding(
+            "stream-does-not-end-done", "the stream does not end with [DONE]", at=f"event {len(x.events) - 1}", on=x.key
+        )
     heads = {chunk["id"].value for chunk in chunks(x) if chunk["id"].type == "string"}
     if len(heads) > 1:
-        yield Finding("the chunks have not all the same id", found=sorted(heads)[:5], on=x.key)
+        yield Finding(
+            "chunks-not-all-same-id", "the chunks have not all the same id", found=sorted(heads)[:5], on=x.key
+        )
     for parts in by_index(x).values():
         reasons = [place for place, choice in enumerate(parts) if ended(choice)]
         if len(reasons) != 1:
-            yield Finding("a choice does not end just once", expected=1, found=len(reasons), on=x.key)
+            yield Finding(
+                "choice-does-not-end-just", "a choice does not end just once", expected=1, found=len(reasons), on=x.key
+            )
         elif any(said(choice) is not None for choice in parts[reasons[0] + 1 :]):
-            yield Finding("a message goes on after its finish reason", at=parts[reasons[0]].pointer, on=x.key)
+            yield Finding(
+                "message-goes-after-finish-reason",
+                "a message goes on after its finish reason",
+                at=parts[reasons[0]].pointer,
+                on=x.key,
+            )
 
 
 @check(
@@ -81,7 +92,13 @@ def brings_the_text(whole: Exchange, streamed: Exchange) -> Findings:
     if not first.text:
         yield Unwitnessed("the whole answer has no text")
     elif not second.text and second.finish_reason != "length" and not second.calls and not second.refusal:
-        yield Finding("the stream holds no text", expected=first.text[:200], found=second.text, on=streamed.key)
+        yield Finding(
+            "stream-holds-no-text",
+            "the stream holds no text",
+            expected=first.text[:200],
+            found=second.text,
+            on=streamed.key,
+        )
 
 
 @check(
@@ -104,7 +121,11 @@ def text_is_the_same(whole: Exchange, again: Exchange, streamed: Exchange) -> Fi
         yield Unwitnessed("the same request does not have the same answer twice, even at temperature 0")
     elif whole.choice.text != streamed.choice.text:
         yield Finding(
-            "the streamed text is another", expected=whole.choice.text, found=streamed.choice.text, on=streamed.key
+            "streamed-text-another",
+            "the streamed text is another",
+            expected=whole.choice.text,
+            found=streamed.choice.text,
+            on=streamed.key,
         )
 
 
@@ -125,7 +146,11 @@ def finish_is_the_same(whole: Exchange, streamed: Exchange) -> Findings:
         yield Unwitnessed("the two answers are not of the same text")
     elif one.finish_reason and other.finish_reason and one.finish_reason != other.finish_reason:
         yield Finding(
-            "the finish reason is another", expected=one.finish_reason, found=other.finish_reason, on=streamed.key
+            "finish-reason-another",
+            "the finish reason is another",
+            expected=one.finish_reason,
+            found=other.finish_reason,
+            on=streamed.key,
         )
 
 
@@ -150,6 +175,7 @@ def logprobs_are_the_same(whole: Exchange, streamed: Exchange) -> Findings:
         yield Unwitnessed("the two answers are not of the same text")
     elif counts[0] != counts[1]:
         yield Finding(
+            "stream-another-number-log-probabilities",
             "the stream has another number of log probabilities",
             at="logprobs",
             expected=counts[0],
@@ -183,7 +209,9 @@ def logprobs_spell_the_text(x: Exchange) -> Findings:
         return
     spelled = [b"".join(piece for piece in part if piece is not None).strip() for part in (pieces, pieces[:-1])]
     if choice.text.encode(errors="replace").strip() not in spelled:
-        yield Finding("the tokens spell another text", expected=spelled[0], found=choice.text)
+        yield Finding(
+            "tokens-spell-another-text", "the tokens spell another text", expected=spelled[0], found=choice.text
+        )
 
 
 def _bytes(token: dict[str, object]) -> bytes | None:
@@ -200,10 +228,20 @@ def broken_characters(x: Exchange) -> Findings:
         content = choice["delta"]["content"]
         if isinstance(content.value, str):
             if REPLACEMENT in content.value:
-                yield Finding("a character is replaced by U+FFFD", at=content.pointer, found=content, on=x.key)
+                yield Finding(
+                    "character-replaced-u-fffd",
+                    "a character is replaced by U+FFFD",
+                    at=content.pointer,
+                    found=content,
+                    on=x.key,
+                )
             elif any(0xD800 <= ord(letter) < 0xE000 for letter in content.value):
                 yield Finding(
-                    "a character is cut into surrogates", at=content.pointer, found=ascii(content.value), on=x.key
+                    "character-cut-into-surrogates",
+                    "a character is cut into surrogates",
+                    at=content.pointer,
+                    found=ascii(content.value),
+                    on=x.key,
                 )
 
 
@@ -240,12 +278,22 @@ def stop_strings_never_leak(whole: Exchange, streamed: Exchange) -> Findings:
     stop = streamed.probe.wish["stop"]
     text = streamed.choice.text
     if stop in text:
-        yield Finding("the streamed text holds the stop string", expected=f"not {stop!r}", found=text, on=streamed.key)
+        yield Finding(
+            "streamed-text-holds-stop-string",
+            "the streamed text holds the stop string",
+            expected=f"not {stop!r}",
+            found=text,
+            on=streamed.key,
+        )
         return
     leaked = text.removeprefix(whole.choice.text)
     if text.startswith(whole.choice.text) and leaked and stop.startswith(leaked):
         yield Finding(
-            "the streamed text holds a part of the stop string", expected=whole.choice.text, found=text, on=streamed.key
+            "streamed-text-holds-part-stop",
+            "the streamed text holds a part of the stop string",
+            expected=whole.choice.text,
+            found=text,
+            on=streamed.key,
         )
 
 
@@ -265,4 +313,9 @@ def long_answers_come_in_parts(x: Exchange) -> Findings:
     elif len(x.choice.text) < LONG:
         yield Unwitnessed("the answer is not long")
     elif len(parts) < 2:
-        yield Finding("the whole answer comes in one delta", at=parts[0].pointer if parts else "", found=len(parts))
+        yield Finding(
+            "whole-answer-comes-one-delta",
+            "the whole answer comes in one delta",
+            at=parts[0].pointer if parts else "",
+            found=len(parts),
+        )

@@ -41,10 +41,15 @@ def requests_are_accepted(x: Exchange) -> Findings:
     if feature := named(x, ("chat.stream",)):
         yield Unsupported(f"the server refuses `{feature}` ({x.status})")
     elif not x.ok:
-        yield Finding("a valid request is refused", expected="2xx", found=x.status)
+        yield Finding("valid-request-refused", "a valid request is refused", expected="2xx", found=x.status)
     for value in x.data:
         if not value["error"].missing:
-            yield Finding("an error comes in the place of an answer", at=value["error"].pointer, found=value["error"])
+            yield Finding(
+                "error-comes-place-answer",
+                "an error comes in the place of an answer",
+                at=value["error"].pointer,
+                found=value["error"],
+            )
 
 
 @check("stream.is-labelled-as-events", MUST, sends=SHORT_AND_LONG, needs=OK, requires="chat.stream", spec=STREAM)
@@ -52,6 +57,7 @@ def is_labelled_as_events(x: Exchange) -> Findings:
     """A stream has the content type `text/event-stream`."""
     if carriers(x) and not x.streamed:
         yield Finding(
+            "stream-not-labelled-one",
             "a stream is not labelled as one",
             at="content-type",
             expected="text/event-stream",
@@ -72,7 +78,7 @@ def holds_events(x: Exchange) -> Findings:
     """The body of a stream holds server-sent events."""
     rest = x.stream.unfinished
     if not carriers(x) and not (rest and rest.has_data):
-        yield Finding("the body holds no server-sent events", found=x.text[:200])
+        yield Finding("body-holds-no-server-sent", "the body holds no server-sent events", found=x.text[:200])
 
 
 @check(
@@ -91,7 +97,9 @@ def is_not_compressed_unasked(x: Exchange) -> Findings:
     """A stream is not compressed for a client that only takes it as it is."""
     coding = (x.header("content-encoding") or "identity").strip().lower()
     if coding != "identity":
-        yield Finding("the stream is compressed", at="content-encoding", expected="identity", found=coding)
+        yield Finding(
+            "stream-compressed", "the stream is compressed", at="content-encoding", expected="identity", found=coding
+        )
 
 
 @check(
@@ -107,7 +115,12 @@ def is_not_compressed_unasked(x: Exchange) -> Findings:
 def comes_to_the_official_client(plain: Exchange, official: Exchange) -> Findings:
     """A stream comes as events also to a client that accepts JSON, as the official ones say they do."""
     if carriers(plain) and not carriers(official):
-        yield Finding("the official headers keep the stream away", found=official.text[:200], on=official.key)
+        yield Finding(
+            "official-headers-keep-stream-away",
+            "the official headers keep the stream away",
+            found=official.text[:200],
+            on=official.key,
+        )
 
 
 @check(
@@ -120,7 +133,13 @@ def comes_to_the_official_client(plain: Exchange, official: Exchange) -> Finding
 def only_comes_when_asked(x: Exchange) -> Findings:
     """Without `stream`, or with false or null, the answer is one JSON body."""
     if x.streamed or carriers(x):
-        yield Finding("a stream comes unasked", at="content-type", expected="application/json", found=x.media_type)
+        yield Finding(
+            "stream-comes-unasked",
+            "a stream comes unasked",
+            at="content-type",
+            expected="application/json",
+            found=x.media_type,
+        )
 
 
 @check(
@@ -137,7 +156,12 @@ def only_comes_when_asked(x: Exchange) -> Findings:
 def accept_header_does_not_force_it(x: Exchange) -> Findings:
     """With `stream: false`, a client that accepts events gets JSON all the same."""
     if x.streamed or carriers(x):
-        yield Finding("the Accept header outweighs `stream: false`", at="content-type", found=x.media_type)
+        yield Finding(
+            "accept-header-outweighs-stream-false",
+            "the Accept header outweighs `stream: false`",
+            at="content-type",
+            found=x.media_type,
+        )
 
 
 @check(
@@ -150,7 +174,7 @@ def accept_header_does_not_force_it(x: Exchange) -> Findings:
 def must_be_a_boolean(x: Exchange) -> Findings:
     """A `stream` that is a string is refused with a client error."""
     if x.status is None or not 400 <= x.status < 500:
-        yield Finding("a string is taken for a boolean", expected="4xx", found=x.status)
+        yield Finding("string-taken-boolean", "a string is taken for a boolean", expected="4xx", found=x.status)
 
 
 @check(
@@ -170,11 +194,25 @@ def refusals_come_before_it(whole: Exchange, streamed: Exchange) -> Findings:
         return
     if streamed.ok:
         yield Finding(
-            "a stream begins for a request that is invalid", expected=whole.status, found=200, on=streamed.key
+            "stream-begins-request-invalid",
+            "a stream begins for a request that is invalid",
+            expected=whole.status,
+            found=200,
+            on=streamed.key,
         )
     elif streamed.status != whole.status:
-        yield Finding("the refusal has another status", expected=whole.status, found=streamed.status, on=streamed.key)
+        yield Finding(
+            "refusal-another-status",
+            "the refusal has another status",
+            expected=whole.status,
+            found=streamed.status,
+            on=streamed.key,
+        )
     elif streamed.streamed:
         yield Finding(
-            "the refusal is labelled as events", at="content-type", found=streamed.media_type, on=streamed.key
+            "refusal-labelled-events",
+            "the refusal is labelled as events",
+            at="content-type",
+            found=streamed.media_type,
+            on=streamed.key,
         )

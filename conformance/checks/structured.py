@@ -72,11 +72,25 @@ def _against(choice: Choice, schema: Any, on: str = "") -> Findings:
     try:
         value = parse(text)
     except NotJSON as problem:
-        yield Finding("the answer is not JSON", at=CONTENT, expected=str(problem), found=choice.text[:500], on=on)
+        yield Finding(
+            "answer-not-json",
+            "the answer is not JSON",
+            at=CONTENT,
+            expected=str(problem),
+            found=choice.text[:500],
+            on=on,
+        )
         return
     for error in list(jsonschema.Draft202012Validator(schema).iter_errors(value))[:3]:
         rule = {str(error.validator): error.validator_value}
-        yield Finding("the answer is not valid under the schema", at=CONTENT, expected=rule, found=text[:500], on=on)
+        yield Finding(
+            "answer-not-valid-under-schema",
+            "the answer is not valid under the schema",
+            at=CONTENT,
+            expected=rule,
+            found=text[:500],
+            on=on,
+        )
 
 
 def _ignored(choice: Choice) -> bool:
@@ -106,7 +120,7 @@ def requests_are_accepted(x: Exchange) -> Findings:
         yield Unsupported(f"the server refuses `{feature}` ({x.status})")
     else:
         found = {"status": x.status, "message": message(x)}
-        yield Finding("a valid request is not answered", expected="2xx", found=found)
+        yield Finding("valid-request-not-answered", "a valid request is not answered", expected="2xx", found=found)
 
 
 @check(
@@ -120,7 +134,13 @@ def text_is_the_default(plain: Exchange, text: Exchange) -> Findings:
     if not plain.choice.text:
         yield Unwitnessed("the answer has no text")
     elif plain.choice.text != text.choice.text:
-        yield Finding("the answer is another one", expected=plain.choice.text, found=text.choice.text, on=text.key)
+        yield Finding(
+            "answer-another-one",
+            "the answer is another one",
+            expected=plain.choice.text,
+            found=text.choice.text,
+            on=text.key,
+        )
 
 
 @check(
@@ -170,7 +190,7 @@ def loose_schema(x: Exchange) -> Findings:
 def no_fence(x: Exchange) -> Findings:
     """The JSON stands alone: no Markdown fence around it."""
     if _fenced(x.choice.text):
-        yield Finding("the answer is fenced", at=CONTENT, found=x.choice.text[:200])
+        yield Finding("answer-fenced", "the answer is fenced", at=CONTENT, found=x.choice.text[:200])
 
 
 @check(
@@ -192,7 +212,11 @@ def keys_are_in_order(x: Exchange) -> Findings:
         yield Unwitnessed("the answer does not have the members of the schema")
     elif list(value) != list(GUARD["properties"]):
         yield Finding(
-            "the members are in another order", at=CONTENT, expected=list(GUARD["properties"]), found=list(value)
+            "members-another-order",
+            "the members are in another order",
+            at=CONTENT,
+            expected=list(GUARD["properties"]),
+            found=list(value),
         )
 
 
@@ -244,7 +268,14 @@ def truncation_shows(whole: Exchange, x: Exchange) -> Findings:
     if _ignored(whole.choice):
         yield IGNORED
     elif x.choice.finish_reason == "stop" and _ignored(x.choice):
-        yield Finding("cut-off JSON is called complete", at=CONTENT, expected="length", found=x.choice.text, on=x.key)
+        yield Finding(
+            "cut-off-json-called-complete",
+            "cut-off JSON is called complete",
+            at=CONTENT,
+            expected="length",
+            found=x.choice.text,
+            on=x.key,
+        )
 
 
 @check("structured.json-without-the-word", NOTE, sends=chat(response_format={"type": "json_object"}), needs=REPLY)

@@ -51,7 +51,9 @@ def _refused(x: Exchange) -> Findings:
     """What to say about an answer that is no 2xx."""
     if x.status is not None and x.status >= 500:
         found = {"status": x.status, "message": message(x)}
-        yield Finding("the schema is a server error", expected="2xx or 4xx", found=found, on=x.key)
+        yield Finding(
+            "schema-server-error", "the schema is a server error", expected="2xx or 4xx", found=found, on=x.key
+        )
     else:
         yield Unsupported(f"the server refuses the schema ({x.status})")
 
@@ -80,13 +82,25 @@ def _kept(plain: Exchange, x: Exchange) -> Findings:
     try:
         value = parse(x.choice.text)
     except NotJSON as problem:
-        yield Finding("the answer is not JSON", at=CONTENT, expected=str(problem), found=x.choice.text[:500], on=x.key)
+        yield Finding(
+            "answer-not-json",
+            "the answer is not JSON",
+            at=CONTENT,
+            expected=str(problem),
+            found=x.choice.text[:500],
+            on=x.key,
+        )
         return
     error = next(iter(Asserting(schema).iter_errors(value)), None)
     if error is not None:
         rule = {"".join(f"/{step}" for step in error.absolute_path): {str(error.validator): error.validator_value}}
         yield Finding(
-            "the answer is not valid under the schema", at=CONTENT, expected=rule, found=x.choice.text[:500], on=x.key
+            "answer-not-valid-under-schema",
+            "the answer is not valid under the schema",
+            at=CONTENT,
+            expected=rule,
+            found=x.choice.text[:500],
+            on=x.key,
         )
 
 
@@ -146,7 +160,14 @@ def no_runaway_blanks(plain: Exchange, x: Exchange) -> Findings:
         yield Unsupported(f"the server refuses the schema ({x.status})")
     for one in (plain, x):
         if run := BLANK.search(one.choice.text):
-            yield Finding("the answer runs away into blanks", at=CONTENT, expected=64, found=len(run[0]), on=one.key)
+            yield Finding(
+                "answer-runs-away-into-blanks",
+                "the answer runs away into blanks",
+                at=CONTENT,
+                expected=64,
+                found=len(run[0]),
+                on=one.key,
+            )
 
 
 @check(
@@ -163,11 +184,17 @@ def recursion_is_kept_or_refused(plain: Exchange, x: Exchange) -> Findings:
     if x.status is None or x.put_off:
         yield Unwitnessed(f"no answer: {x.status or x.ending}")
     elif x.ending.how is How.CUT:
-        yield Finding("the answer breaks off", expected="an answer or a 4xx", found=str(x.ending), on=x.key)
+        yield Finding(
+            "answer-breaks-off", "the answer breaks off", expected="an answer or a 4xx", found=str(x.ending), on=x.key
+        )
     elif x.complete:
         if x.streamed and x.ok and not x.choice.finish_reason:
             yield Finding(
-                "the answer stops without a finish_reason", expected="stop", found=x.choice.text[:200], on=x.key
+                "answer-stops-without-finish-reason",
+                "the answer stops without a finish_reason",
+                expected="stop",
+                found=x.choice.text[:200],
+                on=x.key,
             )
         else:
             yield from _kept(plain, x)
@@ -191,7 +218,13 @@ def empty_schema_ends(plain: Exchange, x: Exchange) -> Findings:
     if not x.ok:
         yield from _refused(x)
     elif run := RUN.search(x.choice.text):
-        yield Finding("the answer repeats itself without end", at=CONTENT, found=run[0][:80], on=x.key)
+        yield Finding(
+            "answer-repeats-itself-without-end",
+            "the answer repeats itself without end",
+            at=CONTENT,
+            found=run[0][:80],
+            on=x.key,
+        )
     else:
         yield from _kept(plain, x)
 

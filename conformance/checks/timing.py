@@ -56,7 +56,7 @@ def unwell(x: Exchange) -> str:
 def streams_do_not_stall(x: Exchange) -> Findings:
     """A stream that began goes on, and ends."""
     if x.ending.how is How.TIMED_OUT and x.chunks and x.ending.phase not in ("linger", "total"):
-        yield Finding("the stream stalls", found=str(x.ending))
+        yield Finding("stream-stalls", "the stream stalls", found=str(x.ending))
 
 
 @check(
@@ -76,7 +76,7 @@ def streams_do_not_stall(x: Exchange) -> Findings:
 def answers_are_whole(x: Exchange) -> Findings:
     """An answer that began arrives to its end: the connection is not closed within the body."""
     if x.ending.how is How.CUT and x.status is not None:
-        yield Finding("the connection breaks within the answer", found=str(x.ending))
+        yield Finding("connection-breaks-within-answer", "the connection breaks within the answer", found=str(x.ending))
 
 
 @check(
@@ -96,7 +96,12 @@ def streams_are_not_held_back(x: Exchange) -> Findings:
     if len(times) < MANY or x.header("content-encoding"):
         yield Unwitnessed("the stream is too short, or compressed, to show its pace")
     elif times[0] >= PATIENCE and times[-1] - times[0] <= BURST:
-        yield Finding("all events arrive at once after a wait", expected=f"over {BURST} s", found=times[-1] - times[0])
+        yield Finding(
+            "all-events-arrive-once-after",
+            "all events arrive at once after a wait",
+            expected=f"over {BURST} s",
+            found=times[-1] - times[0],
+        )
 
 
 @check("timing.pace", NOTE, sends=COUNT_STREAMED, requires="chat.stream")
@@ -136,7 +141,13 @@ def hang_ups_do_no_harm(left: Exchange, following: Exchange) -> Findings:
     if not left.complete:
         yield Unwitnessed("there was no answer to hang up on")
     elif why := unwell(following):
-        yield Finding("the request after a hang-up fails", expected="2xx", found=why, on=following.key)
+        yield Finding(
+            "request-after-hang-up-fails",
+            "the request after a hang-up fails",
+            expected="2xx",
+            found=why,
+            on=following.key,
+        )
 
 
 @check(
@@ -162,7 +173,13 @@ def many_hang_ups_do_no_harm(*exchanges: Exchange) -> Findings:
     if not all(x.complete for x in left):
         yield Unwitnessed("there was no answer to hang up on")
     elif why := unwell(following):
-        yield Finding("the request after several hang-ups fails", expected="2xx", found=why, on=following.key)
+        yield Finding(
+            "request-after-several-hang-ups",
+            "the request after several hang-ups fails",
+            expected="2xx",
+            found=why,
+            on=following.key,
+        )
 
 
 def followed(first: Exchange, second: Exchange) -> Findings:
@@ -170,9 +187,15 @@ def followed(first: Exchange, second: Exchange) -> Findings:
     if not first.ok:
         yield Unwitnessed("the first request on the connection was not answered")
     elif why := unwell(second):
-        yield Finding("the second request on the connection fails", expected="2xx", found=why, on=second.key)
+        yield Finding(
+            "second-request-connection-fails",
+            "the second request on the connection fails",
+            expected="2xx",
+            found=why,
+            on=second.key,
+        )
     elif second.ok and not second.streamed and second.not_json:
-        yield Finding("the second answer is not JSON", found=second.text[:200], on=second.key)
+        yield Finding("second-answer-not-json", "the second answer is not JSON", found=second.text[:200], on=second.key)
 
 
 @check(
@@ -227,7 +250,12 @@ def bursts_are_served_or_put_off(*exchanges: Exchange) -> Findings:
     """A dozen requests at the same time are answered, or told to come back later."""
     for x in exchanges:
         if why := unwell(x) or (f"answered {x.status}" if x.status in (408, 504) else ""):
-            yield Finding("a request of a burst is neither served nor put off", found=why, on=x.key)
+            yield Finding(
+                "request-burst-neither-served-nor",
+                "a request of a burst is neither served nor put off",
+                found=why,
+                on=x.key,
+            )
 
 
 def last_word(x: Exchange) -> str:
@@ -251,7 +279,13 @@ def answers_do_not_mix(*exchanges: Exchange) -> Findings:
     for x, own in zip(exchanges, words, strict=True):
         strangers = [word for word in words if word != own and word in x.choice.text]
         if strangers:
-            yield Finding("an answer holds a word of another request", expected=own, found=strangers, on=x.key)
+            yield Finding(
+                "answer-holds-word-another-request",
+                "an answer holds a word of another request",
+                expected=own,
+                found=strangers,
+                on=x.key,
+            )
     if not any(own in x.choice.text for x, own in zip(exchanges, words, strict=True)):
         yield Unwitnessed("the model repeats none of the words")
 
@@ -272,7 +306,13 @@ def answers_are_not_cut_short(*exchanges: Exchange) -> Findings:
     longest = max(texts, key=len)
     for x, text in zip(exchanges, texts, strict=True):
         if text != longest and longest.startswith(text):
-            yield Finding("an answer is only the beginning of another", expected=longest, found=text, on=x.key)
+            yield Finding(
+                "answer-only-beginning-another",
+                "an answer is only the beginning of another",
+                expected=longest,
+                found=text,
+                on=x.key,
+            )
 
 
 @check(
@@ -295,4 +335,10 @@ def streams_do_not_mix(*exchanges: Exchange) -> Findings:
         if x.probe.leave is None:
             yield from malformed(x)
         if strangers := [word for word in words if word != own and word in x.choice.text]:
-            yield Finding("a stream holds a word of another request", expected=own, found=strangers, on=x.key)
+            yield Finding(
+                "stream-holds-word-another-request",
+                "a stream holds a word of another request",
+                expected=own,
+                found=strangers,
+                on=x.key,
+            )

@@ -55,7 +55,9 @@ def arguments_are_json(x: Exchange) -> Findings:
         try:
             parse(call.arguments)
         except NotJSON as problem:
-            yield Finding("the arguments are not JSON", expected=str(problem), found=call.arguments)
+            yield Finding(
+                "arguments-not-json", "the arguments are not JSON", expected=str(problem), found=call.arguments
+            )
 
 
 @check(
@@ -74,7 +76,7 @@ def arguments_are_an_object(x: Exchange) -> Findings:
         except NotJSON:
             continue
         if not isinstance(arguments, dict):
-            yield Finding("the arguments are JSON, but no object", found=call.arguments)
+            yield Finding("arguments-json-but-no-object", "the arguments are JSON, but no object", found=call.arguments)
 
 
 @check(
@@ -95,7 +97,12 @@ def no_arguments_are_an_object(x: Exchange) -> Findings:
     """The arguments of a call that takes none are a JSON object all the same."""
     for call in complete(x):
         if not call.arguments.strip():
-            yield Finding("a call without arguments has empty arguments", expected="{}", found=call.arguments)
+            yield Finding(
+                "call-without-arguments-empty-arguments",
+                "a call without arguments has empty arguments",
+                expected="{}",
+                found=call.arguments,
+            )
 
 
 @check(
@@ -117,11 +124,22 @@ def strict_schema_is_kept(x: Exchange) -> Findings:
         try:
             value = parse(call.arguments)
         except NotJSON as problem:
-            yield Finding("the arguments of a strict tool are not JSON", expected=str(problem), found=call.arguments)
+            yield Finding(
+                "arguments-strict-tool-not-json",
+                "the arguments of a strict tool are not JSON",
+                expected=str(problem),
+                found=call.arguments,
+            )
             continue
         for error in schema.iter_errors(value):
             at = "/".join(["arguments", *map(str, error.absolute_path)])
-            yield Finding("the arguments break the strict schema", at, error.schema, error.instance)
+            yield Finding(
+                "arguments-break-strict-schema",
+                "the arguments break the strict schema",
+                at=at,
+                expected=error.schema,
+                found=error.instance,
+            )
 
 
 def values(x: Exchange) -> Iterator[tuple[Call, Any]]:
@@ -141,7 +159,12 @@ def text_survives(x: Exchange) -> Findings:
     wanted = echoed(x.probe)
     for _, value in values(x):
         if value != wanted:
-            yield Finding("the text is not the only one that the schema allows", expected=wanted, found=value)
+            yield Finding(
+                "text-not-only-one-schema",
+                "the text is not the only one that the schema allows",
+                expected=wanted,
+                found=value,
+            )
 
 
 @check(
@@ -159,7 +182,10 @@ def integers_survive(x: Exchange) -> Findings:
     for call, value in values(x):
         if type(value) is not int or value != wanted:
             yield Finding(
-                "the integer is not the only one that the schema allows", expected=wanted, found=call.arguments
+                "integer-not-only-one-schema",
+                "the integer is not the only one that the schema allows",
+                expected=wanted,
+                found=call.arguments,
             )
 
 
@@ -179,7 +205,9 @@ def unicode_is_not_escaped(x: Exchange) -> Findings:
     """Characters outside ASCII stand in the arguments as themselves."""
     for call in complete(x):
         if re.search(r"\\u[0-9a-fA-F]{4}", call.arguments):
-            yield Finding("characters are escaped", expected=echoed(x.probe), found=call.arguments)
+            yield Finding(
+                "characters-escaped", "characters are escaped", expected=echoed(x.probe), found=call.arguments
+            )
 
 
 @check(
@@ -200,17 +228,33 @@ def cut_call_says_length(free: Exchange, capped: Exchange) -> Findings:
         yield Unwitnessed("calls do not come through without a cap either")
     elif not capped.ok:
         if capped.status is not None and capped.status >= 500:
-            yield Finding("a small cap is a server error", expected="2xx", found=capped.status, on=capped.key)
+            yield Finding(
+                "small-cap-server-error",
+                "a small cap is a server error",
+                expected="2xx",
+                found=capped.status,
+                on=capped.key,
+            )
         else:
             yield Unsupported("the server refuses so small a cap")
     elif capped.choice.finish_reason == "tool_calls" and not capped.choice.calls:
         yield Finding(
-            "a call lost to the cap does not say length", expected="length", found="tool_calls", on=capped.key
+            "call-lost-cap-does-not",
+            "a call lost to the cap does not say length",
+            expected="length",
+            found="tool_calls",
+            on=capped.key,
         )
     else:
         lost = [call.arguments for call in complete(capped) if not _parses(call)]
         if lost:
-            yield Finding("a call cut short does not say length", expected="length", found=lost, on=capped.key)
+            yield Finding(
+                "call-cut-short-does-not",
+                "a call cut short does not say length",
+                expected="length",
+                found=lost,
+                on=capped.key,
+            )
 
 
 def _parses(call: Call) -> bool:

@@ -59,7 +59,12 @@ def requests_are_accepted(x: Exchange) -> Findings:
     if feature := named(x, ("tools",)):
         yield Unsupported(f"the server refuses `{feature}`")
     elif not x.ok:
-        yield Finding("a request with tool_choice is not answered", expected="2xx", found=x.status)
+        yield Finding(
+            "request-tool-choice-not-answered",
+            "a request with tool_choice is not answered",
+            expected="2xx",
+            found=x.status,
+        )
 
 
 @check(
@@ -75,7 +80,7 @@ def required_calls(x: Exchange) -> Findings:
     if x.choice.finish_reason in CUT_SHORT and not called(x):
         yield Unwitnessed("the answer was cut short before a call")
     elif not called(x):
-        yield Finding("a call was required, and there is none", found=x.choice.text[:200])
+        yield Finding("call-required-none", "a call was required, and there is none", found=x.choice.text[:200])
 
 
 @check(
@@ -108,9 +113,19 @@ def _only(x: Exchange) -> Findings:
     if not names and x.choice.finish_reason in CUT_SHORT:
         yield Unwitnessed("the answer was cut short before a call")
     elif not names:
-        yield Finding("a function was named, and there is no call", expected=wanted, found=x.choice.text[:200])
+        yield Finding(
+            "function-named-no-call",
+            "a function was named, and there is no call",
+            expected=wanted,
+            found=x.choice.text[:200],
+        )
     elif set(names) != {wanted}:
-        yield Finding("another function than the named one is called", expected=wanted, found=names)
+        yield Finding(
+            "another-function-than-named-one",
+            "another function than the named one is called",
+            expected=wanted,
+            found=names,
+        )
 
 
 @check("tool_choice.none-calls-nothing", MUST, sends=each(NONE, NONE_STREAMED), spec=NO_CALL, requires="tools")
@@ -118,7 +133,9 @@ def none_calls_nothing(x: Exchange) -> Findings:
     """Under `none` there is no call, even where the question suggests one."""
     if called(x):
         yield Finding(
-            "calls were forbidden, and there is one", found=[call.wire["function"] for call in x.choice.calls]
+            "calls-forbidden-one",
+            "calls were forbidden, and there is one",
+            found=[call.wire["function"] for call in x.choice.calls],
         )
 
 
@@ -133,7 +150,7 @@ def none_calls_nothing(x: Exchange) -> Findings:
 def none_leaks_no_markup(x: Exchange) -> Findings:
     """Under `none` the content is a message for people, without the markup of a call."""
     if MARKUP.search(x.choice.text):
-        yield Finding("the content has the markup of a call in it", found=x.choice.text[:300])
+        yield Finding("content-markup-call", "the content has the markup of a call in it", found=x.choice.text[:300])
 
 
 @check("tool_choice.required-needs-tools", MUST, sends=TOOLLESS, spec=MUST_CALL, needs=REPLY, requires="tools")
@@ -164,9 +181,11 @@ def nonsense_is_refused(x: Exchange) -> Findings:
 
 def _refused(x: Exchange, accepted: str) -> Findings:
     if x.ok:
-        yield Finding(accepted, expected="4xx", found=x.status)
+        yield Finding("", accepted, expected="4xx", found=x.status)
     elif x.status is not None and x.status >= 500:
-        yield Finding("a bad tool_choice is a server error", expected="4xx", found=x.status)
+        yield Finding(
+            "bad-tool-choice-server-error", "a bad tool_choice is a server error", expected="4xx", found=x.status
+        )
 
 
 @check(
@@ -184,7 +203,9 @@ def _refused(x: Exchange, accepted: str) -> Findings:
 def null_is_accepted(plain: Exchange, null: Exchange) -> Findings:
     """`tool_choice: null` is taken as if it were not there."""
     if plain.ok and not null.ok:
-        yield Finding("tool_choice: null is refused", expected="2xx", found=null.status, on=null.key)
+        yield Finding(
+            "tool-choice-null-refused", "tool_choice: null is refused", expected="2xx", found=null.status, on=null.key
+        )
 
 
 @check(
@@ -198,7 +219,13 @@ def auto_is_the_default(unsaid: Exchange, said: Exchange) -> Findings:
     """At temperature 0 the same is called whether `auto` is said or left out."""
     one, other = ([call.name for call in x.choice.calls] for x in (unsaid, said))
     if one != other:
-        yield Finding("saying auto changes what is called", expected=one, found=other, on=said.key)
+        yield Finding(
+            "saying-auto-changes-what-called",
+            "saying auto changes what is called",
+            expected=one,
+            found=other,
+            on=said.key,
+        )
 
 
 @check("tool_choice.named-finish-reason", NOTE, sends=each(NAMED, NAMED_STREAMED), requires="tools")
@@ -224,7 +251,13 @@ def named_finish_reason_agrees(whole: Exchange, streamed: Exchange) -> Findings:
     """The finish reason of a named function is the same whole and streamed."""
     one, other = whole.choice.finish_reason, streamed.choice.finish_reason
     if {one, other} == {"stop", "tool_calls"}:
-        yield Finding("the finish reasons of the two modes differ", expected=one, found=other, on=streamed.key)
+        yield Finding(
+            "finish-reasons-two-modes-differ",
+            "the finish reasons of the two modes differ",
+            expected=one,
+            found=other,
+            on=streamed.key,
+        )
 
 
 @check(
@@ -242,9 +275,13 @@ def allowed_tools_are_kept(x: Exchange) -> Findings:
     names = [call.name for call in x.choice.calls]
     offered = {tool["function"]["name"] for tool in x.probe.wish["tools"]}
     if set(names) & offered - set(allowed):
-        yield Finding("a tool is called that is not allowed", expected=allowed, found=names)
+        yield Finding("tool-called-not-allowed", "a tool is called that is not allowed", expected=allowed, found=names)
     elif not names and x.choice.finish_reason not in CUT_SHORT:
-        yield Finding("an allowed tool was required, and there is no call", found=x.choice.text[:200])
+        yield Finding(
+            "allowed-tool-required-no-call",
+            "an allowed tool was required, and there is no call",
+            found=x.choice.text[:200],
+        )
 
 
 @check("tool_choice.loose-arguments", NOTE, sends=(GUARDED_CALL, GUARDED_CALL_NAMED), needs=REPLY, requires="tools")
@@ -276,4 +313,9 @@ def required_is_answered(hello: Exchange, required: Exchange) -> Findings:
     if not hello.complete:
         yield Unwitnessed("the server does not answer without tools either")
     elif not required.complete:
-        yield Finding("a required call is never answered", found=str(required.ending), on=required.key)
+        yield Finding(
+            "required-call-never-answered",
+            "a required call is never answered",
+            found=str(required.ending),
+            on=required.key,
+        )

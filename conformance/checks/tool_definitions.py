@@ -20,7 +20,7 @@ def taken(plain: Exchange, other: Exchange, finding: str) -> Findings:
     if not plain.ok:
         yield Unsupported("the server refuses a plain tool as well")
     elif not other.ok:
-        yield Finding(finding, expected="2xx", found=other.text[:300] or other.status, on=other.key)
+        yield Finding("", finding, expected="2xx", found=other.text[:300] or other.status, on=other.key)
 
 
 @check(
@@ -69,9 +69,15 @@ def refused(plain: Exchange, other: Exchange, finding: str) -> Findings:
     if not plain.ok:
         yield Unsupported("the server refuses a plain tool as well")
     elif other.ok:
-        yield Finding(finding, expected="4xx", found=other.status, on=other.key)
+        yield Finding("", finding, expected="4xx", found=other.status, on=other.key)
     elif other.status is not None and other.status >= 500:
-        yield Finding("a bad request is a server error", expected="4xx", found=other.status, on=other.key)
+        yield Finding(
+            "bad-request-server-error",
+            "a bad request is a server error",
+            expected="4xx",
+            found=other.status,
+            on=other.key,
+        )
 
 
 @check(
@@ -123,4 +129,10 @@ def odd_lists_are_no_server_error(plain: Exchange, odd: Exchange) -> Findings:
         return
     yield Observed(odd.status, next(name for name, probe in ODD.items() if probe.key == odd.key))
     if odd.status is not None and odd.status >= 500:
-        yield Finding("an odd list of tools is a server error", expected="2xx or 4xx", found=odd.status, on=odd.key)
+        yield Finding(
+            "odd-list-tools-server-error",
+            "an odd list of tools is a server error",
+            expected="2xx or 4xx",
+            found=odd.status,
+            on=odd.key,
+        )

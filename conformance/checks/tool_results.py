@@ -49,7 +49,12 @@ def requests_are_accepted(x: Exchange) -> Findings:
     if feature := named(x, ("tools",)):
         yield Unsupported(f"the server refuses `{feature}`")
     elif not x.ok:
-        yield Finding("a history with tool results is not answered", expected="2xx", found=x.status)
+        yield Finding(
+            "history-tool-results-not-answered",
+            "a history with tool results is not answered",
+            expected="2xx",
+            found=x.status,
+        )
 
 
 def taken(plain: Exchange, other: Exchange, finding: str) -> Findings:
@@ -57,7 +62,7 @@ def taken(plain: Exchange, other: Exchange, finding: str) -> Findings:
     if not plain.ok:
         yield Unsupported("the server refuses a plain history with tool results as well")
     elif not other.ok:
-        yield Finding(finding, expected="2xx", found=other.text[:300] or other.status, on=other.key)
+        yield Finding("", finding, expected="2xx", found=other.text[:300] or other.status, on=other.key)
 
 
 def continued(x: Exchange, message: object) -> Probe | str:
@@ -150,7 +155,14 @@ def parts_are_read_as_text(plain: Exchange, parts: Exchange) -> Findings:
     if one.type != "integer" or other.type != "integer":
         yield Unwitnessed("the server reports no prompt tokens")
     elif abs(one.value - other.value) > 4:
-        yield Finding("a part is not read as its text", at=other.pointer, expected=one, found=other, on=parts.key)
+        yield Finding(
+            "part-not-read-text",
+            "a part is not read as its text",
+            at=other.pointer,
+            expected=one,
+            found=other,
+            on=parts.key,
+        )
 
 
 @check(
@@ -199,7 +211,12 @@ def results_reach_the_model(short: Exchange, long: Exchange) -> Findings:
         yield Unwitnessed("the server reports no prompt tokens")
     elif other.value < one.value + 20:
         yield Finding(
-            "forty words more make no longer prompt", at=other.pointer, expected="more", found=other, on=long.key
+            "forty-words-more-make-no",
+            "forty words more make no longer prompt",
+            at=other.pointer,
+            expected="more",
+            found=other,
+            on=long.key,
         )
 
 
@@ -231,7 +248,12 @@ def silent(x: Exchange) -> bool:
 def last_answer_says_stop(x: Exchange) -> Findings:
     """The answer to the results, where it calls nothing more, has the finish reason `stop`: the agent's loop ends."""
     if x.choice.finish_reason in ("tool_calls", "function_call"):
-        yield Finding("the last answer does not say stop", expected="stop", found=x.choice.finish_reason)
+        yield Finding(
+            "last-answer-does-not-say",
+            "the last answer does not say stop",
+            expected="stop",
+            found=x.choice.finish_reason,
+        )
 
 
 @check(
@@ -276,7 +298,13 @@ def id_is_required(plain: Exchange, other: Exchange) -> Findings:
     if not plain.ok:
         yield Unsupported("the server refuses a plain history with tool results as well")
     elif other.ok or (other.status is not None and other.status >= 500):
-        yield Finding("a result without tool_call_id is not refused", expected="4xx", found=other.status, on=other.key)
+        yield Finding(
+            "result-without-tool-call-id",
+            "a result without tool_call_id is not refused",
+            expected="4xx",
+            found=other.status,
+            on=other.key,
+        )
 
 
 @check(
@@ -298,7 +326,13 @@ def orphans_are_no_server_error(plain: Exchange, orphan: Exchange) -> Findings:
         return
     yield Observed(orphan.status, next(name for name, probe in ORPHANS.items() if probe.key == orphan.key))
     if orphan.status is not None and orphan.status >= 500:
-        yield Finding("an odd history is a server error", expected="2xx or 4xx", found=orphan.status, on=orphan.key)
+        yield Finding(
+            "odd-history-server-error",
+            "an odd history is a server error",
+            expected="2xx or 4xx",
+            found=orphan.status,
+            on=orphan.key,
+        )
 
 
 @check("tool_results.tools-left-out", NOTE, sends=ANSWERED_WITHOUT_TOOLS, needs=REPLY, requires="tools")

@@ -50,7 +50,9 @@ def arguments_add_up_to_json(x: Exchange) -> Findings:
         try:
             parse(call.arguments)
         except NotJSON as problem:
-            yield Finding("the pieces do not add up to JSON", expected=str(problem), found=call.arguments)
+            yield Finding(
+                "pieces-do-not-add-up", "the pieces do not add up to JSON", expected=str(problem), found=call.arguments
+            )
 
 
 @check(
@@ -71,11 +73,16 @@ def text_survives(x: Exchange) -> Findings:
         try:
             arguments = parse(call.arguments)
         except NotJSON as problem:
-            yield Finding("the pieces do not add up to JSON", expected=str(problem), found=call.arguments)
+            yield Finding(
+                "pieces-do-not-add-up", "the pieces do not add up to JSON", expected=str(problem), found=call.arguments
+            )
             continue
         if isinstance(arguments, dict) and arguments.get("value", wanted) != wanted:
             yield Finding(
-                "the text is not the only one that the schema allows", expected=wanted, found=arguments["value"]
+                "text-not-only-one-schema",
+                "the text is not the only one that the schema allows",
+                expected=wanted,
+                found=arguments["value"],
             )
 
 
@@ -109,9 +116,17 @@ def same_calls_as_whole(whole: Exchange, streamed: Exchange) -> Findings:
     elif {whole.choice.finish_reason, streamed.choice.finish_reason} & {None, *CUT_SHORT}:
         yield Unwitnessed("an answer was cut short")
     elif len(whole.choice.calls) != len(streamed.choice.calls):
-        yield Finding("the stream has another number of calls", expected=one, found=other, on=streamed.key)
+        yield Finding(
+            "stream-another-number-calls",
+            "the stream has another number of calls",
+            expected=one,
+            found=other,
+            on=streamed.key,
+        )
     elif any(a != b for a, b in zip(one, other, strict=False) if a[1] is not None and b[1] is not None):
-        yield Finding("the calls of the stream are others", expected=one, found=other, on=streamed.key)
+        yield Finding(
+            "calls-stream-others", "the calls of the stream are others", expected=one, found=other, on=streamed.key
+        )
 
 
 @check(
@@ -130,11 +145,22 @@ def broken_call_as_whole(whole: Exchange, streamed: Exchange) -> Findings:
     """What a model says that it breaks off within a call is read alike, whole and streamed."""
     one, other = ((x.choice.finish_reason, len(x.choice.calls)) for x in (whole, streamed))
     if one != other and {one[0], other[0]} <= {"stop", "tool_calls"}:
-        yield Finding("finish reason and number of calls differ", expected=one, found=other, on=streamed.key)
+        yield Finding(
+            "finish-reason-number-calls-differ",
+            "finish reason and number of calls differ",
+            expected=one,
+            found=other,
+            on=streamed.key,
+        )
     if all(arguments is not None for _, arguments in meaning(whole)):
         for call, (_, arguments) in zip(complete(streamed), meaning(streamed), strict=True):
             if arguments is None:
-                yield Finding("a broken call is streamed as if it were complete", found=call.arguments, on=streamed.key)
+                yield Finding(
+                    "broken-call-streamed-if-complete",
+                    "a broken call is streamed as if it were complete",
+                    found=call.arguments,
+                    on=streamed.key,
+                )
 
 
 @check(
@@ -154,4 +180,10 @@ def ids_have_one_form(whole: Exchange, streamed: Exchange) -> Findings:
     """Ids of calls begin alike, whole and streamed."""
     one, other = (x.choice.calls[0].id if x.choice.calls else "" for x in (whole, streamed))
     if one and other and one.startswith("call_") != other.startswith("call_"):
-        yield Finding("the ids of the two modes have different forms", expected=one, found=other, on=streamed.key)
+        yield Finding(
+            "ids-two-modes-different-forms",
+            "the ids of the two modes have different forms",
+            expected=one,
+            found=other,
+            on=streamed.key,
+        )

@@ -43,9 +43,20 @@ def requests_are_accepted(x: Exchange) -> Findings:
     if feature := named(x, NEEDS):
         yield Unsupported(f"the server refuses `{feature}`")
     elif not x.ok:
-        yield Finding("a streamed request with tools is not answered", expected="2xx", found=x.status)
+        yield Finding(
+            "streamed-request-tools-not-answered",
+            "a streamed request with tools is not answered",
+            expected="2xx",
+            found=x.status,
+        )
     elif not x.streamed:
-        yield Finding("the answer is no stream", at="content-type", expected="text/event-stream", found=x.media_type)
+        yield Finding(
+            "answer-no-stream",
+            "the answer is no stream",
+            at="content-type",
+            expected="text/event-stream",
+            found=x.media_type,
+        )
 
 
 @check(
@@ -62,7 +73,9 @@ def fragments_have_an_index(x: Exchange) -> Findings:
     for one in fragments(x):
         if one.value["index"].type != "integer":
             index = one.value["index"]
-            yield Finding("the fragment has no index", at=index.pointer, expected="an integer", found=index)
+            yield Finding(
+                "fragment-no-index", "the fragment has no index", at=index.pointer, expected="an integer", found=index
+            )
 
 
 @check(
@@ -85,7 +98,13 @@ def indices_count_from_zero(x: Exchange) -> Findings:
             begun[one.choice] = wanted + 1
             if one.index != wanted:
                 index = one.value["index"]
-                yield Finding("a call does not have the next index", at=index.pointer, expected=wanted, found=index)
+                yield Finding(
+                    "call-does-not-next-index",
+                    "a call does not have the next index",
+                    at=index.pointer,
+                    expected=wanted,
+                    found=index,
+                )
 
 
 @check(
@@ -105,10 +124,20 @@ def first_fragment_introduces_the_call(x: Exchange) -> Findings:
         name = one.value["function"]["name"]
         for value in (one.value["id"], name):
             if value.type != "string" or not value:
-                yield Finding("the first fragment of a call lacks a member", at=value.pointer, found=value)
+                yield Finding(
+                    "first-fragment-call-lacks-member",
+                    "the first fragment of a call lacks a member",
+                    at=value.pointer,
+                    found=value,
+                )
         if one.value["type"].value != "function":
             kind = one.value["type"]
-            yield Finding("the first fragment of a call has not the type function", at=kind.pointer, found=kind)
+            yield Finding(
+                "first-fragment-call-not-type",
+                "the first fragment of a call has not the type function",
+                at=kind.pointer,
+                found=kind,
+            )
 
 
 @check(
@@ -129,7 +158,11 @@ def ids_and_names_come_once(x: Exchange) -> Findings:
         for value in (one.value["id"], one.value["function"]["name"]):
             if not one.first and isinstance(one.index, int) and value.type == "string" and value:
                 yield Finding(
-                    "a later fragment has an id or a name again", at=value.pointer, expected="absent", found=value
+                    "later-fragment-id-name-again",
+                    "a later fragment has an id or a name again",
+                    at=value.pointer,
+                    expected="absent",
+                    found=value,
                 )
 
 
@@ -152,7 +185,11 @@ def nothing_empty_comes_later(x: Exchange) -> Findings:
         for value in (one.value["id"], one.value["function"]["name"]):
             if not one.first and value.value == "":
                 yield Finding(
-                    "a later fragment has an empty id or name", at=value.pointer, expected="absent", found=value
+                    "later-fragment-empty-id-name",
+                    "a later fragment has an empty id or name",
+                    at=value.pointer,
+                    expected="absent",
+                    found=value,
                 )
 
 
@@ -173,7 +210,11 @@ def type_is_never_another(x: Exchange) -> Findings:
         value = one.value["type"]
         if not one.first and not value.absent and value.value != "function":
             yield Finding(
-                "a later fragment has another type", at=value.pointer, expected="absent or function", found=value
+                "later-fragment-another-type",
+                "a later fragment has another type",
+                at=value.pointer,
+                expected="absent or function",
+                found=value,
             )
 
 
@@ -191,7 +232,12 @@ def arguments_are_strings(x: Exchange) -> Findings:
     for one in fragments(x):
         arguments = one.value["function"]["arguments"]
         if not arguments.missing and arguments.type != "string":
-            yield Finding("the arguments of a fragment are no text", at=arguments.pointer, found=arguments)
+            yield Finding(
+                "arguments-fragment-no-text",
+                "the arguments of a fragment are no text",
+                at=arguments.pointer,
+                found=arguments,
+            )
 
 
 @check(
@@ -207,7 +253,12 @@ def calls_end_before_the_finish(x: Exchange) -> Findings:
     """No fragment of a call comes after the chunk with the finish reason."""
     for one in fragments(x):
         if one.finished and not one.finishing:
-            yield Finding("a fragment comes after the finish reason", at=one.value.pointer, found=one.value)
+            yield Finding(
+                "fragment-comes-after-finish-reason",
+                "a fragment comes after the finish reason",
+                at=one.value.pointer,
+                found=one.value,
+            )
 
 
 @check(
@@ -227,7 +278,12 @@ def finish_has_a_chunk_of_its_own(x: Exchange) -> Findings:
     """The chunk with the finish reason has no fragment of a call in it."""
     for one in fragments(x):
         if one.finishing:
-            yield Finding("a fragment is in the chunk with the finish reason", at=one.value.pointer, found=one.value)
+            yield Finding(
+                "fragment-chunk-finish-reason",
+                "a fragment is in the chunk with the finish reason",
+                at=one.value.pointer,
+                found=one.value,
+            )
 
 
 @check(
@@ -245,7 +301,12 @@ def calls_come_one_after_the_other(x: Exchange) -> Findings:
     for one in fragments(x):
         if isinstance(one.index, int):
             if one.index < latest.get(one.choice, 0):
-                yield Finding("a fragment of an earlier call comes late", at=one.value.pointer, found=one.value)
+                yield Finding(
+                    "fragment-earlier-call-comes-late",
+                    "a fragment of an earlier call comes late",
+                    at=one.value.pointer,
+                    found=one.value,
+                )
             latest[one.choice] = max(one.index, latest.get(one.choice, 0))
 
 
@@ -272,7 +333,14 @@ def runs_to_its_end(x: Exchange) -> Findings:
     if x.status != 200 or not x.streamed:
         return
     if not x.complete:
-        yield Finding("the stream of a call is broken off", expected="[DONE]", found=str(x.ending))
+        yield Finding(
+            "stream-call-broken-off", "the stream of a call is broken off", expected="[DONE]", found=str(x.ending)
+        )
     for value in x.data:
         if not value["error"].missing:
-            yield Finding("there is an error in the stream of a call", at=value["error"].pointer, found=value["error"])
+            yield Finding(
+                "error-stream-call",
+                "there is an error in the stream of a call",
+                at=value["error"].pointer,
+                found=value["error"],
+            )

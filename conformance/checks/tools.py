@@ -51,7 +51,9 @@ def requests_are_accepted(x: Exchange) -> Findings:
     if feature := named(x, ("tools",)):
         yield Unsupported(f"the server refuses `{feature}`")
     elif not x.ok:
-        yield Finding("a request with tools is not answered", expected="2xx", found=x.status)
+        yield Finding(
+            "request-tools-not-answered", "a request with tools is not answered", expected="2xx", found=x.status
+        )
 
 
 @check(
@@ -68,7 +70,9 @@ def call_has_an_id(x: Exchange) -> Findings:
     """Every tool call has an id, a string that is not empty."""
     for call in whole(x):
         if call["id"].type != "string" or not call["id"]:
-            yield Finding("the call has no id", at=call["id"].pointer, expected="a string", found=call["id"])
+            yield Finding(
+                "call-no-id", "the call has no id", at=call["id"].pointer, expected="a string", found=call["id"]
+            )
 
 
 @check(
@@ -86,7 +90,12 @@ def call_says_function(x: Exchange) -> Findings:
     """The `type` of every call of a function is `function`."""
     for call in whole(x):
         if call["type"].value != "function":
-            yield Finding("the type of the call is not function", at=call["type"].pointer, found=call["type"])
+            yield Finding(
+                "type-call-not-function",
+                "the type of the call is not function",
+                at=call["type"].pointer,
+                found=call["type"],
+            )
 
 
 @check(
@@ -103,7 +112,13 @@ def arguments_are_a_string(x: Exchange) -> Findings:
     for call in whole(x):
         arguments = call["function"]["arguments"]
         if arguments.type != "string":
-            yield Finding("the arguments are not a string", at=arguments.pointer, expected="string", found=arguments)
+            yield Finding(
+                "arguments-not-string",
+                "the arguments are not a string",
+                at=arguments.pointer,
+                expected="string",
+                found=arguments,
+            )
 
 
 @check(
@@ -122,7 +137,9 @@ def name_was_offered(x: Exchange) -> Findings:
     offered = [tool["function"]["name"] for tool in x.probe.wish["tools"]]
     for call in complete(x):
         if call.name not in offered:
-            yield Finding("the call names no tool of the request", expected=offered, found=call.name)
+            yield Finding(
+                "call-names-no-tool-request", "the call names no tool of the request", expected=offered, found=call.name
+            )
 
 
 @check(
@@ -139,7 +156,7 @@ def ids_are_distinct(x: Exchange) -> Findings:
     for choice in x.choices.values():
         ids = [call.id for call in choice.calls if call.id]
         if len(set(ids)) < len(ids):
-            yield Finding("two calls have the same id", found=ids)
+            yield Finding("two-calls-same-id", "two calls have the same id", found=ids)
 
 
 def _again(x: Exchange) -> Probe | str:
@@ -171,7 +188,7 @@ def ids_are_new(one: Exchange, other: Exchange) -> Findings:
     """
     shared = {call.id for call in one.choice.calls if call.id} & {call.id for call in other.choice.calls}
     if shared:
-        yield Finding("calls of two answers have the same id", found=shared, on=other.key)
+        yield Finding("calls-two-answers-same-id", "calls of two answers have the same id", found=shared, on=other.key)
 
 
 @check(
@@ -191,7 +208,11 @@ def calls_finish_with_tool_calls(x: Exchange) -> Findings:
     """
     for choice in x.choices.values():
         if choice.calls and choice.finish_reason not in (None, "tool_calls", *CUT_SHORT):
-            yield Finding("the finish reason of a call is not tool_calls", found=choice.finish_reason)
+            yield Finding(
+                "finish-reason-call-not-tool",
+                "the finish reason of a call is not tool_calls",
+                found=choice.finish_reason,
+            )
 
 
 @check(
@@ -205,7 +226,11 @@ def tool_calls_finish_has_calls(x: Exchange) -> Findings:
     """An answer whose finish reason is `tool_calls` has a call."""
     for choice in x.choices.values():
         if choice.finish_reason == "tool_calls" and not choice.calls:
-            yield Finding("the finish reason is tool_calls, and there is no call", found=choice.text[:200])
+            yield Finding(
+                "finish-reason-tool-calls-no",
+                "the finish reason is tool_calls, and there is no call",
+                found=choice.text[:200],
+            )
 
 
 @check(
@@ -226,9 +251,11 @@ def content_holds_no_call(x: Exchange) -> Findings:
         if choice.finish_reason in CUT_SHORT:
             continue
         if MARKUP.search(choice.text):
-            yield Finding("the content has the markup of a call in it", found=choice.text[:300])
+            yield Finding("content-markup-call", "the content has the markup of a call in it", found=choice.text[:300])
         elif choice.text.strip() and choice.text.strip() in {call.arguments.strip() for call in choice.calls}:
-            yield Finding("the content repeats the arguments of a call", found=choice.text[:300])
+            yield Finding(
+                "content-repeats-arguments-call", "the content repeats the arguments of a call", found=choice.text[:300]
+            )
 
 
 @check(
@@ -246,7 +273,12 @@ def content_holds_no_call(x: Exchange) -> Findings:
 def parallel_false_is_kept(one: Exchange, free: Exchange) -> Findings:
     """With `parallel_tool_calls: false` there is one call at most."""
     if len(one.choice.calls) > 1:
-        yield Finding("there are several calls", expected=1, found=[call.wire["function"] for call in one.choice.calls])
+        yield Finding(
+            "several-calls",
+            "there are several calls",
+            expected=1,
+            found=[call.wire["function"] for call in one.choice.calls],
+        )
     elif len(free.choice.calls) < 2:
         yield Unwitnessed("the model makes one call at a time anyway")
 
@@ -270,7 +302,9 @@ def every_choice_calls(one: Exchange, two: Exchange) -> Findings:
     for choice in two.choices.values():
         if not choice.calls and choice.finish_reason not in CUT_SHORT:
             said = (choice.text or choice.reasoning)[:200]
-            yield Finding("a choice has no call", at=f"/choices/{choice.index}", found=said, on=two.key)
+            yield Finding(
+                "choice-no-call", "a choice has no call", at=f"/choices/{choice.index}", found=said, on=two.key
+            )
 
 
 @check(
@@ -288,17 +322,38 @@ def custom_call_has_input(x: Exchange) -> Findings:
         return
     if not x.ok:
         yield Finding(
-            "a custom tool is neither served nor refused by name", at="status", expected="2xx or 4xx", found=x.status
+            "custom-tool-neither-served-nor",
+            "a custom tool is neither served nor refused by name",
+            at="status",
+            expected="2xx or 4xx",
+            found=x.status,
         )
         return
     if not called(x) and x.choice.finish_reason not in CUT_SHORT:
-        yield Finding("the custom tool that was demanded is not called", found=x.choice.text[:200])
+        yield Finding(
+            "custom-tool-demanded-not-called",
+            "the custom tool that was demanded is not called",
+            found=x.choice.text[:200],
+        )
     for call in whole(x):
         if call["type"].value != "custom":
-            yield Finding("the type of the call is not custom", at=call["type"].pointer, found=call["type"])
+            yield Finding(
+                "type-call-not-custom",
+                "the type of the call is not custom",
+                at=call["type"].pointer,
+                found=call["type"],
+            )
             continue
         name, given = call["custom"]["name"], call["custom"]["input"]
         if name.value != "note_down":
-            yield Finding("the call does not name the tool", at=name.pointer, expected="note_down", found=name)
+            yield Finding(
+                "call-does-not-name-tool",
+                "the call does not name the tool",
+                at=name.pointer,
+                expected="note_down",
+                found=name,
+            )
         if given.type != "string":
-            yield Finding("the input is not a string", at=given.pointer, expected="a string", found=given)
+            yield Finding(
+                "input-not-string", "the input is not a string", at=given.pointer, expected="a string", found=given
+            )

@@ -47,7 +47,7 @@ def usages(x: Exchange) -> Iterator[Value]:
 def is_there(x: Exchange) -> Findings:
     """A whole answer has `usage`."""
     if not x.streamed and x.json["usage"].missing:
-        yield Finding("there is no usage", at="/usage", expected="object", found=x.json["usage"])
+        yield Finding("no-usage", "there is no usage", at="/usage", expected="object", found=x.json["usage"])
 
 
 @check(
@@ -62,7 +62,12 @@ def is_complete(x: Exchange) -> Findings:
     for usage in usages(x):
         for name in COUNTS:
             if usage[name].type != "integer" or usage[name].value < 0:
-                yield Finding("a count is missing, negative or no integer", at=usage[name].pointer, found=usage[name])
+                yield Finding(
+                    "count-missing-negative-no-integer",
+                    "a count is missing, negative or no integer",
+                    at=usage[name].pointer,
+                    found=usage[name],
+                )
 
 
 @check(
@@ -77,7 +82,13 @@ def total_is_the_sum(x: Exchange) -> Findings:
     if prompt is None or completion is None or total is None:
         yield Unsupported(NONE)
     elif total != prompt + completion:
-        yield Finding("the total is another number", at=x.usage.pointer, expected=prompt + completion, found=total)
+        yield Finding(
+            "total-another-number",
+            "the total is another number",
+            at=x.usage.pointer,
+            expected=prompt + completion,
+            found=total,
+        )
 
 
 @check("usage.prompt-is-counted", MUST, sends=MODES, spec=PROMPT)
@@ -87,7 +98,9 @@ def prompt_is_counted(x: Exchange) -> Findings:
     if prompt is None:
         yield Unsupported(NONE)
     elif prompt <= 0:
-        yield Finding("the prompt is not counted", at=x.usage["prompt_tokens"].pointer, found=prompt)
+        yield Finding(
+            "prompt-not-counted", "the prompt is not counted", at=x.usage["prompt_tokens"].pointer, found=prompt
+        )
 
 
 @check("usage.completion-is-counted", MUST, sends=MODES, spec=COMPLETION)
@@ -97,7 +110,9 @@ def completion_is_counted(x: Exchange) -> Findings:
     if completion is None:
         yield Unsupported(NONE)
     elif completion <= 0 and x.choice.text:
-        yield Finding("the text is not counted", at=x.usage["completion_tokens"].pointer, found=completion)
+        yield Finding(
+            "text-not-counted", "the text is not counted", at=x.usage["completion_tokens"].pointer, found=completion
+        )
 
 
 @check(
@@ -115,9 +130,20 @@ def details_are_parts(x: Exchange) -> Findings:
         for detail, value in x.usage[name].items():
             if detail.endswith("_tokens") and value.value is not None:
                 if value.type != "integer" or value.value < 0:
-                    yield Finding("a detail is negative or no integer", at=value.pointer, found=value)
+                    yield Finding(
+                        "detail-negative-no-integer",
+                        "a detail is negative or no integer",
+                        at=value.pointer,
+                        found=value,
+                    )
                 elif detail in WITHIN and limit is not None and value.value > limit:
-                    yield Finding("a part is more than the whole", at=value.pointer, expected=limit, found=value)
+                    yield Finding(
+                        "part-more-than-whole",
+                        "a part is more than the whole",
+                        at=value.pointer,
+                        expected=limit,
+                        found=value,
+                    )
 
 
 @check("usage.longer-prompts-cost-more", MUST, sends=longer, examples=4, spec=PROMPT)
@@ -127,7 +153,14 @@ def longer_prompts_cost_more(short: Exchange, long: Exchange) -> Findings:
     if not few or many is None:
         yield Unsupported(NONE)
     elif many <= few:
-        yield Finding("more words are not more tokens", at=AT, expected=f"over {few}", found=many, on=long.key)
+        yield Finding(
+            "more-words-not-more-tokens",
+            "more words are not more tokens",
+            at=AT,
+            expected=f"over {few}",
+            found=many,
+            on=long.key,
+        )
 
 
 @check("usage.tools-are-counted", SHOULD, sends=(HELLO, UNNEEDED), requires="tools", spec=PROMPT)
@@ -137,7 +170,9 @@ def tools_are_counted(without: Exchange, offered: Exchange) -> Findings:
     if not few or many is None:
         yield Unsupported(NONE)
     elif many <= few:
-        yield Finding("the tool costs nothing", at=AT, expected=f"over {few}", found=many, on=offered.key)
+        yield Finding(
+            "tool-costs-nothing", "the tool costs nothing", at=AT, expected=f"over {few}", found=many, on=offered.key
+        )
 
 
 @check("usage.same-prompt-same-count", SHOULD, sends=(GREEDY, GREEDY.again()), spec=PROMPT)
@@ -147,7 +182,14 @@ def same_prompt_same_count(first: Exchange, second: Exchange) -> Findings:
     if one is None or other is None:
         yield Unsupported(NONE)
     elif one != other:
-        yield Finding("the same prompt has another count", at=AT, expected=one, found=other, on=second.key)
+        yield Finding(
+            "same-prompt-another-count",
+            "the same prompt has another count",
+            at=AT,
+            expected=one,
+            found=other,
+            on=second.key,
+        )
 
 
 @check(
@@ -164,7 +206,9 @@ def prompt_is_the_same_streamed(whole: Exchange, streamed: Exchange) -> Findings
     if one is None or other is None:
         yield Unsupported(NONE)
     elif one != other:
-        yield Finding("the streamed count is another", at=AT, expected=one, found=other, on=streamed.key)
+        yield Finding(
+            "streamed-count-another", "the streamed count is another", at=AT, expected=one, found=other, on=streamed.key
+        )
 
 
 @check(
@@ -183,7 +227,9 @@ def completion_is_the_same_streamed(whole: Exchange, streamed: Exchange) -> Find
     elif whole.choice.text != streamed.choice.text or any(thoughts) or whole.choice.reasoning:
         yield Unwitnessed("the two answers are not of the same text")
     elif one != other:
-        yield Finding("the streamed count is another", at=AT, expected=one, found=other, on=streamed.key)
+        yield Finding(
+            "streamed-count-another", "the streamed count is another", at=AT, expected=one, found=other, on=streamed.key
+        )
 
 
 @check(
@@ -203,7 +249,14 @@ def thoughts_are_counted_streamed(whole: Exchange, streamed: Exchange) -> Findin
         yield Unwitnessed("the model does not think, or does not say so")
     elif not count(streamed, "completion_tokens_details", "reasoning_tokens") and other > one - thought / 2:
         where = streamed.usage["completion_tokens_details"]
-        yield Finding("the stream counts no thoughts", at=where.pointer, expected=thought, found=where, on=streamed.key)
+        yield Finding(
+            "stream-counts-no-thoughts",
+            "the stream counts no thoughts",
+            at=where.pointer,
+            expected=thought,
+            found=where,
+            on=streamed.key,
+        )
 
 
 @check(
@@ -225,7 +278,14 @@ def choices_are_summed(one: Exchange, two: Exchange) -> Findings:
     elif len(two.choices) != 2 or texts != {one.choice.text} or not one.choice.text:
         yield Unwitnessed("the choices are not of the same text as the single answer")
     elif both <= single:
-        yield Finding("two choices cost as much as one", at=AT, expected=2 * single, found=both, on=two.key)
+        yield Finding(
+            "two-choices-cost-much-one",
+            "two choices cost as much as one",
+            at=AT,
+            expected=2 * single,
+            found=both,
+            on=two.key,
+        )
 
 
 def _once_more(*_: Exchange) -> Probe:
@@ -249,7 +309,13 @@ def cached_tokens_in_both_modes(_: Exchange, streamed: Exchange, whole: Exchange
         yield Unwitnessed("the repeated prompt was not cached, or the stream does not say so")
     elif count(whole, *path) is None:
         where = whole.usage["prompt_tokens_details"]
-        yield Finding("the whole answer does not say how many", at=where.pointer, found=where, on=whole.key)
+        yield Finding(
+            "whole-answer-does-not-say",
+            "the whole answer does not say how many",
+            at=where.pointer,
+            found=where,
+            on=whole.key,
+        )
 
 
 @check("usage.members", NOTE, sends=HELLO)

@@ -188,4 +188,4 @@ def _of_stream(stream: Stream, x: Exchange, masks: Pointers) -> Iterator[Differe
 def _finding(difference: Difference) -> Finding:
     found = ABSENT if "missing" in difference.sort else difference.found
     expected = ABSENT if difference.sort in EXTRA else difference.expected
-    return Finding(MESSAGES[difference.sort], difference.at, expected, found)
+    return Finding("", MESSAGES[difference.sort], at=difference.at, expected=expected, found=found)

@@ -31,21 +31,38 @@ def _check(traffic: Traffic, asked: Asked, number: int) -> Check:
     def judge(x: Exchange) -> Findings:
         if was_refused:
             if x.ok:
-                yield Finding("what was refused is answered now", "status", asked.status, x.status)
+                yield Finding(
+                    "what-refused-answered-now",
+                    "what was refused is answered now",
+                    at="status",
+                    expected=asked.status,
+                    found=x.status,
+                )
             return
         if not x.ok:
             said = x.error["message"].value
-            yield Finding("the request is refused", "status", asked.status or 200, f"{x.status} {said or x.text[:200]}")
+            yield Finding(
+                "request-refused",
+                "the request is refused",
+                at="status",
+                expected=asked.status or 200,
+                found=f"{x.status} {said or x.text[:200]}",
+            )
             return
         if asked.probe.path == CHAT:
             if why := illegible(x):
-                yield Finding("the answer cannot be read as one", "body", found=why)
+                yield Finding("answer-cannot-read-one", "the answer cannot be read as one", at="body", found=why)
                 return
             client = heard(x)
             if client.raised:
-                yield Finding("the official client raises", "body", found=client.raised)
+                yield Finding("official-client-raises", "the official client raises", at="body", found=client.raised)
             for lost in client.lost:
-                yield Finding("the official client loses a part of the answer", "body", found=lost)
+                yield Finding(
+                    "official-client-loses-part-answer",
+                    "the official client loses a part of the answer",
+                    at="body",
+                    found=lost,
+                )
             yield Observed(_seen(x, client))
 
     place = f"{traffic.path.name}:{asked.line}"
