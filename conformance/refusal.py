@@ -70,61 +70,67 @@ def unserved(x: Exchange, requires: tuple[str, ...]) -> str:
     return ""
 
 
-def without(x: Exchange, feature: str) -> Findings:
-    """What to say where the plainest request to a route is not answered; nothing where it is.
+def without(x: Exchange, feature: str) -> None:
+    """Raises Unsupported where the plainest request to a route is not answered.
 
     A server that refuses it cleanly does not serve the route, whatever the words; a broken one is for the first check.
     """
     if not x.ok:
-        yield Unsupported(f"the server does not serve `{feature}` ({x.status})")
-
-
-UNHEARD = "a documented parameter is neither taken nor refused by its name"
+        raise Unsupported(f"the server does not serve `{feature}` ({x.status})")
 
 
 def honoured(plain: Exchange, x: Exchange, feature: str, name: str) -> Findings:
-    """What to say where a parameter of a route cannot be looked at: there is no such route, or it is refused, by its name or not.
+    """A finding where a documented parameter of a route is refused, and not by its name.
 
-    Where another parameter of the request is refused, nothing is known of this one.
+    Raises Unsupported where there is no such route, or the parameter is refused by its name; Unwitnessed where another parameter
+    of the request is refused, so that nothing is known of this one.
     """
-    yield from without(plain, feature)
+    without(plain, feature)
     if not x.ok:
         refused = named(x)
         if refused == name:
-            yield Unsupported(f"the server refuses `{name}` ({x.status})")
-        elif refused:
-            yield Unwitnessed(f"answered {x.status}, for the sake of `{refused}`")
-        found = {"status": x.status, "message": message(x)[:300]}
-        yield Finding("", UNHEARD, expected="2xx, or 4xx that names it", found=found, on=x.key)
+            raise Unsupported(f"the server refuses `{name}` ({x.status})")
+        if refused:
+            raise Unwitnessed(f"the request is refused for another parameter, `{refused}` ({x.status})")
+        yield neither(x, "2xx, or 4xx that names it")
+
+
+def neither(x: Exchange, expected: str) -> Finding:
+    """The finding that a documented parameter is neither honoured nor refused by name."""
+    found = {"status": x.status, "message": message(x)[:300]}
+    return Finding(
+        "neither-taken-nor-refused",
+        "A documented parameter is neither honoured nor refused by name",
+        expected=expected,
+        found=found,
+        on=x.key,
+    )
 
 
 def with_error_object(plain: Exchange, x: Exchange, feature: str) -> Findings:
     """A refusal by a route is an object with an `error`, and that has a message."""
-    yield from without(plain, feature)
+    without(plain, feature)
     if x.ok:
-        yield Unwitnessed("the request is not refused")
-    elif x.error.type != "object" or x.error["message"].type != "string":
-        at, found = "/error/message", x.text[:300]
+        raise Unwitnessed("the request is not refused")
+    if x.error.type != "object" or x.error["message"].type != "string":
         yield Finding(
-            "refusal-no-error-object",
-            "the refusal has no error object",
-            at=at,
+            "no-error-object",
+            "The refusal has no error object with a message",
+            at="/error/message",
             expected="string",
-            found=found,
+            found=x.text[:300],
             on=x.key,
         )
 
 
 def model_refused(plain: Exchange, x: Exchange, feature: str) -> Findings:
     """A request of a route for a model that does not exist is refused."""
-    yield from without(plain, feature)
+    without(plain, feature)
     if x.ok:
-        yield Finding("another-model-answers", "another model answers", expected="404", found=x.status, on=x.key)
+        yield Finding(
+            "answered", "A model that does not exist is answered for", expected="404", found=x.status, on=x.key
+        )
     elif x.status is not None and x.status >= 500:
         yield Finding(
-            "model-does-not-exist-server",
-            "a model that does not exist is a server error",
-            expected="404",
-            found=x.status,
-            on=x.key,
+            "server-error", "A model that does not exist is a server error", expected="404", found=x.status, on=x.key
         )

@@ -26,7 +26,7 @@ from conformance.probes.completions import (
     UNKNOWN_MODEL,
     wrong,
 )
-from conformance.refusal import UNHEARD, honoured, model_refused, with_error_object, without
+from conformance.refusal import honoured, model_refused, with_error_object, without
 from conformance.requirement import MUST, NOTE, SHOULD, SPEC
 
 LOGPROBS = SPEC.at(
@@ -126,7 +126,7 @@ def suffix_is_honoured_or_refused(plain: Exchange, x: Exchange) -> Findings:
 )
 def best_of_is_honoured_or_refused(plain: Exchange, x: Exchange) -> Findings:
     """`best_of` is honoured, or refused: fewer candidates than answers are refused."""
-    yield from without(plain, "completions")
+    without(plain, "completions")
     if x.ok:
         yield Finding(
             "more-answers-than-candidates-given",
@@ -136,7 +136,13 @@ def best_of_is_honoured_or_refused(plain: Exchange, x: Exchange) -> Findings:
             on=x.key,
         )
     elif x.status is not None and x.status >= 500:
-        yield Finding("", UNHEARD, expected="4xx", found=x.status, on=x.key)
+        yield Finding(
+            "neither-taken-nor-refused",
+            "A documented parameter is neither honoured nor refused by name",
+            expected="4xx",
+            found=x.status,
+            on=x.key,
+        )
 
 
 @check(
@@ -237,7 +243,7 @@ def tokens_make_the_text(x: Exchange) -> Findings:
 )
 def tokens_are_one_prompt(plain: Exchange, x: Exchange) -> Findings:
     """An array of tokens is one prompt, an array of such arrays is as many as it has; or tokens are refused."""
-    yield from without(plain, "completions")
+    without(plain, "completions")
     given = x.probe.wish["prompt"]
     wanted = len(given) if isinstance(given[0], list) else 1
     if x.status is not None and x.status >= 500:
@@ -268,7 +274,7 @@ def tokens_are_one_prompt(plain: Exchange, x: Exchange) -> Findings:
 )
 def wrong_requests_are_refused(plain: Exchange, x: Exchange) -> Findings:
     """A request with a member of a wrong type, or out of its range, is refused with a 4xx, also for a stream."""
-    yield from without(plain, "completions")
+    without(plain, "completions")
     if x.status is not None and x.status >= 500:
         yield Finding(
             "invalid-request-server-error",
@@ -317,6 +323,6 @@ def unknown_model_is_refused(plain: Exchange, x: Exchange) -> Findings:
 @check("completions.disputed", NOTE, sends=(BARE, NO_PROMPT, MANY_LIKELY), needs=REPLY, requires="completions")
 def disputed(plain: Exchange, promptless: Exchange, likely: Exchange) -> Findings:
     """What becomes of a request without a prompt, and of one for more log probabilities than OpenAI gives."""
-    yield from without(plain, "completions")
+    without(plain, "completions")
     yield Observed("answered" if promptless.ok else promptless.status, "no prompt")
     yield Observed("answered" if likely.ok else likely.status, "logprobs 6")

@@ -115,7 +115,7 @@ def base64_is_honoured_or_refused(plain: Exchange, x: Exchange) -> Findings:
 )
 def base64_holds_the_same_numbers(plain: Exchange, x: Exchange) -> Findings:
     """A vector in base64 is the same vector: single floats, the lowest byte first."""
-    yield from without(plain, "embeddings")
+    without(plain, "embeddings")
     value, floats = x.json["data"][0]["embedding"], vectors(plain).get(0)
     if not x.ok or value.type != "string" or floats is None:
         yield UNREADABLE
@@ -155,7 +155,7 @@ def base64_holds_the_same_numbers(plain: Exchange, x: Exchange) -> Findings:
 )
 def other_formats_are_refused(plain: Exchange, x: Exchange) -> Findings:
     """An `encoding_format` that does not exist is refused."""
-    yield from without(plain, "embeddings")
+    without(plain, "embeddings")
     if x.ok:
         yield Finding(
             "format-does-not-exist-accepted",
@@ -211,7 +211,7 @@ def dimensions_is_honoured_or_refused(plain: Exchange, x: Exchange) -> Findings:
 )
 def bad_dimensions_are_refused(fewer: Exchange, x: Exchange) -> Findings:
     """`dimensions` that are no number, or below 1, are refused."""
-    yield from without(fewer, "embeddings") if not named(fewer) else ()
+    without(fewer, "embeddings") if not named(fewer) else ()
     if not fewer.ok or len(vectors(fewer).get(0, [])) != fewer.probe.wish["dimensions"]:
         yield Unwitnessed("the server does not honour `dimensions`")
     elif x.ok or (x.status is not None and x.status >= 500):
@@ -236,7 +236,7 @@ def bad_dimensions_are_refused(fewer: Exchange, x: Exchange) -> Findings:
 )
 def tokens_are_one_input(plain: Exchange, x: Exchange) -> Findings:
     """An array of tokens is one input, an array of such arrays is as many as it has; or tokens are refused."""
-    yield from without(plain, "embeddings")
+    without(plain, "embeddings")
     given = x.probe.wish["input"]
     wanted = len(given) if isinstance(given[0], list) else 1
     if x.status is not None and x.status >= 500:
@@ -266,7 +266,7 @@ def tokens_are_one_input(plain: Exchange, x: Exchange) -> Findings:
 )
 def wrong_inputs_are_refused(plain: Exchange, x: Exchange) -> Findings:
     """A request without an input, or with one that is neither text nor tokens, is refused with a 4xx."""
-    yield from without(plain, "embeddings")
+    without(plain, "embeddings")
     if x.status is not None and x.status >= 500:
         yield Finding(
             "invalid-request-server-error",
@@ -314,7 +314,7 @@ def refusals_have_an_error_object(plain: Exchange, x: Exchange) -> Findings:
 )
 def empty_text_is_refused(plain: Exchange, x: Exchange) -> Findings:
     """An empty text is refused, alone and among others."""
-    yield from without(plain, "embeddings")
+    without(plain, "embeddings")
     if x.ok:
         yield Finding(
             "empty-text-embedding", "an empty text has an embedding", expected="4xx", found=x.status, on=x.key
@@ -336,7 +336,7 @@ def empty_text_is_refused(plain: Exchange, x: Exchange) -> Findings:
 )
 def too_long_is_refused(plain: Exchange, card: Exchange, x: Exchange) -> Findings:
     """A text of more tokens than fit is refused: it is not cut off without a word."""
-    yield from without(plain, "embeddings")
+    without(plain, "embeddings")
     sent, counted = len(x.probe.wish["input"].split()), x.json["usage"]["prompt_tokens"].value
     if x.status is not None and x.status >= 500:
         yield Finding(
@@ -376,6 +376,6 @@ def unknown_model_is_refused(plain: Exchange, x: Exchange) -> Findings:
 @check("embeddings.refusals", NOTE, sends=(ONE, UNKNOWN_MODEL, EMPTY), needs=REPLY, requires="embeddings")
 def refusals_of_embeddings(plain: Exchange, model: Exchange, empty: Exchange) -> Findings:
     """With which status an unknown model and an empty text are refused."""
-    yield from without(plain, "embeddings")
+    without(plain, "embeddings")
     yield Observed(model.status, "unknown model")
     yield Observed(empty.status, "empty text")
