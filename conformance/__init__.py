@@ -9,13 +9,13 @@ pytest imports this package in every run that it is installed for, so nothing he
 
 from __future__ import annotations
 
-from conformance.check import ANSWER, ANYTHING, OK, REPLY, Check, Needs, catalogue, check, each
-from conformance.exchange import Chunk, Ending, Exchange, How
-from conformance.finding import Finding, Findings, Kind, Observed, Outcome, Unsupported, Unwitnessed
-from conformance.mistake import Mistake
-from conformance.probe import MODEL, Chain, Probe
+from conformance.core.check import ANSWER, ANYTHING, OK, REPLY, Check, Needs, catalogue, check, each
+from conformance.core.exchange import Chunk, Ending, Exchange, How
+from conformance.core.finding import Finding, Findings, Kind, Observed, Outcome, Unsupported, Unwitnessed
+from conformance.core.mistake import Mistake
+from conformance.core.probe import MODEL, Chain, Probe
+from conformance.core.requirement import MAY, MUST, NOTE, SHOULD, SPEC, Level, Reference, Source
 from conformance.probes.chat import chat, get, raw, streamed
-from conformance.requirement import MAY, MUST, NOTE, SHOULD, SPEC, Level, Reference, Source
 
 __version__ = "0.1.0"
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from conformance.check import Check, first
-from conformance.probe import Chain, Probe
+from conformance.core.check import Check, first
+from conformance.core.probe import Chain, Probe
+from conformance.judging.draw import draw
 from conformance.probes.chat import HELLO
-from conformance.search import draw
-from conformance.spending import UNCAPPED, capped, prompted
-from conformance.target import Price
+from conformance.runner.budget import UNCAPPED, capped, prompted
+from conformance.targets.target import Price
 
 
 @dataclass(frozen=True)

@@ -14,13 +14,13 @@ from rich.console import Group
 from rich.padding import Padding
 from rich.text import Text
 
-from conformance.configuration import find, read
-from conformance.mistake import Mistake, nearest
-from conformance.report.run import latest
-from conformance.report.run import read as read_run
-from conformance.session import REPORTS
-from conformance.target import Target
-from conformance.trial import slug
+from conformance.core.mistake import Mistake, nearest
+from conformance.evidence.run import latest
+from conformance.evidence.run import read as read_run
+from conformance.runner.runner import REPORTS
+from conformance.runner.target_run import slug
+from conformance.targets import find, read
+from conformance.targets.target import Target
 
 FOUND = "where the AWS configuration says"
 WAIT = 3.0

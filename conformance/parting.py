@@ -6,12 +6,12 @@ from typing import Any
 
 from rich.console import Console
 
-from conformance.differential import Disagreement, Search
-from conformance.report.legible import legible, legible_lines, number_of
-from conformance.report.pair import line_of, pair, told_briefly
-from conformance.report.run import Run
+from conformance.analysis.wire import Departure
+from conformance.core.text import legible, legible_lines, number_of
+from conformance.evidence.run import Run
+from conformance.report.side_by_side import line_of, pair, told_briefly
 from conformance.report.text import Page
-from conformance.report.wire import Departure
+from conformance.runner.disagreements import Disagreement, Search
 
 ALSO = 6
 """Further differences of the same two answers that are told."""

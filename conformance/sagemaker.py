@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from conformance.configuration import find, select
-from conformance.kinds import SAGEMAKER
-from conformance.mistake import Mistake
-from conformance.reaching import CouldNotTest
-from conformance.target import Target
+from conformance.core.mistake import Mistake
+from conformance.targets import find, select
+from conformance.targets.kinds import SAGEMAKER
+from conformance.targets.target import Target
 from conformance.transport.aws import AwsProblem, account
+from conformance.transport.reach import CouldNotTest
 from conformance.transport.sagemaker import tokens
 
 

@@ -151,7 +151,7 @@ SIMULATED = (
 
 
 def _free() -> int:
-    from conformance.transport.launch import free_port
+    from conformance.transport.engines.launch import free_port
 
     return free_port()
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from conformance.check import catalogue
-from conformance.requirement import Level
+from conformance.core.check import catalogue
+from conformance.core.requirement import Level
 
 CHANGES = frozenset(
     {

@@ -13,7 +13,7 @@ from whole_runs import LIST, run, sample
 from conformance.probes.chat import COUNT_STREAMED, HELLO, STREAMED
 from conformance.probes.streams import USAGE
 from conformance.probes.tools import WEATHER, WEATHER_STREAMED
-from conformance.target import Limits, Timeout
+from conformance.targets.target import Limits, Timeout
 
 LIMITS = Limits(timeout=Timeout(connect=5, first_byte=5, idle=5, total=20, linger=0.2), retry_after=0.1)
 """The usual bounds of size; none of time that a busy machine could reach by itself."""

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from conformance.check import Check, catalogue
-from conformance.judgement import judge
-from conformance.matrix import client, still
-from conformance.recording import Recording, RunLog
+from conformance.core.check import Check, catalogue
+from conformance.evidence.exchanges import Recording, RunLog
+from conformance.evidence.run import Run
+from conformance.judging.judge import judge
 from conformance.reference.fault import faults, with_faults
-from conformance.reference.memory import gather
-from conformance.report.run import Run
-from conformance.reporting import Book
-from conformance.trial import described
+from conformance.report.book import Book
+from conformance.runner.kill_matrix import client, still
+from conformance.runner.target_run import described
+from conformance.transport.memory import gather
 
 
 def run_of(

@@ -8,15 +8,15 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from conformance.exchange import Chunk, Ending, Exchange, How
-from conformance.finding import Finding, Kind, Outcome
-from conformance.probe import Probe
+from conformance.core.exchange import Chunk, Ending, Exchange, How
+from conformance.core.finding import Finding, Kind, Outcome
+from conformance.core.probe import Probe
+from conformance.core.requirement import Level
+from conformance.core.verdict import Waived, rule
+from conformance.evidence.exchanges import Recording, RunLog
+from conformance.evidence.run import Run, read
 from conformance.probes.chat import COUNT_STREAMED, HELLO, STREAMED, chat, get, streamed
-from conformance.recording import Recording, RunLog
-from conformance.report.run import Run, read
-from conformance.requirement import Level
-from conformance.target import Waiver
-from conformance.verdict import Waived, rule
+from conformance.targets.target import Waiver
 
 USAGE = streamed(HELLO, include_usage=True)
 TOO_MANY = chat(n=128)

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from servers import sends, server
 
-from conformance.bearer import SAGEMAKER, read
-from conformance.target import Target
+from conformance.core.aws.tokens import SAGEMAKER, read
+from conformance.targets.target import Target
 from conformance.transport.aws import AwsProblem, account, mint, regions
 from conformance.transport.sagemaker import address, base_url
 

@@ -10,7 +10,7 @@ import anyio._backends._asyncio  # noqa: F401
 import httpcore2._backends.anyio  # noqa: F401
 import pytest
 
-import conformance.hooks  # noqa: F401
+import conformance.plugin.hooks  # noqa: F401
 from conformance.reference.engine import DEFAULT_KEY
 from conformance.reference.serve import serving
 from tests.report_runs import described, holds, write
@@ -131,7 +131,7 @@ def test_a_run_of_other_checks_is_refused(project: pytest.Pytester) -> None:
 
 def test_nothing_in_common_is_said(project: pytest.Pytester) -> None:
     """Where the selection has nothing that the baseline was judged by, that is the result."""
-    from conformance.check import catalogue
+    from conformance.core.check import catalogue
 
     one = next(name for name in catalogue() if name.startswith("models."))
     write(project.path / "other", "sound", [(described(one), holds())])

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from conformance import amazon
-from conformance.bearer import BEDROCK, SAGEMAKER, Scheme, Unreadable, packed, read, sign, tampered
+from conformance.core.aws import names as amazon
+from conformance.core.aws.tokens import BEDROCK, SAGEMAKER, Scheme, Unreadable, packed, read, sign, tampered
 from conformance.transport.aws import Bearer, Keys, mint
 
 FOUR = datetime(2026, 11, 23, 4, 0, 0, tzinfo=UTC)

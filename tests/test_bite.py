@@ -7,13 +7,13 @@ from functools import cache
 import pytest
 from legal import WITHOUT_EVIDENCE, binding
 
-from conformance.check import catalogue
-from conformance.data import fixture
-from conformance.finding import Kind
-from conformance.matrix import Matrix, Row, client, compute, still, trips
+from conformance.core.check import catalogue
+from conformance.core.finding import Kind
+from conformance.core.fixtures import fixture
+from conformance.core.requirement import Level
 from conformance.reference.fault import faults
-from conformance.reference.memory import outcome
-from conformance.requirement import Level
+from conformance.runner.kill_matrix import Matrix, Row, client, compute, still, trips
+from conformance.transport.memory import outcome
 
 PUBLISHED: dict[str, dict[str, list[str]]] = fixture("kill-matrix.yaml")
 SINS = {name: one for name, one in faults().items() if not one.legal}

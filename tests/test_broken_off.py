@@ -24,22 +24,22 @@ import pytest
 from servers import server
 from whole_runs import heard, sample, whole
 
-import conformance.hooks  # noqa: F401  - as in test_plugin.py: two copies of an exception would not know each other
-from conformance import journal
-from conformance.check import catalogue
-from conformance.finding import Kind
-from conformance.journal import Journal, Torn, Unwritable, lines_of, mend
+import conformance.plugin.hooks  # noqa: F401  - as in test_plugin.py: two copies of an exception would not know each other
+from conformance.analysis.summary import in_words
+from conformance.core.check import catalogue
+from conformance.core.finding import Kind
+from conformance.core.secret import Secret
+from conformance.evidence import journal
+from conformance.evidence.exchanges import EXCHANGES, RUN, Recording, RunLog
+from conformance.evidence.journal import Journal, Torn, Unwritable, lines_of, mend
+from conformance.evidence.run import latest, read
 from conformance.probes.chat import HELLO
-from conformance.recording import EXCHANGES, RUN, Recording, RunLog
 from conformance.reference.engine import DEFAULT_KEY, responder
-from conformance.report.digest import in_words
-from conformance.report.run import latest, read
-from conformance.reporting import Book
-from conformance.resume import resumed
-from conformance.secret import Secret
-from conformance.session import Session
-from conformance.target import Target
-from conformance.trial import new_directory
+from conformance.report.book import Book
+from conformance.runner.resume import resumed
+from conformance.runner.runner import Session
+from conformance.runner.target_run import new_directory
+from conformance.targets.target import Target
 
 pytest_plugins = ["pytester"]
 CHECKS = ("conformance/models", "conformance/chat", "conformance/tools")

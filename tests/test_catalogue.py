@@ -7,10 +7,10 @@ from collections import Counter
 
 import pytest
 
-from conformance.check import Check, catalogue, first, shipped
-from conformance.probe import Chain
-from conformance.requirement import Level
-from conformance.target import CAPABILITIES, UPSTREAM
+from conformance.core.check import Check, catalogue, first, shipped
+from conformance.core.probe import Chain
+from conformance.core.requirement import Level
+from conformance.targets.target import CAPABILITIES, UPSTREAM
 
 EVERY = list(catalogue().values())
 AREAS = {

@@ -7,20 +7,20 @@ from typing import Any
 
 import pytest
 
-from conformance.check import catalogue
 from conformance.checks.chat_text import TEMPLATE, THOUGHTS, related
-from conformance.exchange import Chunk, Exchange
-from conformance.finding import Kind, Outcome
-from conformance.judgement import Evidence, judge
-from conformance.probe import MODEL, Probe
+from conformance.core.check import catalogue
+from conformance.core.exchange import Chunk, Exchange
+from conformance.core.finding import Kind, Outcome
+from conformance.core.probe import MODEL, Probe
+from conformance.judging.draw import draw
+from conformance.judging.judge import Evidence, judge
 from conformance.probes.chat import HELLO
 from conformance.probes.history import LONG
 from conformance.probes.unicode import UNICODE
 from conformance.reference.engine import DEFAULT_KEY, Settings, responder
 from conformance.reference.fault import Fault
 from conformance.reference.faults import auth, http, models, multimodal, roles, shape
-from conformance.reference.memory import asking, outcome
-from conformance.search import draw
+from conformance.transport.memory import asking, outcome
 
 
 def answer(content: Any, probe: Probe = HELLO, **message: Any) -> Exchange:

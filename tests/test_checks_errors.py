@@ -10,13 +10,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from conformance.check import catalogue
 from conformance.checks.error_shape import DUMP, INSIDES
 from conformance.checks.structured_schemas import BLANK, RUN
-from conformance.exchange import Chunk, Exchange
-from conformance.finding import Kind, Outcome
-from conformance.judgement import Evidence, judge
-from conformance.probe import Probe
+from conformance.core.check import catalogue
+from conformance.core.exchange import Chunk, Exchange
+from conformance.core.finding import Kind, Outcome
+from conformance.core.probe import Probe
+from conformance.judging.judge import Evidence, judge
 from conformance.probes.chat import COUNT, GREEDY, HELLO, get
 from conformance.probes.invalid import (
     IN_MEMBERS,
@@ -32,7 +32,7 @@ from conformance.probes.invalid import (
 from conformance.probes.malformed import broken
 from conformance.probes.structured import GUARD, GUARDED, KEYWORDS, Schema, objects, odd_names, recursive, schemas
 from conformance.reference.engine import DEFAULT_KEY, responder
-from conformance.reference.memory import asking as asked_in_memory
+from conformance.transport.memory import asking as asked_in_memory
 
 quick = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 reference = asked_in_memory(responder(), DEFAULT_KEY, "reference")

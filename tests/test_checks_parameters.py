@@ -8,21 +8,21 @@ from typing import Any
 import jsonschema
 import pytest
 
-from conformance.check import Check, catalogue
 from conformance.checks import more_models, more_parameters
 from conformance.checks.more_parameters import STORED
-from conformance.exchange import Chunk, Exchange
-from conformance.finding import Kind, Outcome
-from conformance.judgement import Evidence, judge
-from conformance.matrix import client, still
-from conformance.probe import Probe
+from conformance.core.check import Check, catalogue
+from conformance.core.exchange import Chunk, Exchange
+from conformance.core.finding import Kind, Outcome
+from conformance.core.probe import Probe
+from conformance.judging.draw import draw
+from conformance.judging.judge import Evidence, judge
 from conformance.probes.chat import HELLO, get
 from conformance.probes.keywords import GROUPS, WORDS, Word
 from conformance.probes.parameters import COLD, ECHO, HOT
 from conformance.reference.fault import faults
 from conformance.reference.instances import instance
-from conformance.reference.memory import outcome
-from conformance.search import draw
+from conformance.runner.kill_matrix import client, still
+from conformance.transport.memory import outcome
 
 LATIN = ["lorem", "ipsum", "dolor", "sit", "amet", "consectetur", "adipiscing", "elit", "sed", "do"]
 

@@ -11,17 +11,17 @@ import httpx2
 import openai
 import pytest
 
-from conformance.check import Check, catalogue
-from conformance.exchange import Chunk, Ending, Exchange, How
-from conformance.finding import Kind, Outcome
-from conformance.judgement import Evidence, judge
-from conformance.probe import Probe
+from conformance.core.check import Check, catalogue
+from conformance.core.exchange import Chunk, Ending, Exchange, How
+from conformance.core.finding import Kind, Outcome
+from conformance.core.probe import Probe
+from conformance.judging.judge import Evidence, judge
 from conformance.probes.chat import STREAMED
 from conformance.probes.streams import CAPPED, CAPPED_USAGE, FOREIGN, INVALID, UNICODE_STREAMED
 from conformance.reference.answer import Respond
 from conformance.reference.engine import DEFAULT_KEY, responder
 from conformance.reference.fault import faults
-from conformance.reference.memory import asking, request_of
+from conformance.transport.memory import asking, request_of
 
 EVENTS = (("content-type", "text/event-stream"),)
 

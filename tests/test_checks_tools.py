@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 
-from conformance.check import catalogue
-from conformance.exchange import Chunk, Exchange
-from conformance.finding import Kind, Outcome
-from conformance.judgement import Evidence, judge
-from conformance.probe import Probe
+from conformance.core.check import catalogue
+from conformance.core.exchange import Chunk, Exchange
+from conformance.core.finding import Kind, Outcome
+from conformance.core.probe import Probe
+from conformance.core.reading.calls import MARKUP, complete, fragments
+from conformance.judging.draw import draw
+from conformance.judging.judge import Evidence, judge
 from conformance.probes import tool_drawn
 from conformance.probes.tools import (
     BOTH_STREAMED,
@@ -22,12 +24,10 @@ from conformance.probes.tools import (
     REQUIRED,
     WEATHER_STREAMED,
 )
-from conformance.reading.calls import MARKUP, complete, fragments
 from conformance.reference.engine import DEFAULT_KEY, Settings, responder
 from conformance.reference.fault import Fault
 from conformance.reference.faults import tool_results, tool_stream, tool_variants, tools
-from conformance.reference.memory import asking, outcome
-from conformance.search import draw
+from conformance.transport.memory import asking, outcome
 
 Call = dict[str, Any]
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from conformance.client import Heard, heard
-from conformance.matrix import client, still
-from conformance.probe import Probe
+from conformance.core.official_client import Heard, heard
+from conformance.core.probe import Probe
 from conformance.probes.chat import COUNT_STREAMED, HELLO, STREAMED, chat
 from conformance.reference.fault import faults
+from conformance.runner.kill_matrix import client, still
 
 TOOLS = [{"type": "function", "function": {"name": "get_weather", "parameters": {"type": "object", "properties": {}}}}]
 CALLED = chat("What is the weather in Paris?", tools=TOOLS, tool_choice="required")

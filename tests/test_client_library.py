@@ -19,10 +19,10 @@ import pytest
 from servers import STREAM_HEAD, Behave, chunked, server
 from whole_runs import heard, parts_of
 
-from conformance.check import catalogue
-from conformance.matrix import still
+from conformance.core.check import catalogue
 from conformance.reference.engine import DEFAULT_KEY
 from conformance.reference.serve import serving
+from conformance.runner.kill_matrix import still
 
 LATE = openai.APITimeoutError
 LOST = openai.APIConnectionError

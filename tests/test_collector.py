@@ -10,17 +10,17 @@ from pathlib import Path
 import anyio
 import pytest
 
-from conformance.check import Check, Needs, check, each
-from conformance.collector import Collector, Lanes
-from conformance.exchange import Chunk, Exchange, How
-from conformance.finding import Findings, Kind
-from conformance.guard import Guard
-from conformance.judgement import judge
-from conformance.probe import Probe
+from conformance.core.check import Check, Needs, check, each
+from conformance.core.exchange import Chunk, Exchange, How
+from conformance.core.finding import Findings, Kind
+from conformance.core.guard import Guard
+from conformance.core.probe import Probe
+from conformance.core.requirement import NOTE
+from conformance.evidence.exchanges import Recording
+from conformance.judging.judge import judge
 from conformance.probes.chat import HELLO, chat
-from conformance.recording import Recording
-from conformance.requirement import NOTE
-from conformance.target import Limits, Price
+from conformance.runner.collector import Collector, Lanes
+from conformance.targets.target import Limits, Price
 
 Reply = Callable[[Probe, int], Exchange]
 

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from conformance.configuration import read
-from conformance.mistake import Mistake
-from conformance.reaching import CouldNotTest
-from conformance.transport import commands
-from conformance.transport.commands import Upstream, litellm_start, portkey_start, sglang_command
-from conformance.transport.engines import STUB_KERNELS
-from conformance.trial import opened
+from conformance.core.mistake import Mistake
+from conformance.runner.target_run import opened
+from conformance.targets import read
+from conformance.transport.engines import commands
+from conformance.transport.engines.commands import Upstream, litellm_start, portkey_start, sglang_command
+from conformance.transport.engines.versions import STUB_KERNELS
+from conformance.transport.reach import CouldNotTest
 
 UPSTREAM = Upstream("http://127.0.0.1:9/v1", "behind-key", "tiny")
 

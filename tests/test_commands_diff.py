@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from conformance.cli import main
+from conformance.cli.main import main
 from tests.report_runs import EVIL, clean, described, holds, hostile, vllm, write
 
 

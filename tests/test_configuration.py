@@ -15,11 +15,11 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from conformance.configuration import Targets, file, find, json_schema, read, schema, select, stanza
-from conformance.kinds import KINDS, Kind, Option
-from conformance.mistake import Mistake
-from conformance.secret import Secret
-from conformance.target import Limits, Timeout, Waiver
+from conformance.core.mistake import Mistake
+from conformance.core.secret import Secret
+from conformance.targets import Targets, file, find, json_schema, read, schema, select, stanza
+from conformance.targets.kinds import KINDS, Kind, Option
+from conformance.targets.target import Limits, Timeout, Waiver
 
 SHIPPED = Path(__file__).parent.parent / "targets.yaml"
 SHAPED = "sk-canary0123456789"

@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
-from conformance.check import Check, catalogue
-from conformance.coverage import Coverage, Sign, blocks, chosen, coverage, gaps, load, summary, to_json
-from conformance.finding import Finding, Kind, Outcome
-from conformance.matrix import client, still
-from conformance.mistake import Mistake
-from conformance.parameters import FIRST, Standing, rows, table
+from conformance.analysis.coverage import Coverage, Sign, blocks, chosen, coverage, gaps, load, summary, to_json
+from conformance.analysis.parameters import FIRST, Standing, rows, table
+from conformance.core.check import Check, catalogue
+from conformance.core.finding import Finding, Kind, Outcome
+from conformance.core.mistake import Mistake
+from conformance.evidence.run import Header, Result, Run
 from conformance.reference.fault import Fault, faults
-from conformance.reference.memory import outcome
-from conformance.report.run import Header, Result, Run
+from conformance.runner.kill_matrix import client, still
+from conformance.transport.memory import outcome
 
 HOME = Path(__file__).parent.parent
 SECTIONS = {

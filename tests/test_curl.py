@@ -10,9 +10,9 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from conformance import curl
-from conformance.guard import Guard
-from conformance.probe import Probe
+from conformance.core import curl
+from conformance.core.guard import Guard
+from conformance.core.probe import Probe
 from conformance.probes.chat import HELLO, STREAMED, chat, get, raw
 
 URL = "http://127.0.0.1:8000/v1"

@@ -9,20 +9,20 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from conformance.check import catalogue
-from conformance.coverage import coverage
-from conformance.data import fixtures
-from conformance.deviations import deviations, load
-from conformance.kinds import KINDS
-from conformance.mistake import Mistake
+from conformance.analysis.coverage import coverage
+from conformance.analysis.deviations import deviations, load
+from conformance.core.check import catalogue
+from conformance.core.fixtures import fixtures
+from conformance.core.mistake import Mistake
+from conformance.core.secret import Secret
+from conformance.evidence.documented import Claim, Seen
+from conformance.evidence.run import Run
 from conformance.reference.engine import DEFAULT_KEY
 from conformance.reference.serve import serving
-from conformance.report.claims import Claim, Seen
-from conformance.report.run import Run
-from conformance.reporting import Book
-from conformance.secret import Secret
-from conformance.session import Session
-from conformance.target import Limits, Target
+from conformance.report.book import Book
+from conformance.runner.runner import Session
+from conformance.targets.kinds import KINDS
+from conformance.targets.target import Limits, Target
 
 VLLM = fixtures() / "recordings" / "vllm-local"
 SOME = (

@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from conformance.cli import main
-from conformance.differential import MIXTURES, members, parting, parts, signature
-from conformance.matrix import client, still
+from conformance.cli.main import main
+from conformance.judging.draw import draw
 from conformance.probes.chat import HELLO, STREAMED, chat
 from conformance.reference.answer import Answer, Request, Respond
 from conformance.reference.engine import DEFAULT_KEY
 from conformance.reference.fault import Fault, faults
 from conformance.reference.serve import serving
-from conformance.search import draw
+from conformance.runner.disagreements import MIXTURES, members, parting, parts, signature
+from conformance.runner.kill_matrix import client, still
 
 
 @pytest.fixture

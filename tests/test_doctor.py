@@ -18,18 +18,18 @@ from typing import Any
 import pytest
 from servers import HEAD, resets, sends, server
 
-from conformance.cli import main
-from conformance.commands.doctor import _table
-from conformance.configuration import read
+from conformance.cli.doctor import _table
+from conformance.cli.main import main
+from conformance.core.guard import guard_of
+from conformance.core.mistake import Mistake
 from conformance.doctor import bill, network
 from conformance.doctor.amazon import Fleet
 from conformance.doctor.examine import examine
 from conformance.doctor.lines import Line, Sheet, State
-from conformance.guard import guard_of
-from conformance.mistake import Mistake
+from conformance.evidence.run import Footer
 from conformance.reference.engine import DEFAULT_KEY
 from conformance.reference.serve import serving
-from conformance.report.run import Footer
+from conformance.targets import read
 
 CANARY = "canary-key-0123456789"
 QUICK = "limits: {timeout: {connect: 1s, first_byte: 1s, total: 2s}}"

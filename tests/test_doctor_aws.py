@@ -19,7 +19,7 @@ pytest.importorskip("botocore")
 import botocore.session
 from amazon_stand_in import Cloud, cloud
 
-from conformance.cli import main
+from conformance.cli.main import main
 from conformance.doctor.examine import examine
 from conformance.doctor.lines import Line, Sheet, State
 from conformance.doctor.permissions import BEARER, INVOKE, source_of

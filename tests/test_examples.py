@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from conformance.evidence.run import read
 from conformance.report.html import TEMPLATES, policy
-from conformance.report.run import read
 from tests.examples.__main__ import EXAMPLES, LINK, PAIRS, RECORDINGS, recordings
 
 AGAIN = "make them anew: python -m tests.examples"

@@ -15,22 +15,23 @@ import httpx2
 import pytest
 from servers import STREAM_HEAD, chunked, json_reply, sends, server
 
-from conformance.amazon import route
-from conformance.bearer import BEDROCK, SAGEMAKER, sign, tampered
-from conformance.check import catalogue
-from conformance.exchange import How
-from conformance.finding import Kind
-from conformance.judgement import Evidence, judge
+from conformance.core.aws.names import route
+from conformance.core.aws.tokens import BEDROCK, SAGEMAKER, sign, tampered
+from conformance.core.check import catalogue
+from conformance.core.exchange import How
+from conformance.core.finding import Kind
+from conformance.judging.judge import Evidence, judge
 from conformance.probes.chat import HELLO, STREAMED
-from conformance.reference import forward, frontdoor
+from conformance.reference import sagemaker_door as frontdoor
+from conformance.reference import sagemaker_proxy as forward
 from conformance.reference.answer import Request
 from conformance.reference.engine import DEFAULT_KEY, responder
-from conformance.reference.forward import Container, Forward
-from conformance.reference.frontdoor import Door, Owner, fronted, owner, somebody
-from conformance.reference.memory import exchange_of
+from conformance.reference.sagemaker_door import Door, Owner, fronted, owner, somebody
+from conformance.reference.sagemaker_proxy import Container, Forward
 from conformance.reference.serve import hosting, serving
-from conformance.target import Limits, Timeout
+from conformance.targets.target import Limits, Timeout
 from conformance.transport.http import Address, Http
+from conformance.transport.memory import exchange_of
 
 NOW = 1_800_000_000.0
 OWNER = Owner("ASIADOORDOORDOORDOOR", "door-secret", "door-session")

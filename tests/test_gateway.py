@@ -11,18 +11,18 @@ import anyio._backends._asyncio  # noqa: F401
 import httpcore2._backends.anyio  # noqa: F401
 import pytest
 
-import conformance.hooks  # noqa: F401
-from conformance.check import catalogue
-from conformance.finding import Kind
-from conformance.matrix import Matrix, client, still
+import conformance.plugin.hooks  # noqa: F401
+from conformance.core.check import catalogue
+from conformance.core.finding import Kind
+from conformance.core.requirement import Level
 from conformance.probes.chat import HELLO
-from conformance.probes.orders import CROWD, CUT_MIDWAY, ECHO, REFUSED, SLOW, USED, ordered
+from conformance.probes.upstream_script import CROWD, CUT_MIDWAY, ECHO, REFUSED, SLOW, USED, ordered
 from conformance.reference.engine import DEFAULT_KEY
 from conformance.reference.fault import faults
-from conformance.reference.memory import outcome
 from conformance.reference.serve import serving
-from conformance.requirement import Level
-from conformance.transport.launch import free_port
+from conformance.runner.kill_matrix import Matrix, client, still
+from conformance.transport.engines.launch import free_port
+from conformance.transport.memory import outcome
 from tests.legal import CHANGES
 from tests.test_bite import LEGAL
 

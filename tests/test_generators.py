@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from conformance.bearer import BEDROCK, SAGEMAKER, Scheme, read, sign
-from conformance.transport.servers import home
+from conformance.core.aws.tokens import BEDROCK, SAGEMAKER, Scheme, read, sign
+from conformance.transport.engines.install import home
 
 HERE = home().parent / "aws-generators" / "env"
 PACKAGES = ("sagemaker-core>=2.27", "aws-bedrock-token-generator>=1.1")

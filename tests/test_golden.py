@@ -15,27 +15,27 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import conformance.hooks  # noqa: F401
-from conformance.check import catalogue
-from conformance.finding import Kind, Outcome
-from conformance.golden.checks import checks_of
-from conformance.golden.order import END, KINDS, Malformed, Order, kind_of, order_of
-from conformance.golden.reading import find, read, shipped_directory
-from conformance.golden.recorder import Recorder, recorder
-from conformance.golden.sets import GoldenSet
-from conformance.golden.shape import Pointers, differences, merged, shape_of
-from conformance.golden.writing import text_of
-from conformance.guard import Guard, Leak
-from conformance.mistake import Mistake
+import conformance.plugin.hooks  # noqa: F401
+from conformance.checks.golden.checks import checks_of
+from conformance.checks.golden.order import END, KINDS, Malformed, Order, kind_of, order_of
+from conformance.checks.golden.reading import find, read, shipped_directory
+from conformance.checks.golden.recorder import Recorder, recorder
+from conformance.checks.golden.sets import GoldenSet
+from conformance.checks.golden.shape import Pointers, differences, merged, shape_of
+from conformance.checks.golden.writing import text_of
+from conformance.core.check import catalogue
+from conformance.core.finding import Kind, Outcome
+from conformance.core.guard import Guard, Leak
+from conformance.core.mistake import Mistake
+from conformance.core.reading.json import Value
+from conformance.core.requirement import MAY, MUST, SHOULD
 from conformance.probes.chat import HELLO, STREAMED
-from conformance.reading.json import Value
 from conformance.reference.answer import Answer, Request, Respond
 from conformance.reference.engine import DEFAULT_KEY, responder
 from conformance.reference.fault import faults
-from conformance.reference.memory import Ask, asking, outcome
-from conformance.requirement import MAY, MUST, SHOULD
-from conformance.session import about
-from conformance.target import Target
+from conformance.runner.runner import about
+from conformance.targets.target import Target
+from conformance.transport.memory import Ask, asking, outcome
 
 pytest_plugins = ["pytester"]
 # Runs within this process forget what they import; what is imported above stays.

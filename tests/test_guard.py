@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conformance.exchange import Chunk, Ending, Exchange, How
-from conformance.guard import Guard, Leak
+from conformance.core.exchange import Chunk, Ending, Exchange, How
+from conformance.core.guard import Guard, Leak
 from conformance.probes.chat import HELLO
 
 SECRET = 'canary/47"11+x'

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from conformance.exchange import Chunk, Ending, Exchange, How, Wait
-from conformance.har import entry, har
-from conformance.probe import Probe
+from conformance.core.exchange import Chunk, Ending, Exchange, How, Wait
+from conformance.core.probe import Probe
+from conformance.evidence.exchanges import Recording
+from conformance.evidence.har import entry, har
 from conformance.probes.chat import HELLO, STREAMED, get, raw
-from conformance.recording import Recording
 
 URL = "http://127.0.0.1:8000/v1"
 TIME = {"type": "number", "minimum": -1}

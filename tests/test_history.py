@@ -13,15 +13,15 @@ import anyio._backends._asyncio  # noqa: F401
 import httpcore2._backends.anyio  # noqa: F401
 import pytest
 
-import conformance.hooks  # noqa: F401
-from conformance.cli import main
-from conformance.finding import Outcome
-from conformance.history import FILE, enter, past, rebuild
-from conformance.mistake import Mistake
+import conformance.plugin.hooks  # noqa: F401
+from conformance.analysis.history import FILE, enter, past, rebuild
+from conformance.analysis.trend import sparkline
+from conformance.cli.main import main
+from conformance.core.finding import Outcome
+from conformance.core.mistake import Mistake
+from conformance.evidence.exchanges import Recording
 from conformance.probes.chat import HELLO
-from conformance.recording import Recording
-from conformance.report.trend import sparkline
-from conformance.reporting import Book
+from conformance.report.book import Book
 from tests.report_runs import answer, described, holds, stream, violated, write
 
 pytest_plugins = ["pytester"]

@@ -19,16 +19,16 @@ from rich.console import Console
 from servers import HEAD, STREAM_HEAD, Behave, chunked, json_reply, resets, sends, server
 from whole_runs import LIST, heard, run, sample, whole
 
-from conformance.check import Check, Needs, catalogue
-from conformance.finding import Kind, Outcome
-from conformance.matrix import still
+from conformance.core.check import Check, Needs, catalogue
+from conformance.core.finding import Kind, Outcome
+from conformance.evidence.exchanges import EXCHANGES, RUN
 from conformance.probes.chat import COUNT_STREAMED, HELLO, STREAMED
 from conformance.probes.streams import USAGE
 from conformance.probes.tools import WEATHER, WEATHER_STREAMED
-from conformance.recording import EXCHANGES, RUN
 from conformance.reference.engine import DEFAULT_KEY
-from conformance.reporting import Book
-from conformance.target import Limits, Timeout
+from conformance.report.book import Book
+from conformance.runner.kill_matrix import still
+from conformance.targets.target import Limits, Timeout
 
 LIMITS = Limits(
     timeout=Timeout(connect=0.5, first_byte=0.2, idle=0.2, total=0.5, linger=0.2),

@@ -16,16 +16,17 @@ from servers import Behave, server
 from test_hostile import BROKEN, ODD, after_hello
 from whole_runs import LIST, heard, run, sample, whole
 
-from conformance import recording, session
-from conformance.judgement import judge
-from conformance.matrix import client, still
+from conformance.core.reading import sse
+from conformance.evidence import exchanges as recording
+from conformance.judging.judge import judge
 from conformance.probes.chat import COUNT_STREAMED, HELLO, STREAMED
 from conformance.probes.streams import USAGE
 from conformance.probes.tools import WEATHER, WEATHER_STREAMED
-from conformance.reading import sse
 from conformance.reference.answer import Answer, Event
-from conformance.reference.memory import gather
-from conformance.target import Limits
+from conformance.runner import runner as session
+from conformance.runner.kill_matrix import client, still
+from conformance.targets.target import Limits
+from conformance.transport.memory import gather
 
 MEGA = 2**20
 BODY = 16 * MEGA

@@ -19,13 +19,13 @@ from servers import Behave, json_reply, sends, server
 from test_hostile import LIMITS, after_hello, assert_sound, checks, unfit
 from whole_runs import heard, run, whole
 
-import conformance.hooks  # noqa: F401
-from conformance.matrix import still
-from conformance.recording import RUN
+import conformance.plugin.hooks  # noqa: F401
+from conformance.evidence.exchanges import RUN
 from conformance.reference.answer import Answer, Event, Request, Respond
 from conformance.reference.engine import DEFAULT_KEY
 from conformance.reference.faults.variants import everywhere
-from conformance.reporting import Book
+from conformance.report.book import Book
+from conformance.runner.kill_matrix import still
 
 pytest_plugins = ["pytester"]
 

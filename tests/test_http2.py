@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 from whole_runs import run, sample
 
-import conformance.trial
-from conformance.judgement import judge
-from conformance.matrix import client, still
-from conformance.recording import EXCHANGES, Recording
+import conformance.runner.target_run
+from conformance.evidence.exchanges import EXCHANGES, Recording
+from conformance.judging.judge import judge
 from conformance.reference.app import app
-from conformance.reference.memory import gather
-from conformance.target import Limits, Timeout
-from conformance.transport.launch import free_port
+from conformance.runner.kill_matrix import client, still
+from conformance.targets.target import Limits, Timeout
+from conformance.transport.engines.launch import free_port
+from conformance.transport.memory import gather
 
 hypercorn_asyncio = pytest.importorskip("hypercorn.asyncio")
 hypercorn = pytest.importorskip("hypercorn.config")

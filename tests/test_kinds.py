@@ -11,20 +11,21 @@ from typing import Any
 import pytest
 from servers import json_reply, server
 
-from conformance import bearer, curl
-from conformance.check import catalogue
-from conformance.configuration import read, select
-from conformance.curl import WRONG
-from conformance.guard import Guard
-from conformance.kinds import KINDS, Carriage
-from conformance.mistake import Mistake
-from conformance.probe import Probe
+from conformance.core import curl
+from conformance.core.aws import tokens as bearer
+from conformance.core.check import catalogue
+from conformance.core.curl import WRONG
+from conformance.core.guard import Guard
+from conformance.core.mistake import Mistake
+from conformance.core.probe import Probe
 from conformance.probes.chat import HELLO, get
-from conformance.reaching import CouldNotTest, addressed
-from conformance.reporting import Book
-from conformance.session import Session
-from conformance.target import Target
+from conformance.report.book import Book
+from conformance.runner.runner import Session
+from conformance.targets import read, select
+from conformance.targets.kinds import KINDS, Carriage
+from conformance.targets.target import Target
 from conformance.transport.http import Http
+from conformance.transport.reach import CouldNotTest, addressed
 
 KEY = "canary-key-0123456789"
 

@@ -20,16 +20,16 @@ from legal import WITHOUT_EVIDENCE, binding
 from servers import Behave, chunked, server
 from whole_runs import FEW, head, heard, parts_of, run, sample
 
-from conformance.check import catalogue
-from conformance.exchange import Chunk, Exchange
-from conformance.finding import Kind, Outcome
-from conformance.judgement import judge
-from conformance.matrix import Matrix, client, still
+from conformance.core.check import catalogue
+from conformance.core.exchange import Chunk, Exchange
+from conformance.core.finding import Kind, Outcome
+from conformance.judging.judge import judge
 from conformance.reference.answer import Answer
 from conformance.reference.fault import Fault, faults, with_faults
-from conformance.reference.memory import gather
 from conformance.reference.serve import serving
-from conformance.target import Limits, Timeout
+from conformance.runner.kill_matrix import Matrix, client, still
+from conformance.targets.target import Limits, Timeout
+from conformance.transport.memory import gather
 
 LEGAL = {name: one for name, one in faults().items() if one.legal}
 

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 import yaml
 
-from conformance.configuration import read
-from conformance.target import Target
-from conformance.transport.servers import NotInstalled, executable
+from conformance.targets import read
+from conformance.targets.target import Target
+from conformance.transport.engines.install import NotInstalled, executable
 
 ROOT = Path(__file__).parent.parent
 EXPECTED = ROOT / "tests" / "expected"

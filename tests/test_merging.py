@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from conformance.cli import main
-from conformance.finding import Finding, Kind
+from conformance.cli.main import main
+from conformance.core.finding import Finding, Kind
+from conformance.evidence.exchanges import Recording
+from conformance.evidence.run import read
 from conformance.probes.chat import HELLO, STREAMED, get
-from conformance.recording import Recording
-from conformance.report.run import read
 from tests.report_runs import answer, described, holds, lost, stream, violated, write
 
 BODY = {"choices": []}

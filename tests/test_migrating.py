@@ -9,7 +9,7 @@ import anyio._backends._asyncio  # noqa: F401
 import httpcore2._backends.anyio  # noqa: F401
 import pytest
 
-import conformance.hooks  # noqa: F401
+import conformance.plugin.hooks  # noqa: F401
 from conformance.reference.engine import DEFAULT_KEY
 from conformance.reference.serve import serving
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from whole_runs import run
 
-from conformance.check import catalogue
-from conformance.finding import Kind, Outcome
+from conformance.core.check import catalogue
+from conformance.core.finding import Kind, Outcome
 from conformance.reference.serve import serving
-from conformance.target import Limits, Timeout
+from conformance.targets.target import Limits, Timeout
 
 MINUTES = "timing.answers-of-minutes-arrive"
 LIMITS = Limits(timeout=Timeout(connect=10, first_byte=110, idle=60, total=150, linger=1))

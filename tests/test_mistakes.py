@@ -12,8 +12,8 @@ import jsonschema
 import pytest
 import yaml
 
-from conformance.configuration import json_schema, read
-from conformance.mistake import Mistake
+from conformance.core.mistake import Mistake
+from conformance.targets import json_schema, read
 
 SHIPPED = Path(__file__).parent.parent / "targets.yaml"
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from conformance.check import catalogue
-from conformance.data import fixture
-from conformance.finding import Kind, Outcome
-from conformance.impact import ORDER, Impact, cases, impact
-from conformance.mistake import Mistake
-from conformance.needs import about, everything, features, mainly, matters, shown_by, understood
-from conformance.report.run import Result
-from conformance.requirement import Level
-from conformance.target import CAPABILITIES
-from conformance.trial import described
+from conformance.analysis.migration.impact import ORDER, Impact, cases, impact
+from conformance.analysis.migration.needs import about, everything, features, mainly, matters, shown_by, understood
+from conformance.core.check import catalogue
+from conformance.core.finding import Kind, Outcome
+from conformance.core.fixtures import fixture
+from conformance.core.mistake import Mistake
+from conformance.core.requirement import Level
+from conformance.evidence.run import Result
+from conformance.runner.target_run import described
+from conformance.targets.target import CAPABILITIES
 
 ALWAYS = frozenset(name for name, one in features().items() if one.always)
 

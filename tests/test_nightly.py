@@ -15,23 +15,23 @@ import yaml
 from servers import server
 from whole_runs import heard, whole
 
-import conformance.hooks  # noqa: F401
-from conformance.baseline_file import read as read_file
-from conformance.baseline_file import text_of
-from conformance.check import catalogue
-from conformance.cli import main
-from conformance.finding import Finding, Kind, Outcome
-from conformance.mistake import Mistake
-from conformance.nights import NEW, Nights
-from conformance.plan import afresh
+import conformance.plugin.hooks  # noqa: F401
+from conformance.analysis.baseline_file import read as read_file
+from conformance.analysis.baseline_file import text_of
+from conformance.analysis.regressions import AGAIN, NIGHT, Night, Standing, Tries, night, night_of
+from conformance.cli.main import main
+from conformance.core.check import catalogue
+from conformance.core.finding import Finding, Kind, Outcome
+from conformance.core.mistake import Mistake
+from conformance.core.requirement import Level
+from conformance.core.secret import Secret
+from conformance.evidence.run import Footer, Header, Result, Run, latest, read
+from conformance.judging.plan import afresh
 from conformance.probes.chat import HELLO, STREAMED, chat
 from conformance.reference.engine import DEFAULT_KEY, responder
-from conformance.report.nightly import AGAIN, NIGHT, Night, Standing, Tries, night, night_of
-from conformance.report.run import Footer, Header, Result, Run, latest, read
-from conformance.requirement import Level
-from conformance.secret import Secret
-from conformance.session import Session
-from conformance.target import Limits, Target, Waiver
+from conformance.runner.reconfirm import NEW, Nights
+from conformance.runner.runner import Session
+from conformance.targets.target import Limits, Target, Waiver
 
 pytest_plugins = ["pytester"]
 DONE = "stream.ends-with-done"

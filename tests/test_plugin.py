@@ -12,7 +12,7 @@ import httpcore2._backends.anyio  # noqa: F401
 import pytest
 from servers import json_reply, sends, server
 
-import conformance.hooks  # noqa: F401
+import conformance.plugin.hooks  # noqa: F401
 
 pytest_plugins = ["pytester"]
 # Runs within this process forget what they import. What is imported above stays: two copies of a library's exceptions

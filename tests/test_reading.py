@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conformance.exchange import Chunk, Exchange
+from conformance.core.exchange import Chunk, Exchange
+from conformance.core.reading.json import ABSENT, DEEPEST, NotJSON, Value, parse
+from conformance.core.reading.message import assemble
+from conformance.core.reading.sse import Stream, read
 from conformance.probes.chat import STREAMED
-from conformance.reading.json import ABSENT, DEEPEST, NotJSON, Value, parse
-from conformance.reading.message import assemble
-from conformance.reading.sse import Stream, read
 
 HEADERS = (("content-type", "text/event-stream"),)
 

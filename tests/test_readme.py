@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from conformance.configuration import read
 from conformance.reference.engine import DEFAULT_KEY
 from conformance.reference.serve import serving
+from conformance.targets import read
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -95,7 +95,7 @@ def test_the_check_is_one() -> None:
     """The README's check is collected, holds on the reference, and is found by the id that it gives itself."""
     scope: dict[str, object] = {}
     exec(compile(blocks("python")[0], "README.md", "exec"), scope)
-    from conformance.check import Check
+    from conformance.core.check import Check
 
     (one,) = (value for value in scope.values() if isinstance(value, Check))
     assert one.id == "house.answers-are-short"

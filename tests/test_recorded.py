@@ -8,12 +8,12 @@ import pytest
 import yaml
 from divergences import SERVERS, TABLE, table
 
-from conformance.check import catalogue
-from conformance.data import fixtures
-from conformance.finding import Kind
-from conformance.guard import Guard
-from conformance.session import Session, about
-from conformance.target import Target
+from conformance.core.check import catalogue
+from conformance.core.finding import Kind
+from conformance.core.fixtures import fixtures
+from conformance.core.guard import Guard
+from conformance.runner.runner import Session, about
+from conformance.targets.target import Target
 
 RECORDINGS = sorted(path for path in (fixtures() / "recordings").iterdir() if path.is_dir())
 EXPECTED = Path(__file__).parent / "expected"

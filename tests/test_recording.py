@@ -8,15 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conformance import recording
-from conformance.exchange import Chunk, Ending, Exchange, How, Wait
-from conformance.finding import Finding, Kind, Outcome
-from conformance.guard import Guard, Leak
-from conformance.mistake import Mistake
-from conformance.probe import Probe
+from conformance.core.exchange import Chunk, Ending, Exchange, How, Wait
+from conformance.core.finding import Finding, Kind, Outcome
+from conformance.core.guard import Guard, Leak
+from conformance.core.mistake import Mistake
+from conformance.core.probe import Probe
+from conformance.core.reading.json import ABSENT
+from conformance.evidence import exchanges as recording
+from conformance.evidence.exchanges import Recording, RunLog, exchange_from_json, exchange_to_json
 from conformance.probes.chat import chat
-from conformance.reading.json import ABSENT
-from conformance.recording import Recording, RunLog, exchange_from_json, exchange_to_json
 
 text = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 seconds = st.floats(0, 1000).map(lambda value: round(value, 6))

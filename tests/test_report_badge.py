@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from conformance.cli import main
+from conformance.cli.main import main
 from conformance.probes.chat import HELLO
 from conformance.report.badge import render, words
 from tests.report_runs import EVIL, clean, described, holds, lost, ruled, vllm, write

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from conformance.recording import Recording
-from conformance.report.comparing import comparison
+from conformance.analysis.comparison import comparison
+from conformance.analysis.latency import latency
+from conformance.evidence.exchanges import Recording
 from conformance.report.html import render
-from conformance.report.latency import latency
 from tests.browser import Browser, browser, needs_browser
 from tests.report_runs import EVIL, clean, hostile, lookup, ruled, vllm
 

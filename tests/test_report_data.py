@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from conformance.cli import main
-from conformance.finding import Finding, Kind, Outcome
+from conformance.analysis.comparison import comparison
+from conformance.analysis.latency import latency
+from conformance.cli.main import main
+from conformance.core.finding import Finding, Kind, Outcome
 from conformance.probes.chat import HELLO, STREAMED
-from conformance.report.comparing import comparison
-from conformance.report.data import VERSION, render, schema, tree
-from conformance.report.latency import latency
-from conformance.reporting import Book
+from conformance.report.book import Book
+from conformance.report.json import VERSION, render, schema, tree
 from tests.report_runs import (
     EVIL,
     answer,

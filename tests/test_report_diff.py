@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from conformance.finding import Finding, Kind, Outcome
+from conformance.analysis.differences import Difference, Relation, compare, settled, side_by_side
+from conformance.core.finding import Finding, Kind, Outcome
+from conformance.evidence.run import read
 from conformance.probes.chat import HELLO, STREAMED
-from conformance.report.diff import Difference, Relation, compare, settled, side_by_side
-from conformance.report.run import read
 from tests.report_runs import Told, clean, described, hostile, lost, refused, ruled, violated, vllm, write
 from tests.report_runs import holds as held
 

@@ -11,14 +11,14 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from conformance.cli import main
-from conformance.exchange import Chunk, Exchange
-from conformance.finding import Finding
+from conformance.analysis.latency import Spread, latency, says_something
+from conformance.cli.main import main
+from conformance.core.exchange import Chunk, Exchange
+from conformance.core.finding import Finding
+from conformance.core.reading.span import span_of
 from conformance.probes.chat import HELLO, STREAMED
-from conformance.reading.place import span_of
 from conformance.report.bytes import Left, Line, excerpt, lines
 from conformance.report.explain import explain, overview
-from conformance.report.latency import Spread, latency, says_something
 from conformance.report.pointing import mark_of
 from tests.report_runs import (
     USAGE,

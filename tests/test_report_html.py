@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from conformance.exchange import Chunk, Exchange
-from conformance.finding import Finding
+from conformance.core.exchange import Chunk, Exchange
+from conformance.core.finding import Finding
 from conformance.probes.chat import COUNT_STREAMED, HELLO, STREAMED
 from conformance.report.html import anchor_of, render, ticked, web
-from conformance.report.panel import BODY, HEAD, TAIL, panel
+from conformance.report.html_exchange import BODY, HEAD, TAIL, panel
 from tests.report_runs import (
     EVIL,
     USAGE,

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from conformance.exchange import Chunk, Exchange
-from conformance.finding import Finding
+from conformance.analysis.comparison import comparison
+from conformance.core.exchange import Chunk, Exchange
+from conformance.core.finding import Finding
 from conformance.probes.chat import chat
-from conformance.report import change
-from conformance.report.comparing import comparison
+from conformance.report import comparison as change
 from conformance.report.markdown import LONGEST, code, fenced, plain, render
 from tests.report_runs import (
     EVIL,

@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 
-from conformance.finding import Finding, Kind, Outcome
-from conformance.mistake import Mistake
+from conformance.analysis.summary import in_words, losses, standing, unfinished
+from conformance.core.finding import Finding, Kind, Outcome
+from conformance.core.mistake import Mistake
+from conformance.core.requirement import Level
+from conformance.core.text import anywhere, legible, legible_lines, value_text
+from conformance.evidence.exchanges import RUN, RunLog
+from conformance.evidence.run import latest, read
 from conformance.probes.chat import HELLO
-from conformance.recording import RUN, RunLog
-from conformance.report.digest import in_words, losses, standing, unfinished
-from conformance.report.legible import anywhere, legible, legible_lines, value_text
-from conformance.report.run import latest, read
-from conformance.requirement import Level
-from conformance.target import Waiver
+from conformance.targets.target import Waiver
 from tests.report_runs import (
     EVIL,
     by_verdict,

@@ -11,7 +11,7 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from conformance.finding import Finding
+from conformance.core.finding import Finding
 from conformance.probes.chat import HELLO
 from conformance.report.text import MOST, summary
 from tests.report_runs import (

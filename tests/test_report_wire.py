@@ -6,16 +6,16 @@ from dataclasses import replace
 
 import pytest
 
-from conformance.exchange import Ending, Exchange, How
-from conformance.matrix import NOON, client, still
-from conformance.probe import Probe
+from conformance.analysis.wire import SORTS, Departure, changes, departures
+from conformance.core.exchange import Ending, Exchange, How
+from conformance.core.probe import Probe
 from conformance.probes.chat import HELLO, STREAMED, chat, get
 from conformance.probes.streams import USAGE
 from conformance.probes.tools import REQUIRED_STREAMED, WEATHER
 from conformance.reference.engine import DEFAULT_KEY, Settings, responder
 from conformance.reference.fault import faults
-from conformance.reference.memory import asking, plain
-from conformance.report.wire import SORTS, Departure, changes, departures
+from conformance.runner.kill_matrix import NOON, client, still
+from conformance.transport.memory import asking, plain
 
 REFUSED = chat(messages=...)
 PROBES = (HELLO, STREAMED, USAGE, WEATHER, REQUIRED_STREAMED, REFUSED, get("models"), chat(n=2))

@@ -15,12 +15,12 @@ from urllib.parse import quote
 
 import pytest
 
-from conformance.amazon import route
-from conformance.cli import main
+from conformance.cli.main import main
+from conformance.core.aws.names import route
 from conformance.reference.app import app
 from conformance.reference.engine import responder
 from conformance.reference.fault import faults
-from conformance.reference.frontdoor import Door, Owner, fronted
+from conformance.reference.sagemaker_door import Door, Owner, fronted
 from conformance.reference.serve import hosting
 
 CANARY = Owner("ASIACANARYCANARYCAN1", "canarySecretKey+47/11", "canarySessionToken+47/11==" + "x" * 200)

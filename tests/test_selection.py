@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from conformance.configuration import read, select
-from conformance.mistake import Mistake
+from conformance.core.mistake import Mistake
+from conformance.targets import read, select
 
 SHAPED = "sk-canary0123456789"
 UNSHAPED = "hunter2canary"

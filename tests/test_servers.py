@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from conformance.transport import servers
-from conformance.transport.engines import Build, Engine, Source
-from conformance.transport.servers import InstallFailed, NotInstalled, executable, install, installed
+from conformance.transport.engines import install as servers
+from conformance.transport.engines.install import InstallFailed, NotInstalled, executable, install, installed
+from conformance.transport.engines.versions import Build, Engine, Source
 
 TOY = Engine(
     name="toy",

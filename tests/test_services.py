@@ -10,25 +10,25 @@ from typing import Any
 
 import pytest
 
-from conformance.check import catalogue
 from conformance.checks.embedding_requests import unpacked
 from conformance.checks.embeddings import cosine, vector
 from conformance.checks.metadata import form_of
-from conformance.exchange import Exchange
-from conformance.finding import Kind
-from conformance.matrix import client, still
-from conformance.preflight import MODELS, opening
-from conformance.probe import Probe
+from conformance.core.check import catalogue
+from conformance.core.exchange import Exchange
+from conformance.core.finding import Kind
+from conformance.core.probe import Probe
+from conformance.core.reading.json import Value
+from conformance.judging.refusal import unserved
 from conformance.probes.chat import HELLO
 from conformance.probes.completions import BARE, COUNT, complete
 from conformance.probes.content import DECLINED, DECLINED_BY_SCHEMA, DECLINED_STREAMED, FILTERED, FILTERED_STREAMED
 from conformance.probes.embeddings import ONE, TEXTS, embed
-from conformance.reading.json import Value
 from conformance.reference.answer import Answer
 from conformance.reference.fault import faults
-from conformance.reference.memory import outcome
-from conformance.refusal import unserved
-from conformance.target import Target
+from conformance.runner.kill_matrix import client, still
+from conformance.runner.preflight import MODELS, opening
+from conformance.targets.target import Target
+from conformance.transport.memory import outcome
 
 SERVED = {name: [one for one in catalogue().values() if name in one.requires] for name in ("embeddings", "completions")}
 ASK = client(still())

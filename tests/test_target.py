@@ -15,11 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from conformance.kinds import KINDS, REACH
-from conformance.mistake import Mistake, nearest, together
-from conformance.quantity import url_problem
-from conformance.secret import Secret, is_secret_name, shape, shown
-from conformance.target import CAPABILITIES, Launch, Limits, Price, Target, Timeout, Waiver, check_waivers
+from conformance.core.mistake import Mistake, nearest, together
+from conformance.core.secret import Secret, is_secret_name, shape, shown
+from conformance.targets.kinds import KINDS, REACH
+from conformance.targets.quantities import url_problem
+from conformance.targets.target import CAPABILITIES, Launch, Limits, Price, Target, Timeout, Waiver, check_waivers
 
 CANARY = "canary-in-a-coal-mine"
 

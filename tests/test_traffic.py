@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
-from conformance.finding import Kind
-from conformance.matrix import client, still
-from conformance.mistake import Mistake
-from conformance.probe import MODEL
+from conformance.checks.traffic import reading
+from conformance.checks.traffic.checks import checks_of
+from conformance.checks.traffic.reading import described, read
+from conformance.core.finding import Kind
+from conformance.core.mistake import Mistake
+from conformance.core.probe import MODEL
 from conformance.reference.fault import faults
-from conformance.reference.memory import outcome
-from conformance.traffic import reading
-from conformance.traffic.checks import checks_of
-from conformance.traffic.reading import described, read
+from conformance.runner.kill_matrix import client, still
+from conformance.transport.memory import outcome
 
 BODY = {"model": "gpt-5-mini", "messages": [{"role": "user", "content": "Say hello"}]}
 CANARY = "sk-canary0123456789abcdefghij"

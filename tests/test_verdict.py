@@ -6,9 +6,9 @@ from datetime import date
 
 import pytest
 
-from conformance.finding import Kind
-from conformance.requirement import MAY, MUST, NOTE, SHOULD, Level
-from conformance.verdict import Ruling, Waived, rule
+from conformance.core.finding import Kind
+from conformance.core.requirement import MAY, MUST, NOTE, SHOULD, Level
+from conformance.core.verdict import Ruling, Waived, rule
 
 TODAY = date(2026, 11, 23)
 WAIVER = Waived("known", date(2027, 1, 31))

@@ -15,13 +15,13 @@ import httpcore2._backends.anyio  # noqa: F401
 import pytest
 import yaml
 
-import conformance.hooks  # noqa: F401
-from conformance import github
-from conformance.cli import main
-from conformance.commands.workflow import FILES, JOBS
-from conformance.report.run import read
-from conformance.reporting import ruled
-from conformance.target import Target, Waiver
+import conformance.plugin.hooks  # noqa: F401
+from conformance.cli.main import main
+from conformance.cli.workflow import FILES, JOBS
+from conformance.evidence.run import read
+from conformance.plugin import github
+from conformance.report.book import ruled
+from conformance.targets.target import Target, Waiver
 from tests.report_runs import EVIL, HELLO, Finding, described, violated, write
 
 pytest_plugins = ["pytester"]

@@ -6,9 +6,10 @@ from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
-from conformance.check import Check, catalogue
-from conformance.finding import Outcome
-from conformance.probe import Probe
+from conformance.core.check import Check, catalogue
+from conformance.core.finding import Outcome
+from conformance.core.probe import Probe
+from conformance.core.secret import Secret
 from conformance.probes.chat import COUNT, COUNT_STREAMED, GREEDY, HELLO, STREAMED, chat, get
 from conformance.probes.streams import GREEDY_STREAMED, LOGPROBS, USAGE
 from conformance.probes.tools import (
@@ -23,9 +24,8 @@ from conformance.probes.tools import (
 )
 from conformance.reference.answer import Answer, Request
 from conformance.reference.engine import DEFAULT_KEY
-from conformance.secret import Secret
-from conformance.session import Session
-from conformance.target import Limits, Target
+from conformance.runner.runner import Session
+from conformance.targets.target import Limits, Target
 
 LIST = get("models")
 NO_MESSAGES = chat(messages=...)

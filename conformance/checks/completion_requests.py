@@ -5,10 +5,12 @@ A parameter is honoured, refused by name, or silently ignored; the last is a vio
 
 from __future__ import annotations
 
-from conformance.check import OK, REPLY, check, each
 from conformance.checks.completions import REQUEST, RESPONSE, text
-from conformance.exchange import Exchange
-from conformance.finding import Finding, Findings, Observed, Unsupported, Unwitnessed
+from conformance.core.check import OK, REPLY, check, each
+from conformance.core.exchange import Exchange
+from conformance.core.finding import Finding, Findings, Observed, Unsupported, Unwitnessed
+from conformance.core.requirement import MUST, NOTE, SHOULD, SPEC
+from conformance.judging.refusal import honoured, model_refused, with_error_object, without
 from conformance.probes.completions import (
     BARE,
     BEST_OF_FEWER,
@@ -26,8 +28,6 @@ from conformance.probes.completions import (
     UNKNOWN_MODEL,
     wrong,
 )
-from conformance.refusal import honoured, model_refused, with_error_object, without
-from conformance.requirement import MUST, NOTE, SHOULD, SPEC
 
 LOGPROBS = SPEC.at(
     f"{RESPONSE}.choices.logprobs",

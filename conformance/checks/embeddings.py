@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from math import hypot, isfinite
 
-from conformance.check import OK, REPLY, check, each
-from conformance.exchange import Exchange
-from conformance.finding import Finding, Findings, Observed, Unsupported, Unwitnessed
+from conformance.core.check import OK, REPLY, check, each
+from conformance.core.exchange import Exchange
+from conformance.core.finding import Finding, Findings, Observed, Unsupported, Unwitnessed
+from conformance.core.reading.json import Value
+from conformance.core.requirement import MUST, NOTE, REPORTS, SHOULD, SPEC
+from conformance.judging.refusal import message, unserved
 from conformance.probes.embeddings import AGAIN, LISTED, ONE, SEVERAL, SINGLE, unicode
-from conformance.reading.json import Value
-from conformance.refusal import message, unserved
-from conformance.requirement import MUST, NOTE, REPORTS, SHOULD, SPEC
 
 RESPONSE = "CreateEmbeddingResponse"
 ALIKE = 0.99

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import re
 
-from conformance.check import REPLY, check, each
-from conformance.exchange import Exchange
-from conformance.finding import Finding, Findings, Observed, Unwitnessed
+from conformance.core.check import REPLY, check, each
+from conformance.core.exchange import Exchange
+from conformance.core.finding import Finding, Findings, Observed, Unwitnessed
+from conformance.core.reading.json import Value
+from conformance.core.requirement import AI_SDK, MAY, MUST, NOTE, OPENAI_PYTHON, REPORTS, SHOULD, SPEC
 from conformance.probes.invalid import INVALID
-from conformance.reading.json import Value
-from conformance.requirement import AI_SDK, MAY, MUST, NOTE, OPENAI_PYTHON, REPORTS, SHOULD, SPEC
 
 REFUSALS = each(*INVALID)
 FOUR = SPEC.at("Error", "required: [type, message, param, code]")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from conformance.check import ANYTHING, OK, REPLY, check, each
 from conformance.checks.gateway import NOT_OURS, reached, same
-from conformance.exchange import Exchange, How
-from conformance.finding import Finding, Findings, Observed, Unsupported, Unwitnessed
-from conformance.probe import Probe
+from conformance.core.check import ANYTHING, OK, REPLY, check, each
+from conformance.core.exchange import Exchange, How
+from conformance.core.finding import Finding, Findings, Observed, Unsupported, Unwitnessed
+from conformance.core.probe import Probe
+from conformance.core.requirement import NOTE, REPORTS, SHOULD, SPEC
 from conformance.probes.chat import streamed
-from conformance.probes.orders import (
+from conformance.probes.upstream_script import (
     BUSY,
     CALLED_TWICE,
     CALLED_TWICE_STREAMED,
@@ -34,8 +35,7 @@ from conformance.probes.orders import (
     USED,
     USED_STREAMED,
 )
-from conformance.requirement import NOTE, REPORTS, SHOULD, SPEC
-from conformance.target import UPSTREAM
+from conformance.targets.target import UPSTREAM
 
 HELD = 0.2
 """The part of a slow stream's time within which all of it arrives where it was held back."""

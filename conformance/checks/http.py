@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from conformance.check import OK, REPLY, check, each
-from conformance.exchange import Exchange
-from conformance.finding import Finding, Findings, Observed
+from conformance.core.check import OK, REPLY, check, each
+from conformance.core.exchange import Exchange
+from conformance.core.finding import Finding, Findings, Observed
+from conformance.core.requirement import HTTP, MAY, MUST, OPENAI_NODE, OPENAI_PYTHON, REPORTS, SHOULD
+from conformance.judging.refusal import message
 from conformance.probes.chat import HELLO, PATH, get
-from conformance.refusal import message
-from conformance.requirement import HTTP, MAY, MUST, OPENAI_NODE, OPENAI_PYTHON, REPORTS, SHOULD
 
 GET = get(PATH)
 HEAD = replace(GET, method="HEAD")

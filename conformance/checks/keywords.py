@@ -10,13 +10,13 @@ from typing import Any
 
 import jsonschema
 
-from conformance.check import REPLY, Check, check
-from conformance.exchange import Exchange
-from conformance.finding import Finding, Findings, Observed
+from conformance.core.check import REPLY, Check, check
+from conformance.core.exchange import Exchange
+from conformance.core.finding import Finding, Findings, Observed
+from conformance.core.reading.json import NotJSON, parse
+from conformance.core.requirement import NOTE, SHOULD, STRUCTURED
+from conformance.judging.refusal import message
 from conformance.probes.keywords import GROUPS, LOOSE, WORDS, Word, every_word, loose_words, words
-from conformance.reading.json import NotJSON, parse
-from conformance.refusal import message
-from conformance.requirement import NOTE, SHOULD, STRUCTURED
 
 BY_SCHEMA = "structured.json_schema"
 EVERY = WORDS | LOOSE

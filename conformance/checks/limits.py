@@ -11,15 +11,15 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from conformance.check import REPLY, check
-from conformance.exchange import Exchange
-from conformance.finding import Finding, Findings, Observed, Unsupported, Unwitnessed
-from conformance.probe import Probe
+from conformance.core.check import REPLY, check
+from conformance.core.exchange import Exchange
+from conformance.core.finding import Finding, Findings, Observed, Unsupported, Unwitnessed
+from conformance.core.probe import Probe
+from conformance.core.requirement import MUST, NOTE, OPENAI_PYTHON, REPORTS, SHOULD, SPEC
+from conformance.judging.refusal import message, named
 from conformance.probes.chat import COUNT, HELLO, chat
 from conformance.probes.invalid import HUGE_CAP, either
 from conformance.probes.streams import GREEDY_COUNT
-from conformance.refusal import message, named
-from conformance.requirement import MUST, NOTE, OPENAI_PYTHON, REPORTS, SHOULD, SPEC
 
 CAPPED = COUNT.asking(max_completion_tokens=5)
 DEFAULTS = chat(temperature=1, top_p=1, n=1, presence_penalty=0, frequency_penalty=0, stream=False)

@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from conformance.check import ANYTHING, Each, check, each
 from conformance.checks.timing import after, followed, unwell
-from conformance.exchange import Exchange, How
-from conformance.finding import Finding, Findings, Observed, Unwitnessed
-from conformance.probe import Chain, Probe
+from conformance.core.check import ANYTHING, Each, check, each
+from conformance.core.exchange import Exchange, How
+from conformance.core.finding import Finding, Findings, Observed, Unwitnessed
+from conformance.core.probe import Chain, Probe
+from conformance.core.requirement import HTTP, NOTE, OPENAI_PYTHON, REPORTS, SHOULD
 from conformance.probes.chat import COUNT, COUNT_STREAMED, HELLO
 from conformance.probes.invalid import HOT
 from conformance.probes.malformed import BROKEN
 from conformance.probes.streams import ABANDONED, CAPPED_USAGE, GREEDY_COUNT, MINUTES, MINUTES_STREAMED
-from conformance.requirement import HTTP, NOTE, OPENAI_PYTHON, REPORTS, SHOULD
 
 CLIENTS = 4
 """Who hang up at the same time: as many as small servers have slots, and fewer than targets take at once."""

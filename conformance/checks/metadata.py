@@ -10,12 +10,12 @@ import re
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-from conformance.check import ANYTHING, REPLY, check
 from conformance.checks.errors import REQUEST_IDS
-from conformance.exchange import Exchange
-from conformance.finding import Finding, Findings, Observed, Unwitnessed
+from conformance.core.check import ANYTHING, REPLY, check
+from conformance.core.exchange import Exchange
+from conformance.core.finding import Finding, Findings, Observed, Unwitnessed
+from conformance.core.requirement import HTTP, NOTE, OVERVIEW, REPORTS, SHOULD
 from conformance.probes.chat import COUNT, GREEDY, HELLO
-from conformance.requirement import HTTP, NOTE, OVERVIEW, REPORTS, SHOULD
 
 QUOTAS = ("requests", "tokens")
 PREFIX = "x-ratelimit"

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 
-from conformance.check import REPLY, check
-from conformance.exchange import Exchange
-from conformance.finding import Finding, Findings, Observed, Unsupported, Unwitnessed
-from conformance.probe import MODEL
+from conformance.core.check import REPLY, check
+from conformance.core.exchange import Exchange
+from conformance.core.finding import Finding, Findings, Observed, Unsupported, Unwitnessed
+from conformance.core.probe import MODEL
+from conformance.core.reading.json import Value
+from conformance.core.requirement import MUST, NOTE, OPENAI_PYTHON, REPORTS, SHOULD, SPEC
+from conformance.judging.refusal import NOT_SERVED
 from conformance.probes.chat import chat, get
-from conformance.reading.json import Value
-from conformance.refusal import NOT_SERVED
-from conformance.requirement import MUST, NOTE, OPENAI_PYTHON, REPORTS, SHOULD, SPEC
 
 LIST = get("models")
 KEYLESS_LIST = replace(LIST, auth="none")

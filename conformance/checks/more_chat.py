@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from conformance.check import check, each
-from conformance.exchange import Exchange
-from conformance.finding import Finding, Findings, Unwitnessed
+from conformance.core.check import check, each
+from conformance.core.exchange import Exchange
+from conformance.core.finding import Finding, Findings, Unwitnessed
+from conformance.core.requirement import SHOULD, SPEC
 from conformance.probes.chat import HELLO, STREAMED
-from conformance.requirement import SHOULD, SPEC
 
 FEW = 260
 """Tokens up to which a limit is no model's window, but a server's default: 16, 20, 100 and 256 are common."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 import gzip
 from dataclasses import replace
 
-from conformance.check import REPLY, check
-from conformance.exchange import Exchange
-from conformance.finding import Finding, Findings, Observed
-from conformance.probe import Probe
+from conformance.core.check import REPLY, check
+from conformance.core.exchange import Exchange
+from conformance.core.finding import Finding, Findings, Observed
+from conformance.core.probe import Probe
+from conformance.core.requirement import HTTP, NOTE, SHOULD
+from conformance.judging.refusal import message
 from conformance.probes.chat import HELLO, PATH
-from conformance.refusal import message
-from conformance.requirement import HTTP, NOTE, SHOULD
 
 FURTHER = HELLO.with_headers(
     idempotency_key="conformance-0001",

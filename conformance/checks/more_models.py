@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 
-from conformance.check import REPLY, check
 from conformance.checks.models import LIST, without_list
-from conformance.exchange import Exchange
-from conformance.finding import Finding, Findings, Observed, Unwitnessed
-from conformance.probe import Probe
+from conformance.core.check import REPLY, check
+from conformance.core.exchange import Exchange
+from conformance.core.finding import Finding, Findings, Observed, Unwitnessed
+from conformance.core.probe import Probe
+from conformance.core.requirement import NOTE, OPENAI_PYTHON, SHOULD
 from conformance.probes.chat import get
-from conformance.requirement import NOTE, OPENAI_PYTHON, SHOULD
 
 SLASHED = re.compile(r"(?=.*/)[A-Za-z0-9_-][A-Za-z0-9._:@+-]*(/[A-Za-z0-9_-][A-Za-z0-9._:@+-]*)+")
 """Ids as hubs have them. What else a server lists does not become a path here."""

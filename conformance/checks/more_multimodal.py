@@ -6,14 +6,14 @@ from dataclasses import replace
 
 from hypothesis import strategies as st
 
-from conformance.check import REPLY, check
 from conformance.checks.multimodal import PART, answered_or_refused, said, taken
-from conformance.exchange import Exchange
-from conformance.finding import Finding, Findings, Observed, Unsupported, Unwitnessed
+from conformance.core.check import REPLY, check
+from conformance.core.exchange import Exchange
+from conformance.core.finding import Finding, Findings, Observed, Unsupported, Unwitnessed
+from conformance.core.requirement import OPENAI_PYTHON, SHOULD, SPEC
 from conformance.probes.chat import chat
 from conformance.probes.history import WHOLE, part
 from conformance.probes.images import ASK, COLOUR, DOT, IMAGE, RED, image
-from conformance.requirement import OPENAI_PYTHON, SHOULD, SPEC
 
 DETAILS = {detail: chat([part(ASK), image(RED, detail=detail)]) for detail in ("low", "high", "auto")}
 several = st.integers(2, 4).map(lambda number: (COLOUR, IMAGE, chat([part(ASK), *[image(RED)] * number])))

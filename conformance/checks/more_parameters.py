@@ -9,11 +9,13 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 
-from conformance.check import REPLY, Check, check
 from conformance.checks.parameters import REPEATED, only, scattered, served
-from conformance.exchange import Exchange
-from conformance.finding import Finding, Findings, Observed, Unwitnessed
-from conformance.probe import Probe
+from conformance.core.check import REPLY, Check, check
+from conformance.core.exchange import Exchange
+from conformance.core.finding import Finding, Findings, Observed, Unwitnessed
+from conformance.core.probe import Probe
+from conformance.core.requirement import MAY, NOTE, SPEC, Level, Reference
+from conformance.judging.refusal import named
 from conformance.probes.chat import get
 from conformance.probes.parameters import (
     CHOICES,
@@ -27,8 +29,6 @@ from conformance.probes.parameters import (
     levels,
     of_choice,
 )
-from conformance.refusal import named
-from conformance.requirement import MAY, NOTE, SPEC, Level, Reference
 
 ACCEPTED, HONOURED, IGNORED, REFUSED = "accepted", "honoured", "ignored", "refused"
 """What the notes of this file say of a parameter."""

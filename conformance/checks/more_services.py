@@ -5,12 +5,12 @@ A server that does not do it refuses the parameter by its name: an answer as if 
 
 from __future__ import annotations
 
-from conformance.check import REPLY, check
 from conformance.checks.parameters import REQUEST, only
-from conformance.exchange import Exchange
-from conformance.finding import Finding, Findings, Observed
+from conformance.core.check import REPLY, check
+from conformance.core.exchange import Exchange
+from conformance.core.finding import Finding, Findings, Observed
+from conformance.core.requirement import MAY, SHOULD, SPEC
 from conformance.probes.parameters import CHOICES, MODERATED, of_choice, searched, spoken
-from conformance.requirement import MAY, SHOULD, SPEC
 
 
 @check(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from conformance.check import REPLY, check, each
-from conformance.exchange import Exchange
-from conformance.finding import Finding, Findings, Observed, Unwitnessed
+from conformance.core.check import REPLY, check, each
+from conformance.core.exchange import Exchange
+from conformance.core.finding import Finding, Findings, Observed, Unwitnessed
+from conformance.core.requirement import MAY, NOTE, SHOULD, SPEC
+from conformance.judging.refusal import named
 from conformance.probes.chat import COUNT_STREAMED, HELLO, STREAMED, streamed
 from conformance.probes.streams import CAPPED_USAGE, GREEDY_USAGE
-from conformance.refusal import named
-from conformance.requirement import MAY, NOTE, SHOULD, SPEC
 
 THOUGHTS = ("reasoning_content", "reasoning")
 """Where servers put thoughts: OpenAI does not show any."""

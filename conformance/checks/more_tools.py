@@ -8,9 +8,13 @@ from typing import Any
 import jsonschema
 from hypothesis import strategies as st
 
-from conformance.check import REPLY, check, each
-from conformance.exchange import Exchange
-from conformance.finding import Finding, Findings, Observed, Unsupported, Unwitnessed
+from conformance.core.check import REPLY, check, each
+from conformance.core.exchange import Exchange
+from conformance.core.finding import Finding, Findings, Observed, Unsupported, Unwitnessed
+from conformance.core.reading.calls import CUT_SHORT, called, complete
+from conformance.core.reading.json import NotJSON, parse
+from conformance.core.requirement import MUST, NOTE, SHOULD, SPEC
+from conformance.judging.refusal import message, named
 from conformance.probes.chat import chat
 from conformance.probes.history import part
 from conformance.probes.images import RED, image
@@ -27,10 +31,6 @@ from conformance.probes.tools import (
     function,
     result,
 )
-from conformance.reading.calls import CUT_SHORT, called, complete
-from conformance.reading.json import NotJSON, parse
-from conformance.refusal import message, named
-from conformance.requirement import MUST, NOTE, SHOULD, SPEC
 
 
 def _offered(number: int) -> list[dict[str, Any]]:

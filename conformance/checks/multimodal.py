@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from conformance.check import REPLY, check, each
-from conformance.exchange import Exchange
-from conformance.finding import Finding, Findings, Observed, Unsupported, Unwitnessed
-from conformance.probe import Probe
+from conformance.core.check import REPLY, check, each
+from conformance.core.exchange import Exchange
+from conformance.core.finding import Finding, Findings, Observed, Unsupported, Unwitnessed
+from conformance.core.probe import Probe
+from conformance.core.requirement import MUST, NOTE, REPORTS, SHOULD, SPEC
+from conformance.judging.refusal import message, named
 from conformance.probes.chat import HELLO
 from conformance.probes.history import WHOLE
 from conformance.probes.images import (
@@ -20,8 +22,6 @@ from conformance.probes.images import (
     SOUND,
     UNPADDED,
 )
-from conformance.refusal import message, named
-from conformance.requirement import MUST, NOTE, REPORTS, SHOULD, SPEC
 
 PART = "ChatCompletionRequestMessageContentPartImage"
 

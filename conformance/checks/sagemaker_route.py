@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from conformance.check import ANYTHING, REPLY, check, each
-from conformance.exchange import Exchange, How
-from conformance.finding import Finding, Findings, Observed, Unwitnessed
+from conformance.core.check import ANYTHING, REPLY, check, each
+from conformance.core.exchange import Exchange, How
+from conformance.core.finding import Finding, Findings, Observed, Unwitnessed
+from conformance.core.requirement import NOTE, OPENAI_PYTHON, REPORTS, SAGEMAKER_GUIDE, SHOULD
 from conformance.probes.chat import GREEDY, HELLO, STREAMED
 from conformance.probes.sagemaker import (
     AT_ENDPOINT,
@@ -25,7 +26,6 @@ from conformance.probes.sagemaker import (
     WRONG_MODEL,
 )
 from conformance.probes.streams import MINUTES
-from conformance.requirement import NOTE, OPENAI_PYTHON, REPORTS, SAGEMAKER_GUIDE, SHOULD
 
 STRAIGHT = SAGEMAKER_GUIDE.at(
     "Invoke endpoints with OpenAI-compatible APIs",

@@ -10,14 +10,14 @@ from collections import Counter
 
 from hypothesis import strategies as st
 
-from conformance.check import REPLY, check, each
-from conformance.exchange import Exchange
-from conformance.finding import Finding, Findings, Observed, Unsupported, Unwitnessed
+from conformance.core.check import REPLY, check, each
+from conformance.core.exchange import Exchange
+from conformance.core.finding import Finding, Findings, Observed, Unsupported, Unwitnessed
+from conformance.core.reading.message import Choice
+from conformance.core.requirement import MUST, NOTE, SHOULD, SPEC
+from conformance.judging.refusal import message, named
 from conformance.probes.chat import COUNT, GREEDY, chat
 from conformance.probes.streams import GREEDY_COUNT
-from conformance.reading.message import Choice
-from conformance.refusal import message, named
-from conformance.requirement import MUST, NOTE, SHOULD, SPEC
 
 TWO = chat(temperature=1, n=2)
 """Some servers refuse several choices where nothing is left to chance, which may be their default."""

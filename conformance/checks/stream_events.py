@@ -4,19 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from conformance.check import OK, check, each
-from conformance.exchange import DONE, Exchange
-from conformance.finding import Finding, Findings
+from conformance.core.check import OK, check, each
+from conformance.core.exchange import DONE, Exchange
+from conformance.core.finding import Finding, Findings
+from conformance.core.reading.json import Value
+from conformance.core.requirement import AI_SDK, MUST, REPORTS, SHOULD, SPEC
 from conformance.probes.chat import COUNT_STREAMED, STREAMED
 from conformance.probes.streams import CALL_USAGE, USAGE
-from conformance.reading.json import Value
-from conformance.requirement import (
-    AI_SDK,
-    MUST,
-    REPORTS,
-    SHOULD,
-    SPEC,
-)
 
 CHUNK = "CreateChatCompletionStreamResponse"
 REASONS = ("stop", "length", "tool_calls", "content_filter", "function_call")

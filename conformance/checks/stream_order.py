@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from conformance.check import check, each
 from conformance.checks.stream_events import CHUNK, choices
-from conformance.exchange import Exchange
-from conformance.finding import Finding, Findings, Observed, Unsupported
+from conformance.core.check import check, each
+from conformance.core.exchange import Exchange
+from conformance.core.finding import Finding, Findings, Observed, Unsupported
+from conformance.core.reading.json import Value
+from conformance.core.requirement import AI_SDK, MUST, NOTE, OPENAI_PYTHON, REPORTS, SHOULD, SPEC, STRANDS
 from conformance.probes.chat import COUNT_STREAMED, STREAMED
 from conformance.probes.streams import CAPPED_USAGE, TWO_STREAMED
-from conformance.reading.json import Value
-from conformance.requirement import AI_SDK, MUST, NOTE, OPENAI_PYTHON, REPORTS, SHOULD, SPEC, STRANDS
 
 NO_STREAM = "the answer is not a stream"
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from conformance.check import check, each
 from conformance.checks.stream_events import choices, chunks
 from conformance.checks.stream_framing import carriers, is_done, unreadable
 from conformance.checks.stream_order import NO_STREAM, by_index, ended, said
 from conformance.checks.streaming import STREAM
-from conformance.exchange import Exchange
-from conformance.finding import Finding, Findings, Observed, Unsupported, Unwitnessed
+from conformance.core.check import check, each
+from conformance.core.exchange import Exchange
+from conformance.core.finding import Finding, Findings, Observed, Unsupported, Unwitnessed
+from conformance.core.requirement import JSON, MUST, REPORTS, SHOULD, SPEC
 from conformance.probes.chat import COUNT_STREAMED, GREEDY, HELLO, STREAMED
 from conformance.probes.streams import (
     CAPPED,
@@ -24,7 +25,6 @@ from conformance.probes.streams import (
     noise,
     stops,
 )
-from conformance.requirement import JSON, MUST, REPORTS, SHOULD, SPEC
 
 REPLACEMENT = "\ufffd"
 """What decoders put in the place of bytes that they cannot read."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from conformance.check import OK, REPLY, check, each
 from conformance.checks.stream_framing import carriers
-from conformance.exchange import Exchange
-from conformance.finding import Finding, Findings, Unsupported
+from conformance.core.check import OK, REPLY, check, each
+from conformance.core.exchange import Exchange
+from conformance.core.finding import Finding, Findings, Unsupported
+from conformance.core.requirement import HTTP, MAY, MUST, OPENAI_PYTHON, REPORTS, SHOULD, SPEC
+from conformance.judging.refusal import named
 from conformance.probes.chat import COUNT_STREAMED, HELLO, STREAMED
 from conformance.probes.streams import (
     ACCEPTING_EVENTS,
@@ -17,8 +19,6 @@ from conformance.probes.streams import (
     STRING_STREAMED,
     invalid,
 )
-from conformance.refusal import named
-from conformance.requirement import HTTP, MAY, MUST, OPENAI_PYTHON, REPORTS, SHOULD, SPEC
 
 STREAM = SPEC.at(
     "CreateChatCompletionRequest.stream",

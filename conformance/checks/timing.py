@@ -6,15 +6,15 @@ from dataclasses import replace
 from itertools import pairwise
 from statistics import quantiles
 
-from conformance.check import ANYTHING, OK, check, each
 from conformance.checks.stream_order import NO_STREAM
 from conformance.checks.stream_text import malformed
-from conformance.exchange import Exchange, How
-from conformance.finding import Finding, Findings, Observed, Unwitnessed
-from conformance.probe import Probe
+from conformance.core.check import ANYTHING, OK, check, each
+from conformance.core.exchange import Exchange, How
+from conformance.core.finding import Finding, Findings, Observed, Unwitnessed
+from conformance.core.probe import Probe
+from conformance.core.requirement import HTTP, MUST, NOTE, REPORTS, SHOULD, SPEC
 from conformance.probes.chat import COUNT, COUNT_STREAMED, HELLO, STREAMED, chat
 from conformance.probes.streams import GREEDY_COUNT, crowds, echoes
-from conformance.requirement import HTTP, MUST, NOTE, REPORTS, SHOULD, SPEC
 
 PONG = chat("Say exactly: pong")
 BURST = 0.01

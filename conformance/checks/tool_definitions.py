@@ -5,12 +5,12 @@ Acceptance is judged against a plain tool: a server that takes no tools at all i
 
 from __future__ import annotations
 
-from conformance.check import REPLY, check, each
-from conformance.exchange import Exchange
-from conformance.finding import Finding, Findings, Observed, Unsupported
+from conformance.core.check import REPLY, check, each
+from conformance.core.exchange import Exchange
+from conformance.core.finding import Finding, Findings, Observed, Unsupported
+from conformance.core.requirement import ERRORS, MAY, MUST, SHOULD, SPEC
 from conformance.probes.tool_drawn import ODD, definitions, malformed, misnamed
 from conformance.probes.tools import OMITTED, PINGED, WEATHER
-from conformance.requirement import ERRORS, MAY, MUST, SHOULD, SPEC
 
 PARAMETERS = SPEC.at("FunctionParameters", "Omitting `parameters` defines a function with an empty parameter list.")
 

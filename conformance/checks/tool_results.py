@@ -5,10 +5,13 @@ Variants of a history are judged against a plain one: a server that takes no res
 
 from __future__ import annotations
 
-from conformance.check import REPLY, check, each
-from conformance.exchange import Exchange
-from conformance.finding import Finding, Findings, Observed, Unsupported, Unwitnessed
-from conformance.probe import Probe
+from conformance.core.check import REPLY, check, each
+from conformance.core.exchange import Exchange
+from conformance.core.finding import Finding, Findings, Observed, Unsupported, Unwitnessed
+from conformance.core.probe import Probe
+from conformance.core.reading.calls import called
+from conformance.core.requirement import ERRORS, MUST, NOTE, OPENAI_PYTHON, REPORTS, SHOULD, SPEC
+from conformance.judging.refusal import named
 from conformance.probes.chat import chat, user
 from conformance.probes.tool_drawn import ORPHANS, foreign_ids, outputs
 from conformance.probes.tools import (
@@ -28,9 +31,6 @@ from conformance.probes.tools import (
     WEATHER_STREAMED,
     result,
 )
-from conformance.reading.calls import called
-from conformance.refusal import named
-from conformance.requirement import ERRORS, MUST, NOTE, OPENAI_PYTHON, REPORTS, SHOULD, SPEC
 
 TOOL_MESSAGE = "ChatCompletionRequestToolMessage"
 RESPONDING = SPEC.at(f"{TOOL_MESSAGE}.tool_call_id", "Tool call that this message is responding to.")

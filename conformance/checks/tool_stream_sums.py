@@ -7,9 +7,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from conformance.check import check, each
-from conformance.exchange import Exchange
-from conformance.finding import Finding, Findings, Unwitnessed
+from conformance.core.check import check, each
+from conformance.core.exchange import Exchange
+from conformance.core.finding import Finding, Findings, Unwitnessed
+from conformance.core.reading.calls import CUT_SHORT, called, complete
+from conformance.core.reading.json import NotJSON, parse
+from conformance.core.requirement import MAY, MUST, REPORTS, SHOULD, SPEC
 from conformance.probes.tool_drawn import echoed, echoes_of_text_streamed
 from conformance.probes.tools import (
     BOTH_GREEDY,
@@ -25,9 +28,6 @@ from conformance.probes.tools import (
     WEATHER_GREEDY_STREAMED,
     WEATHER_STREAMED,
 )
-from conformance.reading.calls import CUT_SHORT, called, complete
-from conformance.reading.json import NotJSON, parse
-from conformance.requirement import MAY, MUST, REPORTS, SHOULD, SPEC
 
 NEEDS = ("tools", "chat.stream")
 

@@ -6,9 +6,12 @@ What they add up to is in `tool_stream_sums.py`; what holds of calls whole and s
 
 from __future__ import annotations
 
-from conformance.check import ANYTHING, REPLY, check, each
-from conformance.exchange import Exchange
-from conformance.finding import Finding, Findings, Observed, Unsupported
+from conformance.core.check import ANYTHING, REPLY, check, each
+from conformance.core.exchange import Exchange
+from conformance.core.finding import Finding, Findings, Observed, Unsupported
+from conformance.core.reading.calls import called, called_twice, fragments
+from conformance.core.requirement import AI_SDK, MUST, NOTE, OPENAI_PYTHON, REPORTS, SHOULD, SPEC, STRANDS
+from conformance.judging.refusal import named
 from conformance.probes.tools import (
     BOTH_STREAMED,
     NAMED_STREAMED,
@@ -17,9 +20,6 @@ from conformance.probes.tools import (
     REQUIRED_STREAMED,
     WEATHER_STREAMED,
 )
-from conformance.reading.calls import called, called_twice, fragments
-from conformance.refusal import named
-from conformance.requirement import AI_SDK, MUST, NOTE, OPENAI_PYTHON, REPORTS, SHOULD, SPEC, STRANDS
 
 NEEDS = ("tools", "chat.stream")
 CHUNK = SPEC.at("ChatCompletionMessageToolCallChunk", "required: [index]")

@@ -6,10 +6,13 @@ particular to streams in `tool_streaming.py`.
 
 from __future__ import annotations
 
-from conformance.check import REPLY, check, each
-from conformance.exchange import Exchange
-from conformance.finding import Finding, Findings, Unsupported, Unwitnessed
-from conformance.probe import Probe
+from conformance.core.check import REPLY, check, each
+from conformance.core.exchange import Exchange
+from conformance.core.finding import Finding, Findings, Unsupported, Unwitnessed
+from conformance.core.probe import Probe
+from conformance.core.reading.calls import CUT_SHORT, MARKUP, called, called_twice, complete, whole
+from conformance.core.requirement import MUST, OPENAI_PYTHON, REPORTS, SHOULD, SPEC
+from conformance.judging.refusal import named
 from conformance.probes.chat import assistant, chat, user
 from conformance.probes.tools import (
     ASK,
@@ -30,9 +33,6 @@ from conformance.probes.tools import (
     WEATHER_STREAMED,
     result,
 )
-from conformance.reading.calls import CUT_SHORT, MARKUP, called, called_twice, complete, whole
-from conformance.refusal import named
-from conformance.requirement import MUST, OPENAI_PYTHON, REPORTS, SHOULD, SPEC
 
 FINISH = SPEC.at("CreateChatCompletionResponse.choices.finish_reason", "`tool_calls` if the model called a tool")
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from conformance.check import OK, check, each
-from conformance.exchange import Exchange
-from conformance.finding import Finding, Findings, Observed, Unsupported, Unwitnessed
-from conformance.probe import Probe
+from conformance.core.check import OK, check, each
+from conformance.core.exchange import Exchange
+from conformance.core.finding import Finding, Findings, Observed, Unsupported, Unwitnessed
+from conformance.core.probe import Probe
+from conformance.core.reading.json import Value
+from conformance.core.requirement import MUST, NOTE, REPORTS, SHOULD, SPEC
 from conformance.probes.chat import GREEDY, HELLO, STREAMED
 from conformance.probes.streams import CAPPED_USAGE, GREEDY_USAGE, LONG, LONG_USAGE, TWO, USAGE, longer
 from conformance.probes.tools import UNNEEDED
-from conformance.reading.json import Value
-from conformance.requirement import MUST, NOTE, REPORTS, SHOULD, SPEC
 
 COUNTS = ("prompt_tokens", "completion_tokens", "total_tokens")
 PARTS = (("prompt_tokens_details", "prompt_tokens"), ("completion_tokens_details", "completion_tokens"))

@@ -10,13 +10,13 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
-from conformance import amazon
+from conformance.core.aws import names as amazon
+from conformance.core.mistake import nearest
+from conformance.core.text import number_of
 from conformance.doctor.lines import Sheet
 from conformance.doctor.permissions import GONE, Refused, called, policies, unknown
-from conformance.kinds import AWS_OPTIONS, KINDS, SAGEMAKER
-from conformance.mistake import nearest
-from conformance.report.legible import number_of
-from conformance.target import Target
+from conformance.targets.kinds import AWS_OPTIONS, KINDS, SAGEMAKER
+from conformance.targets.target import Target
 from conformance.transport import bedrock, sagemaker
 from conformance.transport.aws import Account, AwsProblem, Caller, account
 

@@ -7,15 +7,15 @@ from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
+from conformance.core.exchange import Exchange
+from conformance.core.mistake import nearest
+from conformance.core.text import number_of
 from conformance.doctor import network
 from conformance.doctor.lines import Sheet
-from conformance.exchange import Exchange
-from conformance.kinds import KINDS, OPENAI
-from conformance.mistake import nearest
-from conformance.preflight import MODELS, unusable
 from conformance.probes.chat import HELLO, get
-from conformance.report.legible import number_of
-from conformance.target import Target
+from conformance.runner.preflight import MODELS, unusable
+from conformance.targets.kinds import KINDS, OPENAI
+from conformance.targets.target import Target
 from conformance.transport.http import Address, Http
 
 NAMES = ("server", "openai-version", "x-powered-by", "via", "x-litellm-version", "x-vllm-version")

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from conformance.check import catalogue
+from conformance.core.check import catalogue
+from conformance.core.mistake import Mistake
 from conformance.doctor.amazon import Fleet
 from conformance.doctor.lines import Sheet, State
 from conformance.doctor.network import way
 from conformance.estimate import Estimate, estimate
-from conformance.kinds import SAGEMAKER
-from conformance.mistake import Mistake
-from conformance.report.run import Footer, latest, read
-from conformance.session import about
-from conformance.target import Target
+from conformance.evidence.run import Footer, latest, read
+from conformance.runner.runner import about
+from conformance.targets.kinds import SAGEMAKER
+from conformance.targets.target import Target
 from conformance.transport.http import LOOPBACK
 
 MONTH = 730

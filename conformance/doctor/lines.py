@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from conformance.guard import Guard
-from conformance.report.legible import legible
+from conformance.core.guard import Guard
+from conformance.core.text import legible
 
 LONGEST = 500
 """Characters of a line that quotes what a server or AWS said."""

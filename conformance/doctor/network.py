@@ -14,8 +14,8 @@ from datetime import UTC, datetime
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
+from conformance.core.text import number_of
 from conformance.doctor.lines import Sheet
-from conformance.report.legible import number_of
 from conformance.transport.http import LOOPBACK
 
 SOON = 14

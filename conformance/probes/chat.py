@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from conformance.probe import MODEL, Probe, encode
+from conformance.core.probe import MODEL, Probe, encode
 
 PATH = "chat/completions"
 

@@ -7,8 +7,8 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from conformance.exchange import Exchange
-from conformance.probe import MODEL, Chain, Probe, encode
+from conformance.core.exchange import Exchange
+from conformance.core.probe import MODEL, Chain, Probe, encode
 from conformance.probes.chat import streamed
 
 PATH = "completions"

@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from conformance.probe import MODEL, Probe, encode
+from conformance.core.probe import MODEL, Probe, encode
 from conformance.probes.unicode import texts
 from conformance.probes.windows import overlong
 

@@ -10,7 +10,7 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from conformance.probe import MODEL, Probe
+from conformance.core.probe import MODEL, Probe
 from conformance.probes.chat import HELLO, chat, get, streamed
 from conformance.probes.malformed import BROKEN
 

@@ -14,7 +14,7 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from conformance.probe import Probe
+from conformance.core.probe import Probe
 from conformance.probes.structured import Schema, by_schema, closed, objects
 
 STRING: Schema = {"type": "string"}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from conformance.probe import MODEL
+from conformance.core.probe import MODEL
 from conformance.probes.chat import HELLO, raw
 
 WHOLE = HELLO.body or b""

@@ -6,7 +6,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from conformance.probe import Probe
+from conformance.core.probe import Probe
 from conformance.probes.chat import assistant, chat, user
 from conformance.probes.structured import form
 from conformance.probes.tools import GET_TIME, GET_WEATHER, choosing

@@ -12,7 +12,7 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from conformance.probe import Probe
+from conformance.core.probe import Probe
 from conformance.probes.chat import GREEDY, HELLO, chat, streamed
 from conformance.probes.tools import ASK, GET_WEATHER
 

@@ -11,7 +11,7 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from conformance.probe import Probe
+from conformance.core.probe import Probe
 from conformance.probes.chat import chat, streamed
 from conformance.probes.tools import GET_WEATHER
 

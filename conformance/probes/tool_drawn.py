@@ -12,7 +12,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from conformance.probe import Probe
+from conformance.core.probe import Probe
 from conformance.probes.chat import assistant, chat, streamed, user
 from conformance.probes.tools import (
     ANSWERED,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from conformance.probe import Probe
+from conformance.core.probe import Probe
 from conformance.probes.chat import assistant, chat, streamed, user
 
 

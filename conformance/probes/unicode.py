@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from conformance.probe import Probe
+from conformance.core.probe import Probe
 from conformance.probes.chat import chat
 
 PIECES = (

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from conformance.exchange import Exchange
-from conformance.probe import MODEL, Chain, Probe
+from conformance.core.exchange import Exchange
+from conformance.core.probe import MODEL, Chain, Probe
 from conformance.probes.chat import get
 
 WINDOWS = ("max_model_len", "context_length", "context_window", "max_context_length", "max_input_tokens")

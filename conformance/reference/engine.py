@@ -15,10 +15,10 @@ from conformance.reference.caching import cached_tokens
 from conformance.reference.completions import Completion
 from conformance.reference.embeddings import embeddings
 from conformance.reference.model import sayings
-from conformance.reference.orders import obey, order_of
 from conformance.reference.sampling import said
 from conformance.reference.shape import Head, stream, whole
 from conformance.reference.task import Task
+from conformance.reference.upstream_script import obey, order_of
 from conformance.reference.usage import prompt_tokens, usage
 from conformance.reference.validation import no_model, parsed, task
 from conformance.reference.wrong import Wrong, clipped

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from conformance.data import fixture
+from conformance.core.fixtures import fixture
 from conformance.reference.answer import compact
 from conformance.reference.conversation import Conversation
 

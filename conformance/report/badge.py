@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from html import escape
 
-from conformance.report.digest import score, standing, unfinished
-from conformance.report.legible import legible
-from conformance.report.run import Run
-from conformance.requirement import Level
+from conformance.analysis.summary import score, standing, unfinished
+from conformance.core.requirement import Level
+from conformance.core.text import legible
+from conformance.evidence.run import Run
 
 LABEL = "openai-compatible"
 COLOURS = {"clean": "#1a7f37", "violations": "#b3191f", "could not test": "#8a5300"}

@@ -11,14 +11,14 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from conformance.exchange import Exchange
-from conformance.finding import Kind
+from conformance.analysis.latency import beat_of
+from conformance.analysis.summary import Lookup, by_message, in_words, losses
+from conformance.core.exchange import Exchange
+from conformance.core.finding import Kind
+from conformance.core.text import legible, number_of, value_text
+from conformance.evidence.run import WORST_FIRST, Result, Run
 from conformance.report.bytes import Left, Line, Span, excerpt, lines
-from conformance.report.digest import Lookup, by_message, in_words, losses
-from conformance.report.latency import beat_of
-from conformance.report.legible import legible, number_of, value_text
 from conformance.report.pointing import mark_of
-from conformance.report.run import WORST_FIRST, Result, Run
 from conformance.report.tables import STYLES
 from conformance.report.text import Page, labelled, places, requirement, short, waived_by
 

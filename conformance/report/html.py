@@ -17,18 +17,19 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from conformance.report import change, front
-from conformance.report.claims import tally
-from conformance.report.comparing import Comparison
-from conformance.report.diff import side_by_side
-from conformance.report.digest import Lookup, losses, standing
-from conformance.report.entries import PLACES, WEIGHT, Shelf, anchor_of, entry
-from conformance.report.latency import Latency
-from conformance.report.legible import legible, legible_lines, listed
-from conformance.report.pair import change_line
-from conformance.report.run import RULINGS, WORST_FIRST, Run
+from conformance.analysis.comparison import Comparison
+from conformance.analysis.differences import side_by_side
+from conformance.analysis.latency import Latency
+from conformance.analysis.summary import Lookup, losses, standing
+from conformance.analysis.trend import Trend
+from conformance.core.text import legible, legible_lines, listed
+from conformance.evidence.documented import tally
+from conformance.evidence.run import RULINGS, WORST_FIRST, Run
+from conformance.report import comparison as change
+from conformance.report import html_front as front
+from conformance.report.html_entries import PLACES, WEIGHT, Shelf, anchor_of, entry
+from conformance.report.side_by_side import change_line
 from conformance.report.tables import SHORT
-from conformance.report.trend import Trend
 
 TEMPLATES = Path(__file__).parent / "templates"
 

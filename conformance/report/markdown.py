@@ -12,14 +12,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from html import escape
 
-from conformance.finding import Finding
-from conformance.reading.json import ABSENT
-from conformance.report.claims import BY_THE_VENDOR, Seen, tally
-from conformance.report.diff import Row, Sides, side_by_side
-from conformance.report.digest import Lookup, by_message, by_reason, exchanges_of, in_words, losses, resend, standing
-from conformance.report.legible import legible, legible_lines, listed, number_of, value_text, where
-from conformance.report.nightly import Entry, Standing, night_of
-from conformance.report.run import RULINGS, Result, Run
+from conformance.analysis.differences import Row, Sides, side_by_side
+from conformance.analysis.regressions import Entry, Standing, night_of
+from conformance.analysis.summary import Lookup, by_message, by_reason, exchanges_of, in_words, losses, resend, standing
+from conformance.core.finding import Finding
+from conformance.core.reading.json import ABSENT
+from conformance.core.text import legible, legible_lines, listed, number_of, value_text, where
+from conformance.evidence.documented import BY_THE_VENDOR, Seen, tally
+from conformance.evidence.run import RULINGS, Result, Run
 
 LONGEST = 60_000
 """Characters. GitHub refuses comments of more than 65,536; other things may have to go into the same one."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from conformance.exchange import Exchange
-from conformance.finding import Finding
-from conformance.reading.place import span_of
+from conformance.core.exchange import Exchange
+from conformance.core.finding import Finding
+from conformance.core.reading.span import span_of
 from conformance.report.bytes import Span
 
 _EVENT = re.compile(r"event (\d+) ?(/.*)?", re.DOTALL)

@@ -9,9 +9,9 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from conformance.report.diff import Sides
-from conformance.report.legible import legible
-from conformance.report.run import RULINGS
+from conformance.analysis.differences import Sides
+from conformance.core.text import legible
+from conformance.evidence.run import RULINGS
 
 STYLES = {
     "passed": "green",

@@ -19,12 +19,9 @@ from rich.rule import Rule as Line
 from rich.table import Table
 from rich.text import Text
 
-from conformance.exchange import Exchange
-from conformance.finding import Finding
-from conformance.reading.json import ABSENT
-from conformance.report.claims import BY_THE_VENDOR, Seen, tally
-from conformance.report.diff import Row, Sides, side_by_side
-from conformance.report.digest import (
+from conformance.analysis.differences import Row, Sides, side_by_side
+from conformance.analysis.regressions import Night, Standing, night_of
+from conformance.analysis.summary import (
     Lookup,
     by_message,
     by_reason,
@@ -35,9 +32,12 @@ from conformance.report.digest import (
     standing,
     unfinished,
 )
-from conformance.report.legible import legible, listed, number_of, value_text, where
-from conformance.report.nightly import Night, Standing, night_of
-from conformance.report.run import Result, Run
+from conformance.core.exchange import Exchange
+from conformance.core.finding import Finding
+from conformance.core.reading.json import ABSENT
+from conformance.core.text import legible, listed, number_of, value_text, where
+from conformance.evidence.documented import BY_THE_VENDOR, Seen, tally
+from conformance.evidence.run import Result, Run
 from conformance.report.tables import STYLES, legend, tables
 
 FEW = 3

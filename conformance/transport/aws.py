@@ -17,10 +17,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from conformance.bearer import ACTION, Scheme, packed, read, sign, tampered
-from conformance.mistake import nearest
-from conformance.probe import BRIEF
-from conformance.target import Target
+from conformance.core.aws.tokens import ACTION, Scheme, packed, read, sign, tampered
+from conformance.core.mistake import nearest
+from conformance.core.probe import BRIEF
+from conformance.targets.target import Target
 
 if TYPE_CHECKING:
     from botocore.credentials import Credentials

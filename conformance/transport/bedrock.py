@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from conformance.bearer import BEDROCK
-from conformance.target import Target
+from conformance.core.aws.tokens import BEDROCK
+from conformance.targets.target import Target
 from conformance.transport.aws import BEDROCK_RUNTIME, Account, account
 from conformance.transport.http import Address
 from conformance.transport.sagemaker import Learn, tokens

@@ -18,13 +18,13 @@ from urllib.parse import urlsplit
 import anyio
 import httpx2
 
-from conformance.amazon import elsewhere
-from conformance.curl import WRONG, with_query
-from conformance.exchange import LARGEST, Chunk, Ending, Exchange, How, swollen
-from conformance.kinds import BEARER, Carriage
-from conformance.probe import Probe
-from conformance.reading.sse import Progress
-from conformance.target import Limits
+from conformance.core.aws.names import elsewhere
+from conformance.core.curl import WRONG, with_query
+from conformance.core.exchange import LARGEST, Chunk, Ending, Exchange, How, swollen
+from conformance.core.probe import Probe
+from conformance.core.reading.sse import Progress
+from conformance.targets.kinds import BEARER, Carriage
+from conformance.targets.target import Limits
 
 for _talkative in ("httpx2", "httpcore2", "httpx", "httpcore"):
     # Their debug log has the headers of answers in it, where a server may repeat a key.

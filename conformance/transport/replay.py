@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 
-from conformance.exchange import Ending, Exchange, How
-from conformance.probe import Probe
-from conformance.recording import Recording
+from conformance.core.exchange import Ending, Exchange, How
+from conformance.core.probe import Probe
+from conformance.evidence.exchanges import Recording
 
 
 class Replay:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from conformance import amazon
-from conformance.bearer import SAGEMAKER, Scheme
-from conformance.target import Target
+from conformance.core.aws import names as amazon
+from conformance.core.aws.tokens import SAGEMAKER, Scheme
+from conformance.targets.target import Target
 from conformance.transport.aws import Account, Bearer, account
 from conformance.transport.http import Address
 

@@ -16,17 +16,17 @@ from tempfile import TemporaryDirectory
 
 import httpx2
 
-from conformance.check import Check, Needs
-from conformance.collector import Collector
-from conformance.exchange import Exchange
-from conformance.finding import Findings
-from conformance.guard import guard_of
-from conformance.probe import MODEL, Probe
+from conformance.core.check import Check, Needs
+from conformance.core.exchange import Exchange
+from conformance.core.finding import Findings
+from conformance.core.guard import guard_of
+from conformance.core.probe import MODEL, Probe
+from conformance.core.requirement import Level
+from conformance.evidence.exchanges import Recording
 from conformance.probes.chat import COUNT_STREAMED, HELLO, PATH
-from conformance.recording import Recording
 from conformance.reference.engine import DEFAULT_KEY
-from conformance.requirement import Level
-from conformance.target import Limits
+from conformance.runner.collector import Collector
+from conformance.targets.target import Limits
 from conformance.transport.http import Address, Http
 from tests.benchmarks.measure import Failed, Row, served
 

@@ -11,10 +11,10 @@ import sys
 import time
 from pathlib import Path
 
-from conformance.check import catalogue
-from conformance.finding import Kind
-from conformance.judgement import Evidence, judge
-from conformance.recording import Recording
+from conformance.core.check import catalogue
+from conformance.core.finding import Kind
+from conformance.evidence.exchanges import Recording
+from conformance.judging.judge import Evidence, judge
 
 
 def peak() -> int:

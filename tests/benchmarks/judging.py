@@ -14,14 +14,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from conformance.check import catalogue
-from conformance.exchange import Chunk, Exchange
-from conformance.finding import Kind
-from conformance.judgement import Evidence, judge
-from conformance.reading.json import NotJSON, parse
-from conformance.recording import EXCHANGES, exchange_to_json
+from conformance.core.check import catalogue
+from conformance.core.exchange import Chunk, Exchange
+from conformance.core.finding import Kind
+from conformance.core.reading.json import NotJSON, parse
+from conformance.evidence.exchanges import EXCHANGES, exchange_to_json
+from conformance.judging.judge import Evidence, judge
 from conformance.reference.engine import DEFAULT_KEY, responder
-from conformance.reference.memory import asking, gather
+from conformance.transport.memory import asking, gather
 from tests.benchmarks.measure import ROOT, Failed, Row, took
 
 TARGET = 1.25

@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from conformance.recording import EXCHANGES, RUN
+from conformance.evidence.exchanges import EXCHANGES, RUN
 from tests.benchmarks.measure import ROOT, Failed, Row, took
 from tests.browser import PROGRAM, browser
 

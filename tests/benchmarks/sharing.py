@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from conformance.check import catalogue
+from conformance.core.check import catalogue
 from conformance.reference.engine import DEFAULT_KEY, responder
-from conformance.reference.memory import asking, gather
+from conformance.transport.memory import asking, gather
 from tests.benchmarks.measure import Row
 
 TARGET = 0.8

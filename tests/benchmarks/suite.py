@@ -12,14 +12,14 @@ from tempfile import TemporaryDirectory
 from time import process_time
 from typing import Any
 
-from conformance.check import Case, catalogue
-from conformance.exchange import Exchange
-from conformance.journal import lines_of
-from conformance.judgement import Evidence, judge
-from conformance.probe import Chain
-from conformance.recording import RUN, Recording
+from conformance.core.check import Case, catalogue
+from conformance.core.exchange import Exchange
+from conformance.core.probe import Chain
+from conformance.evidence.exchanges import RUN, Recording
+from conformance.evidence.journal import lines_of
+from conformance.judging.draw import draw
+from conformance.judging.judge import Evidence, judge
 from conformance.reference.engine import DEFAULT_KEY
-from conformance.search import draw
 from tests.benchmarks.cost import bare
 from tests.benchmarks.measure import Failed, Row, Took, served, took
 

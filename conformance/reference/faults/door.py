@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from dataclasses import replace as changed
 
-from conformance.bearer import Token, Unreadable, read
+from conformance.core.aws.tokens import Token, Unreadable, read
 from conformance.reference.answer import Answer, Event, Request, Respond
 from conformance.reference.fault import fault
-from conformance.reference.frontdoor import OPEN, PATH, Door, Owner, Refused
+from conformance.reference.sagemaker_door import OPEN, PATH, Door, Owner, Refused
 from conformance.reference.wrong import clipped
 
 THROUGH = "x-amzn-invoked-production-variant"

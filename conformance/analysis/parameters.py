@@ -1,0 +1,95 @@
+"""What became of each optional request parameter in a run: honoured, refused, silently ignored, accepted, or unknown.
+
+Read from the outcomes of a run that is on disk, by the signs that `fixtures/coverage.yaml` declares. Nothing is asked,
+and no check is run.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from conformance.analysis.coverage import Coverage, Sign, coverage
+from conformance.core.finding import Kind
+from conformance.evidence.run import Result, Run
+
+
+class Standing(StrEnum):
+    """What became of a parameter."""
+
+    HONOURED = "honoured"
+    REFUSED = "refused"
+    IGNORED = "ignored"
+    ACCEPTED = "accepted (effect not observable)"
+    UNKNOWN = "unknown"
+
+
+FIRST = (Standing.IGNORED, Standing.HONOURED, Standing.REFUSED, Standing.ACCEPTED)
+"""Which sign counts where several were seen: what hurts, then what works, then what only says that it could."""
+
+REFUSES = re.compile(r"\brefuses `([a-z_]+)`")
+"""How an outcome says by which member a request was refused."""
+CLAIMED = "a request that the target claims to serve is refused"
+WORDS = {
+    "honoured": Standing.HONOURED,
+    "refused": Standing.REFUSED,
+    "ignored": Standing.IGNORED,
+    "accepted": Standing.ACCEPTED,
+}
+"""What checks note down by themselves."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A parameter, what became of it, and by which checks that is known."""
+
+    parameter: str
+    standing: Standing
+    checks: tuple[str, ...] = ()
+
+
+def table(run: Run, account: Coverage | None = None) -> dict[str, Standing]:
+    """What became of each optional parameter, in the order of the account."""
+    return {row.parameter: row.standing for row in rows(run, account)}
+
+
+def rows(run: Run, account: Coverage | None = None) -> tuple[Row, ...]:
+    """The same, with the checks that show it."""
+    told = account or coverage()
+    return tuple(_row(run, name, told) for name, signs in told.signs.items() if signs)
+
+
+def _row(run: Run, name: str, account: Coverage) -> Row:
+    seen: dict[Standing, list[str]] = {}
+    names = (name, *account.aliases.get(name, ()))
+    for sign in account.signs[name]:
+        result = run.by_check.get(sign.check)
+        for standing in _standings(result, sign, names) if result else ():
+            seen.setdefault(standing, []).append(sign.check)
+    for standing in FIRST:
+        if standing in seen:
+            return Row(name, standing, tuple(seen[standing]))
+    return Row(name, Standing.UNKNOWN)
+
+
+def _standings(result: Result, sign: Sign, names: tuple[str, ...]) -> Iterator[Standing]:
+    """What one result says of a parameter: one standing, or none."""
+    kind = result.outcome.kind
+    if sign.noted:
+        word = result.outcome.observed.get(sign.noted)
+        if isinstance(word, str) and word in WORDS:
+            yield WORDS[word]
+    elif kind is Kind.HOLDS:
+        yield WORDS[sign.held]
+    elif kind is Kind.VIOLATED:
+        messages = {finding.message for finding in result.findings}
+        if messages.intersection(sign.ignored):
+            yield Standing.IGNORED
+        elif messages.intersection(sign.accepted):
+            yield Standing.ACCEPTED
+        elif CLAIMED in messages:
+            yield Standing.REFUSED
+    elif kind is Kind.UNSUPPORTED and (match := REFUSES.search(result.outcome.reason)) and match[1] in names:
+        yield Standing.REFUSED

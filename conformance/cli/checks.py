@@ -1,0 +1,49 @@
+"""List the checks."""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+from rich.padding import Padding
+from rich.text import Text
+
+from conformance.cli.common import CLEAN, Command, console
+from conformance.core.mistake import Mistake, nearest
+
+
+def add(command: Command) -> None:
+    """Declare the command."""
+    one = command("checks", _checks, "list the checks: id, level, area, title, source, and requests each costs")
+    one.add_argument("prefix", nargs="*", help="only ids that begin so")
+    one.add_argument("--json", action="store_true", help="as JSON, with sources and remedies")
+
+
+def _checks(options: argparse.Namespace) -> int:
+    from conformance.core.check import catalogue
+    from conformance.runner.target_run import described
+
+    every = catalogue()
+    prefixes = tuple(options.prefix)
+    chosen = [check for check in every.values() if not prefixes or check.id.startswith(prefixes)]
+    if not chosen:
+        hint = nearest(prefixes[0], [*every, *{check.area for check in every.values()}])
+        raise Mistake(f"no check begins with `{prefixes[0]}`{f'; {hint}' if hint else ''}")
+    if options.json:
+        print(
+            json.dumps(
+                [{**described(check), "requests": check.cost, "drawn": check.drawn} for check in chosen], indent=2
+            )
+        )
+        return CLEAN
+    screen = console()
+    for check in chosen:
+        cost = f"{check.cost}{'*' if check.drawn else ''} request{'s' if check.cost > 1 else ''}"
+        screen.print(Text.assemble((check.id, "bold"), "  ", (check.level.value, "cyan"), f"  {cost}"))
+        screen.print(Padding(Text(check.title), (0, 0, 0, 4)))
+    distinct = len({probe.key for check in chosen for probe in check.probes})
+    screen.print(
+        f"\n{len(chosen)} checks; they share {distinct} fixed requests, and {sum(check.drawn for check in chosen)} of them draw"
+        " their own (*: at most so many). `--json` adds sources and remedies."
+    )
+    return CLEAN

@@ -1,0 +1,50 @@
+"""Runs by the words that people have for them: a directory, the name of a target, or `last`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from conformance.core.mistake import Mistake, nearest
+from conformance.evidence.exchanges import RUN
+from conformance.evidence.run import latest
+from conformance.runner.runner import REPORTS
+from conformance.runner.target_run import slug
+from conformance.targets import find
+
+LAST = "last"
+"""The newest run of any target."""
+
+
+def reports(here: Path) -> Path:
+    """Where the runs of somebody in this folder are: beside their `targets.yaml`."""
+    file = find(here)
+    return (file.parent if file else here) / REPORTS
+
+
+def located(word: str, shelf: Path) -> Path:
+    """The directory of a run: `word` is that directory, one of runs (the newest counts), a target's name, or `last`.
+
+    `shelf` holds a directory for each target. Raises Mistake where there is no such run, or none at all.
+    """
+    path = Path(word)
+    if (path / RUN).is_file():
+        return path
+    if path.is_dir() and (found := latest(path.parent, path.name)):
+        return found
+    newest = {directory.name: one for directory in _below(shelf) if (one := latest(shelf, directory.name))}
+    if word == LAST and newest:
+        return max(newest.values(), key=lambda one: (one.name, one.parent.name))
+    if (found := newest.get(slug(word))) is not None:
+        return found
+    if not newest:
+        raise Mistake(
+            f"there is no run called `{word}`: no directory of that name has a {RUN}, and there are no runs in {shelf}",
+            fix="`pytest --target NAME` makes one; --reports DIR says where they are",
+        )
+    hint = nearest(word, [*newest, LAST]) or f"there are runs of {', '.join(sorted(newest))}"
+    raise Mistake(f"there is no run called `{word}`, and no directory of a run; {hint}")
+
+
+def _below(shelf: Path) -> Iterator[Path]:
+    return (one for one in sorted(shelf.iterdir()) if one.is_dir()) if shelf.is_dir() else iter(())

@@ -1,0 +1,295 @@
+"""The pytest hooks of a run with targets, each with one job. The work is in `session.py`, `items.py` and `terminal.py`."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Generator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conformance.analysis.comparison import Comparison
+from conformance.core.check import Check
+from conformance.core.mistake import Mistake
+from conformance.evidence.journal import Unwritable
+from conformance.evidence.run import read
+from conformance.plugin import github
+from conformance.plugin.baseline import Asked, Committed, beside
+from conformance.plugin.interrupts import Interrupts
+from conformance.plugin.items import CHECKS, HOUSE, CheckDirectory, CheckFile, CheckItem, session_key, session_of
+from conformance.plugin.migration import reported
+from conformance.plugin.prepare import BASELINE, prepare, quieten
+from conformance.plugin.terminal import BESIDE, CATEGORIES, Waiting, summarise, written_to
+from conformance.report.book import Book
+from conformance.report.markdown import plain as markdown_plain
+from conformance.runner.reconfirm import NEVER
+from conformance.runner.runner import COULD_NOT_TEST, WAITS, exit_code
+
+FACTS = "conformance"
+"""The attribute of a report that carries what became of a check; it travels from xdist's workers, too."""
+
+
+class Tally:
+    """What became of every item, also of those that ran in xdist's workers. Registered as a plugin of its own."""
+
+    def __init__(self) -> None:
+        self.rulings: dict[tuple[str, str], str] = {}
+        self.excused: set[tuple[str, str]] = set()
+        """Requirements that failed and do not fail the job."""
+        self.runs: dict[str, str] = {}
+        self.dead: dict[str, str] = {}
+        self.comparisons: list[Comparison] = []
+        """Each candidate beside the baseline that was asked for."""
+        self.said: list[str] = []
+        """What else is to be told in the end."""
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Take down the facts that a report carries."""
+        facts = getattr(report, FACTS, None)
+        if facts is None or report.when == "teardown":
+            return
+        self.rulings[facts["target"], facts["check"]] = facts["ruling"]
+        if facts["excused"]:
+            self.excused.add((facts["target"], facts["check"]))
+        if facts["run"]:
+            self.runs[facts["target"]] = facts["run"]
+        if facts["dead"]:
+            self.dead[facts["target"]] = facts["dead"]
+
+
+TALLY = pytest.StashKey[Tally]()
+INTERRUPTS = pytest.StashKey[Interrupts]()
+
+
+def is_worker(config: pytest.Config) -> bool:
+    """Whether this process is one of xdist's workers."""
+    return hasattr(config, "workerinput")
+
+
+def is_controller(config: pytest.Config) -> bool:
+    """Whether the items run in other processes."""
+    return getattr(config.option, "dist", "no") != "no" and not is_worker(config)
+
+
+def begin(config: pytest.Config) -> None:
+    """Read the targets; collect the shipped checks where no path was given."""
+    try:
+        session = config.stash[session_key] = prepare(config)
+    except Mistake as mistake:
+        raise pytest.UsageError(str(mistake)) from None
+    session.progress = Waiting(config)
+    tally = config.stash[TALLY] = Tally()
+    config.pluginmanager.register(tally, "conformance-tally")
+    config.stash[INTERRUPTS] = Interrupts(lambda: written_to(config), lambda: _shortened(session.directories))
+
+
+def _shortened(directories: list[Path]) -> list[Path]:
+    """The directories as they can be named from here."""
+    here = Path.cwd()
+    return [one.relative_to(here) if one.is_relative_to(here) else one for one in directories]
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Leave Ctrl-C to whoever heard it before."""
+    config.stash[INTERRUPTS].end()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collect_file(
+    file_path: Path, parent: pytest.Collector
+) -> Generator[None, list[pytest.Collector], list[pytest.Collector]]:
+    """Shipped checks, `check_*.py` of somebody's own, golden sets and traffic are files of checks and not Python tests."""
+    others = yield
+    if (made := session_of(parent.config).made.get(file_path)) is not None:
+        return [CheckFile.from_parent(parent, path=file_path, nodeid=f"{HOUSE}/{made.room}")]
+    if file_path.suffix != ".py":
+        return others
+    if file_path.parent == CHECKS:
+        return [CheckFile.from_parent(parent, path=file_path, nodeid=f"{HOUSE}/{file_path.stem}")]
+    if file_path.name.startswith("check_"):
+        return [CheckFile.from_parent(parent, path=file_path)]
+    return others
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collect_directory(path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    """The directory of shipped checks, wherever it is installed."""
+    if path == CHECKS:
+        return CheckDirectory.from_parent(parent, path=path, nodeid=HOUSE)
+    return None
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """The quick profile leaves out what waits on purpose, and all but the full one what takes minutes; a resumed run, what it was
+    not to judge in the first place."""
+    session = session_of(config)
+    patience = WAITS.get(session.profile, math.inf)
+
+    def out(item: pytest.Item) -> bool:
+        if not isinstance(item, CheckItem):
+            return False
+        resumed = session.resumed.get(item.target.name)
+        if resumed is not None and resumed.checks and item.check.id not in resumed.checks:
+            return True
+        return item.check.waits > patience
+
+    left = [item for item in items if out(item)]
+    config.hook.pytest_deselected(items=left)
+    items[:] = [item for item in items if not out(item)]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> None:
+    """Open the targets of the selected items and send for their evidence; leave out what cannot be tested at all."""
+    config = session.config
+    if session.items and all(isinstance(item, CheckItem) for item in session.items):
+        quieten(config)
+    if config.option.collectonly or is_worker(config) or is_controller(config):
+        return
+    if config.option.dry_run:
+        try:
+            config.stash[TALLY].said = session_of(config).dry_run(selection(session.items))
+        except Mistake as mistake:
+            raise pytest.UsageError(str(mistake)) from None
+        session.items = [item for item in session.items if not isinstance(item, CheckItem)]
+        return
+    config.stash[INTERRUPTS].begin()
+    try:
+        session_of(config).open(selection(session.items))
+    except Mistake as mistake:
+        raise pytest.UsageError(str(mistake)) from None
+    dead = session_of(config).dead
+    config.stash[TALLY].dead |= dead
+    session.items = [item for item in session.items if not isinstance(item, CheckItem) or item.target.name not in dead]
+
+
+def selection(items: list[pytest.Item]) -> dict[str, list[Check]]:
+    """The selected checks by the name of their target."""
+    selected: dict[str, list[Check]] = {}
+    for item in items:
+        if isinstance(item, CheckItem):
+            selected.setdefault(item.target.name, []).append(item.check)
+    return selected
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """In an xdist worker, a target is opened when its first item comes: the others belong to other workers."""
+    if isinstance(item, CheckItem) and is_worker(item.config):
+        chosen = selection(item.session.items)[item.target.name]
+        try:
+            session_of(item.config).open({item.target.name: chosen})
+        except Mistake as mistake:
+            session_of(item.config).dead[item.target.name] = f"{item.target.name}: {mistake}"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Put the facts on the report."""
+    report = yield
+    if isinstance(item, CheckItem):
+        vars(report)[FACTS] = item.facts()
+    return report
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, Any] | None:
+    """Advised, noted, unsupported and unwitnessed are categories of their own: never green, never red."""
+    facts = getattr(report, FACTS, None)
+    if facts is None or report.when != "call":
+        return None
+    return BESIDE if facts["beside"] else CATEGORIES.get(facts["ruling"])
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Write the footers, let go of servers and connections, and say in the exit code what came of it."""
+    config = session.config
+    tally = config.stash[TALLY]
+    broken_off = exitstatus in (
+        pytest.ExitCode.INTERRUPTED,
+        pytest.ExitCode.INTERNAL_ERROR,
+        pytest.ExitCode.USAGE_ERROR,
+    )
+    if not broken_off and not config.option.collectonly and (tally.rulings or tally.dead):
+        own = (
+            ruling
+            for place, ruling in tally.rulings.items()
+            if place[0] not in session_of(config).beside and place not in tally.excused
+        )
+        session.exitstatus = exit_code(own, len(tally.dead))
+        try:
+            tally.said = session_of(config).record()
+        except Mistake as mistake:
+            tally.said, session.exitstatus = [str(mistake)], pytest.ExitCode.USAGE_ERROR
+    elif not config.option.collectonly and session_of(config).recorder is not None:
+        tally.said = ["no golden set was recorded: the run was broken off, or nothing was asked"]
+    ours = session_of(config)
+    try:
+        ours.close(finished=not broken_off)
+    except Unwritable as problem:
+        ours.broken, broken_off = problem, True
+        tally.said.append(f"{problem.where}: {problem.message}")
+    if ours.broken is not None:
+        session.exitstatus = COULD_NOT_TEST
+        tally.said.append(ours.broken.fix)
+    tally.said += ours.remarks
+    if not is_worker(config) and not config.option.collectonly:
+        tally.said += ours.entered(Path(run) for run in tally.runs.values())
+    if not broken_off and not is_worker(config) and not config.option.collectonly:
+        tally.comparisons = compared(config)
+        runs = {target: Path(run) for target, run in tally.runs.items()}
+        try:
+            tally.said += reported(config, config.stash.get(BASELINE, None), runs)
+        except Mistake as mistake:
+            tally.said, session.exitstatus = [*tally.said, str(mistake)], pytest.ExitCode.USAGE_ERROR
+
+
+def compared(config: pytest.Config) -> list[Comparison]:
+    """Each candidate of this run beside its baseline, and each gateway beside what stands behind it, read from disk."""
+    session = session_of(config)
+    runs = {target: Path(run) for target, run in config.stash[TALLY].runs.items()}
+    found = []
+    for target in session.targets:
+        if target.name in session.beside or target.name not in runs:
+            continue
+        baselines = [config.stash.get(BASELINE, None), Asked(target.upstream) if target.upstream else None]
+        for baseline in dict.fromkeys(one for one in baselines if one is not None):
+            if isinstance(baseline, Committed):
+                continue  # which has no answers to compare: the night tells it all
+            one = beside(baseline, read(runs[target.name]), runs)
+            if one is not None:
+                behind = target.upstream is not None and baseline == Asked(target.upstream)
+                found.append(replace(one, behind=behind))
+            elif config.option.baseline or baseline == Asked(target.upstream or target):
+                said = f"{target.name}: not compared with {baseline.name}, which could not be tested"
+                config.stash[TALLY].said.append(said)
+    return found
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """What was found, and what to do about it."""
+    if not config.option.collectonly:
+        tally = config.stash[TALLY]
+        runs = [Path(run) for run in tally.runs.values()]
+        summarise(terminalreporter, runs, tally.dead, tally.comparisons)
+        for line in [*tally.said, *_shown_by_github(config, runs)]:
+            terminalreporter.write_line(line)
+
+
+def _shown_by_github(config: pytest.Config, runs: list[Path]) -> list[str]:
+    """In a job of GitHub's: write the job summary, and give the lines that become annotations."""
+    if is_worker(config) or not github.is_here(os.environ):
+        return []
+    session, tally = session_of(config), config.stash[TALLY]
+    book = Book.of(directory for directory in runs if read(directory, forgiving=True).target not in session.beside)
+    dead = [f"could not test {why}" for why in tally.dead.values()]
+    markdown = book.markdown() if book.runs else ""
+    lost = github.summarise("\n\n".join([*(markdown_plain(one, 600) for one in dead), markdown]), os.environ)
+    shown = github.orders(book.runs, session.targets, tally.dead) if config.option.fail_on != NEVER else []
+    return [*shown, *([lost] if lost else [])]

@@ -1,0 +1,233 @@
+"""From pytest's options to a session: which targets, which checks, where to write. Raises Mistake for what makes no sense."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from conformance.checks.golden.checks import checks_of
+from conformance.checks.golden.reading import available
+from conformance.checks.golden.reading import find as find_golden
+from conformance.checks.golden.recorder import OPTION as RECORD
+from conformance.checks.golden.recorder import recorder
+from conformance.checks.golden.sets import GoldenSet
+from conformance.checks.traffic.checks import checks_of as checks_of_traffic
+from conformance.checks.traffic.reading import read as read_traffic
+from conformance.core.check import catalogue, load, shipped
+from conformance.core.mistake import Mistake, nearest
+from conformance.core.requirement import Level
+from conformance.plugin.baseline import Asked, Baseline, Committed, Golden, Stored, check_common, last_of, resolve
+from conformance.plugin.items import CHECKS, GOLDEN, HOUSE, TRAFFIC
+from conformance.plugin.migration import TRAFFIC as ASKED
+from conformance.plugin.migration import check_asked
+from conformance.runner.reconfirm import NEW, Nights
+from conformance.runner.reconfirm import OPTION as FAIL_ON
+from conformance.runner.resume import OPTION as RESUME
+from conformance.runner.resume import Resumed, resumed
+from conformance.runner.runner import PROFILES, REPORTS, STANDARD, Made, Session
+from conformance.runner.target_run import versions
+from conformance.targets import find, select
+from conformance.targets.target import Target, check_waivers
+
+BASELINE = pytest.StashKey[Baseline]()
+"""What the run is compared with, where something was asked for."""
+
+
+def prepare(config: pytest.Config) -> Session:
+    """The session that the options ask for; sets what pytest is to collect."""
+    here = config.invocation_params.dir
+    written = config.option.targets
+    file = here / written if written else find(here)
+    if written and not (here / written).is_file():
+        raise Mistake("there is no such file", where=str(written), fix="--targets names a file like targets.yaml")
+    targets, going_on = _targets(config, file)
+    base = file.parent if file else here
+    own = sorted(file.parent.glob("check_*.py")) if file else []
+    reports = here / config.option.reports if config.option.reports else base / REPORTS
+    baseline: Baseline | None = None
+    if config.option.fail_on == NEW and not config.option.baseline:
+        baseline = last_of(targets, reports)
+        config.stash[BASELINE] = baseline
+    elif config.option.baseline:
+        folders = (base, here, reports)
+        baseline = resolve(
+            config.option.baseline, targets, config.option.target, file=file, folders=folders, environ=os.environ
+        )
+        config.stash[BASELINE] = baseline
+    beside = _beside(targets, baseline)
+    targets += [one for one in beside if one not in targets]
+    for one in going_on.values():
+        for room, files in ((GOLDEN, config.option.golden), (TRAFFIC, config.option.traffic)):
+            files += [file for file in one.made(room) if file not in files]
+    also = [baseline.golden] if isinstance(baseline, Golden) else []
+    made = _golden(config, targets, base, also) | _traffic(config)
+    check_asked(config, targets, baseline)
+    checks = [*catalogue().values(), *(check for path in own for check in load(path))]
+    checks += [check for one in made.values() for check in one.checks]
+    for target in targets:
+        check_waivers(target, {check.id for check in checks} | _golden_ids(target, base))
+    for mark in sorted({level.value.lower() for level in Level} | {check.area for check in checks}):
+        config.addinivalue_line("markers", f"{mark}: checks of this level or area")
+    if baseline is not None:
+        check_common(baseline, targets, {check.id for check in checks}, versions()["suite"])
+    _collect(config, own, made)
+    if not any(arg.startswith("-r") for arg in config.invocation_params.args):
+        config.option.reportchars = "N"  # the summary lists what was skipped, and why
+    wanted = config.option.record_golden
+    asked = recorder(wanted, base, here) if wanted else None
+    return Session(
+        targets,
+        reports,
+        strict=bool(config.option.strict),
+        profile=_profile(config, going_on.values()),
+        made=made,
+        recorder=asked,
+        beside=frozenset(one.name for one in beside),
+        resumed=going_on,
+        nights=_nights(config, [one for one in targets if one not in beside], baseline),
+    )
+
+
+def _nights(config: pytest.Config, targets: Sequence[Target], baseline: Baseline | None) -> Nights:
+    """What the runs are held against. Raises Mistake for a baseline that is not there before the run."""
+    fail_on = config.option.fail_on
+    if not isinstance(baseline, (Stored, Committed)):
+        if fail_on == NEW and baseline is not None:
+            raise Mistake(
+                f"what is new is held against a run that is there already, and `{baseline.name}` is none",
+                where=FAIL_ON,
+                fix="let --baseline name a run, `last`, or a file of `conformance baseline`",
+            )
+        return Nights(fail_on, "", dict.fromkeys((one.name for one in targets), None) if fail_on == NEW else {})
+    return Nights(fail_on, baseline.name, {one.name: baseline.run_for(one.name, {}) for one in targets})
+
+
+def _targets(config: pytest.Config, file: Path | None) -> tuple[list[Target], dict[str, Resumed]]:
+    """The targets of this run, and the runs that some of them have been asked in before, by their names.
+
+    A resumed run keeps the name of its target; `--target` says where that is now, where it is not as it was.
+    """
+    here = config.invocation_params.dir
+    going_on: dict[str, Resumed] = {}
+    for written in config.option.resume:
+        one = resumed(written, here)
+        if (other := going_on.setdefault(one.name, one)).directory != one.directory:
+            raise Mistake(f"{other.directory} is a run of `{one.name}`, too: one of a target at a time", where=RESUME)
+    asked = select(config.option.target, file=file, environ=os.environ) if config.option.target else []
+    names = {target.name for target in asked}
+    left = [one for one in going_on.values() if one.name not in names]
+    if len(left) == len(asked) == 1:
+        return [replace(asked[0], name=left[0].name)], going_on
+    for one in left:
+        try:
+            (found,) = select([one.given], file=file, environ=os.environ)
+            asked.append(replace(found, name=one.name))
+        except Mistake as mistake:
+            url = one.header.base_url or "URL"
+            raise Mistake(
+                f"the target of {one.directory.name} is not found: {mistake.message}",
+                where=RESUME,
+                fix=mistake.fix or f"say where it is now: --target {url}",
+            ) from None
+    return asked, going_on
+
+
+def _profile(config: pytest.Config, going_on: Iterable[Resumed]) -> str:
+    """How much is drawn: what is asked for, else what a resumed run has drawn, else the usual."""
+    before = [one.profile for one in going_on if one.profile in PROFILES]
+    return str(config.option.profile or (before[0] if before else STANDARD))
+
+
+def _beside(targets: list[Target], baseline: Baseline | None) -> list[Target]:
+    """The targets that are asked only for comparison: the baseline, and what stands behind gateways."""
+    asked = [baseline.target] if isinstance(baseline, Asked) else []
+    names = {one.name for one in (*targets, *asked)}
+    behind = {one.upstream.name: one.upstream for one in targets if one.upstream and one.upstream.name not in names}
+    return [*asked, *behind.values()]
+
+
+def _golden(config: pytest.Config, targets: list[Target], base: Path, also: list[GoldenSet]) -> dict[Path, Made]:
+    """The checks of the golden sets that are asked for, by their files."""
+    if config.option.record_golden and (len(targets) > 1 or getattr(config.option, "dist", "no") != "no"):
+        raise Mistake("a golden set is recorded from one target, without -n", where=RECORD)
+    here = config.invocation_params.dir
+    sets = [*(find_golden(name, base, here) for name in config.option.golden), *also]
+    found = {golden.path: golden for golden in sets}
+    by_name = {golden.name: golden for golden in found.values()}
+    for golden in found.values():
+        if (other := by_name[golden.name]) is not golden:
+            raise Mistake(f"there is another golden set of this name: {other.path}", where=str(golden.path))
+    return {path: Made(GOLDEN, checks_of(golden)) for path, golden in found.items()}
+
+
+def _traffic(config: pytest.Config) -> dict[Path, Made]:
+    """The checks of the requests that an application sent, by their files."""
+    found: dict[Path, Made] = {}
+    for name in config.option.traffic:
+        path = (config.invocation_params.dir / name).resolve()
+        traffic = config.stash[ASKED] = read_traffic(path)
+        found[path] = Made(TRAFFIC, checks_of_traffic(traffic))
+    if len(found) > 1:
+        raise Mistake("one file of traffic at a time", where="--traffic", fix="put the lines of both into one file")
+    return found
+
+
+def _golden_ids(target: Target, base: Path) -> set[str]:
+    """The ids of all golden checks where a target waives one: its waiver may stay when the set is not asked for."""
+    if not any(waiver.check.startswith(f"{GOLDEN}.") for waiver in target.waives):
+        return set()
+    return {check.id for golden in available(base) for check in checks_of(golden)}
+
+
+def _collect(config: pytest.Config, own: list[Path], made: Mapping[Path, Made]) -> None:
+    """The shipped checks where no path was given; their node ids understood where one was."""
+    if config.args_source is not pytest.Config.ArgsSource.ARGS:
+        config.args = [str(CHECKS), *map(str, own), *map(str, made)]
+        return
+    rooms = {f"{HOUSE}/{room}": room for room in (GOLDEN, TRAFFIC)}
+    chosen = [arg for arg in config.args if arg.split("::")[0].rstrip("/") in rooms]
+    config.args = [_located(config, arg) for arg in config.args if arg not in chosen]
+    if not chosen:
+        config.args += map(str, made)
+    for arg in chosen:
+        place, colons, rest = arg.partition("::")
+        room = rooms[place.rstrip("/")]
+        files = [path for path, one in made.items() if one.room == room and _has(one, rest)]
+        if not files:
+            what = {GOLDEN: "of no golden set in this run; add --golden NAME"}.get(
+                room, "not in this run; add --traffic FILE"
+            )
+            raise Mistake(f"`{arg}` is {what}")
+        config.args += [f"{path}{colons}{rest}" for path in files]
+
+
+def _has(made: Made, item: str) -> bool:
+    """Whether one of the checks is the one that a node id names; any is where it names none."""
+    return not item or any(item.split("[")[0] == check.id for check in made.checks)
+
+
+def _located(config: pytest.Config, arg: str) -> str:
+    """An argument with a shipped file's id in place of a path, as the path it stands for."""
+    path, colons, rest = arg.partition("::")
+    if (config.invocation_params.dir / path).exists():
+        return arg
+    house, _, module = path.rstrip("/").partition("/")
+    if house != HOUSE:
+        return arg
+    if not module:
+        return str(CHECKS)
+    if module not in shipped():
+        hint = nearest(module, shipped()) or f"there are {', '.join(shipped())}"
+        raise Mistake(f"there is no file of checks called `{path}`; {hint}")
+    return f"{CHECKS / module}.py{colons}{rest}"
+
+
+def quieten(config: pytest.Config) -> None:
+    """No traceback sections and no list of skips, unless asked for: the summary tells what was found."""
+    asked = config.invocation_params.args
+    if not any(arg.startswith("--tb") for arg in asked):
+        config.option.tbstyle = "no"

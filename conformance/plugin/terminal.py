@@ -1,0 +1,109 @@
+"""What a person sees at the terminal: signs of life while waiting, and in the end what was found."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from conformance.analysis.comparison import Comparison
+from conformance.core.verdict import Ruling
+from conformance.report import comparison as change
+from conformance.report.book import Book
+
+EVERY = 10.0
+"""Seconds between two lines where output is no terminal, as in a job's log."""
+SAVE, RESTORE, CLEAR = "\x1b7", "\x1b8", "\x1b[K"
+"""Of the cursor's place; and what is right of it."""
+NARROWEST = 20
+"""Columns below which a line says nothing."""
+SOON = 1.0
+"""Seconds of waiting before a terminal shows a sign of life: shorter ones nobody minds."""
+
+CATEGORIES: Mapping[str, tuple[str, str, Any]] = {
+    Ruling.ADVISED: ("advised", "a", ("ADVISED", {"yellow": True})),
+    Ruling.NOTED: ("noted", "n", ("NOTED", {"yellow": True})),
+    Ruling.UNSUPPORTED: ("unsupported", "u", ("UNSUPPORTED", {"cyan": True})),
+    Ruling.UNWITNESSED: ("unwitnessed", "w", ("UNWITNESSED", {"cyan": True})),
+}
+"""Rulings that pytest has no category for."""
+BESIDE = ("baseline", "b", ("BASELINE", {"cyan": True}))
+"""A check of the target that others are compared with."""
+
+
+class Waiting:
+    """A line that says what is being waited for; erased on a terminal, repeated now and then in a log."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self.config = config
+        self._since: float | None = None
+        self._shown = False
+        self._last = 0.0
+
+    def __call__(self, line: str) -> None:
+        """Show a line, or with "" take the last one away."""
+        reporter = self.config.pluginmanager.get_plugin("terminalreporter")
+        if reporter is None or self.config.option.verbose < 0:
+            return
+        now = time.monotonic()
+        if not line:
+            self._erase(reporter)
+            self._since = None
+            return
+        self._since = self._since or now
+        capture = self.config.pluginmanager.get_plugin("capturemanager")
+        if sys.stdout.isatty() or reporter.isatty:
+            if now - self._since >= SOON:
+                self._rewrite(reporter, line, capture)
+        elif now - max(self._last, self._since) >= EVERY:
+            self._last = now
+            self._write(f"\n{line}\n", reporter, capture)
+            reporter.currentfspath = None
+
+    def _rewrite(self, reporter: Any, line: str, capture: Any) -> None:
+        """Write to the right of pytest's dots, and put the cursor back to where the next dot goes."""
+        room = reporter._tw.fullwidth - reporter._tw.width_of_current_line - 3
+        if room < NARROWEST:
+            return
+        text = "".join(char if char.isprintable() else " " for char in line)
+        self._write(f"{SAVE}  {text[:room]}{CLEAR}{RESTORE}", reporter, capture)
+        self._shown = True
+
+    def _erase(self, reporter: Any) -> None:
+        if self._shown:
+            self._write(CLEAR, reporter, self.config.pluginmanager.get_plugin("capturemanager"))
+            self._shown = False
+
+    @staticmethod
+    def _write(text: str, reporter: Any, capture: Any) -> None:
+        # Not through pytest's writer, which would count these characters as part of its line.
+        with capture.global_and_fixture_disabled() if capture is not None else nullcontext():
+            reporter._tw._file.write(text)
+            reporter._tw._file.flush()
+
+
+def written_to(config: pytest.Config) -> int:
+    """The descriptor that pytest writes to, whatever it captures."""
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    return int(reporter._tw._file.fileno()) if reporter is not None else sys.stderr.fileno()
+
+
+def summarise(
+    reporter: Any, directories: Iterable[Path], dead: Mapping[str, str], comparisons: Sequence[Comparison] = ()
+) -> None:
+    """Write what changed, what the runs found, and which targets could not be tested."""
+    console = Console(file=reporter._tw._file, width=max(60, min(reporter._tw.fullwidth, 120)), highlight=False)
+    for message in dead.values():
+        console.print(f"could not test {message}", style="bold red", markup=False)
+    for one in comparisons:
+        change.told(console, one)
+    if runs := list(directories):
+        Book.of(runs).text(console)
+    for one in comparisons:
+        console.print(change.in_words(one), style=change.style(one), markup=False, soft_wrap=True)
