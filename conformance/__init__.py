@@ -9,7 +9,8 @@ pytest imports this package in every run that it is installed for, so nothing he
 
 from __future__ import annotations
 
-from conformance.core.check import ANSWER, ANYTHING, OK, REPLY, Check, Needs, catalogue, check, each
+from conformance.checks.catalogue import catalogue
+from conformance.core.check import ANSWER, ANYTHING, OK, REPLY, Check, Needs, check, each
 from conformance.core.exchange import Chunk, Ending, Exchange, How
 from conformance.core.finding import Finding, Findings, Kind, Observed, Outcome, Unsupported, Unwitnessed
 from conformance.core.mistake import Mistake

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import yaml
 
-from conformance.core.check import catalogue
+from conformance.checks.catalogue import catalogue
 
 ROOT = Path(__file__).parent.parent
 TABLE = ROOT / "reports" / "examples" / "divergences.md"

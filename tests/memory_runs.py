@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from conformance.core.check import Check, catalogue
-from conformance.evidence.exchanges import Recording, RunLog
-from conformance.evidence.run import Run
+from conformance.checks.catalogue import catalogue
+from conformance.core.check import Check
+from conformance.evidence.exchanges import Recording
+from conformance.evidence.run import Run, RunLog, described
 from conformance.judging.judge import judge
 from conformance.reference.fault import faults, with_faults
 from conformance.report.book import Book
-from conformance.runner.kill_matrix import client, still
-from conformance.runner.target_run import described
-from conformance.transport.memory import gather
+from conformance.runner.kill_matrix import client, gather, still
 
 
 def run_of(

@@ -12,11 +12,10 @@ from conformance.core.exchange import Chunk, Ending, Exchange, How
 from conformance.core.finding import Finding, Kind, Outcome
 from conformance.core.probe import Probe
 from conformance.core.requirement import Level
-from conformance.core.verdict import Waived, rule
-from conformance.evidence.exchanges import Recording, RunLog
-from conformance.evidence.run import Run, read
+from conformance.core.verdict import Waived, Waiver, rule
+from conformance.evidence.exchanges import Recording
+from conformance.evidence.run import Run, RunLog, read
 from conformance.probes.chat import COUNT_STREAMED, HELLO, STREAMED, chat, get, streamed
-from conformance.targets.target import Waiver
 
 USAGE = streamed(HELLO, include_usage=True)
 TOO_MANY = chat(n=128)

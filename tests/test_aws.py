@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from servers import sends, server
 
-from conformance.core.aws.tokens import SAGEMAKER, read
+from conformance.core.aws.tokens import SAGEMAKER, mint, read
 from conformance.targets.target import Target
-from conformance.transport.aws import AwsProblem, account, mint, regions
+from conformance.transport.aws import AwsProblem, account, regions
 from conformance.transport.sagemaker import address, base_url
 
 ROLE = "arn:aws:iam::123456789012:role/caller"

@@ -131,7 +131,7 @@ def test_a_run_of_other_checks_is_refused(project: pytest.Pytester) -> None:
 
 def test_nothing_in_common_is_said(project: pytest.Pytester) -> None:
     """Where the selection has nothing that the baseline was judged by, that is the result."""
-    from conformance.core.check import catalogue
+    from conformance.checks.catalogue import catalogue
 
     one = next(name for name in catalogue() if name.startswith("models."))
     write(project.path / "other", "sound", [(described(one), holds())])

@@ -13,8 +13,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conformance.core.aws import names as amazon
-from conformance.core.aws.tokens import BEDROCK, SAGEMAKER, Scheme, Unreadable, packed, read, sign, tampered
-from conformance.transport.aws import Bearer, Keys, mint
+from conformance.core.aws.tokens import (
+    BEDROCK,
+    SAGEMAKER,
+    Bearer,
+    Keys,
+    Scheme,
+    Unreadable,
+    mint,
+    packed,
+    read,
+    sign,
+    tampered,
+)
 
 FOUR = datetime(2026, 11, 23, 4, 0, 0, tzinfo=UTC)
 ACCESS, SECRET = "AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"

@@ -7,13 +7,12 @@ from functools import cache
 import pytest
 from legal import WITHOUT_EVIDENCE, binding
 
-from conformance.core.check import catalogue
+from conformance.checks.catalogue import catalogue
 from conformance.core.finding import Kind
 from conformance.core.fixtures import fixture
 from conformance.core.requirement import Level
 from conformance.reference.fault import faults
-from conformance.runner.kill_matrix import Matrix, Row, client, compute, still, trips
-from conformance.transport.memory import outcome
+from conformance.runner.kill_matrix import Matrix, Row, client, compute, outcome, still, trips
 
 PUBLISHED: dict[str, dict[str, list[str]]] = fixture("kill-matrix.yaml")
 SINS = {name: one for name, one in faults().items() if not one.legal}

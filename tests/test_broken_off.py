@@ -26,19 +26,18 @@ from whole_runs import heard, sample, whole
 
 import conformance.plugin.hooks  # noqa: F401  - as in test_plugin.py: two copies of an exception would not know each other
 from conformance.analysis.summary import in_words
-from conformance.core.check import catalogue
+from conformance.checks.catalogue import catalogue
 from conformance.core.finding import Kind
 from conformance.core.secret import Secret
 from conformance.evidence import journal
-from conformance.evidence.exchanges import EXCHANGES, RUN, Recording, RunLog
+from conformance.evidence.exchanges import EXCHANGES, Recording
 from conformance.evidence.journal import Journal, Torn, Unwritable, lines_of, mend
-from conformance.evidence.run import latest, read
+from conformance.evidence.run import RUN, RunLog, latest, new_directory, read
 from conformance.probes.chat import HELLO
 from conformance.reference.engine import DEFAULT_KEY, responder
 from conformance.report.book import Book
 from conformance.runner.resume import resumed
 from conformance.runner.runner import Session
-from conformance.runner.target_run import new_directory
 from conformance.targets.target import Target
 
 pytest_plugins = ["pytester"]

@@ -7,10 +7,11 @@ from collections import Counter
 
 import pytest
 
-from conformance.core.check import Check, catalogue, first, shipped
+from conformance.checks.catalogue import catalogue, shipped
+from conformance.core.capabilities import CAPABILITIES, UPSTREAM
+from conformance.core.check import Check, first
 from conformance.core.probe import Chain
 from conformance.core.requirement import Level
-from conformance.targets.target import CAPABILITIES, UPSTREAM
 
 EVERY = list(catalogue().values())
 AREAS = {

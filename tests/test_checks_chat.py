@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from conformance.checks.catalogue import catalogue
 from conformance.checks.chat_text import TEMPLATE, THOUGHTS, related
-from conformance.core.check import catalogue
 from conformance.core.exchange import Chunk, Exchange
 from conformance.core.finding import Kind, Outcome
 from conformance.core.probe import MODEL, Probe
@@ -20,7 +20,8 @@ from conformance.probes.unicode import UNICODE
 from conformance.reference.engine import DEFAULT_KEY, Settings, responder
 from conformance.reference.fault import Fault
 from conformance.reference.faults import auth, http, models, multimodal, roles, shape
-from conformance.transport.memory import asking, outcome
+from conformance.runner.kill_matrix import outcome
+from conformance.transport.memory import asking
 
 
 def answer(content: Any, probe: Probe = HELLO, **message: Any) -> Exchange:

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from conformance.checks.catalogue import catalogue
 from conformance.checks.error_shape import DUMP, INSIDES
 from conformance.checks.structured_schemas import BLANK, RUN
-from conformance.core.check import catalogue
 from conformance.core.exchange import Chunk, Exchange
 from conformance.core.finding import Kind, Outcome
 from conformance.core.probe import Probe

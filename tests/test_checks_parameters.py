@@ -9,8 +9,9 @@ import jsonschema
 import pytest
 
 from conformance.checks import more_models, more_parameters
+from conformance.checks.catalogue import catalogue
 from conformance.checks.more_parameters import STORED
-from conformance.core.check import Check, catalogue
+from conformance.core.check import Check
 from conformance.core.exchange import Chunk, Exchange
 from conformance.core.finding import Kind, Outcome
 from conformance.core.probe import Probe
@@ -21,8 +22,7 @@ from conformance.probes.keywords import GROUPS, WORDS, Word
 from conformance.probes.parameters import COLD, ECHO, HOT
 from conformance.reference.fault import faults
 from conformance.reference.instances import instance
-from conformance.runner.kill_matrix import client, still
-from conformance.transport.memory import outcome
+from conformance.runner.kill_matrix import client, outcome, still
 
 LATIN = ["lorem", "ipsum", "dolor", "sit", "amet", "consectetur", "adipiscing", "elit", "sed", "do"]
 

@@ -11,7 +11,8 @@ import httpx2
 import openai
 import pytest
 
-from conformance.core.check import Check, catalogue
+from conformance.checks.catalogue import catalogue
+from conformance.core.check import Check
 from conformance.core.exchange import Chunk, Ending, Exchange, How
 from conformance.core.finding import Kind, Outcome
 from conformance.core.probe import Probe

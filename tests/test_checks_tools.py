@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from conformance.core.check import catalogue
+from conformance.checks.catalogue import catalogue
 from conformance.core.exchange import Chunk, Exchange
 from conformance.core.finding import Kind, Outcome
 from conformance.core.probe import Probe
@@ -27,7 +27,8 @@ from conformance.probes.tools import (
 from conformance.reference.engine import DEFAULT_KEY, Settings, responder
 from conformance.reference.fault import Fault
 from conformance.reference.faults import tool_results, tool_stream, tool_variants, tools
-from conformance.transport.memory import asking, outcome
+from conformance.runner.kill_matrix import outcome
+from conformance.transport.memory import asking
 
 Call = dict[str, Any]
 

@@ -19,7 +19,7 @@ import pytest
 from servers import STREAM_HEAD, Behave, chunked, server
 from whole_runs import heard, parts_of
 
-from conformance.core.check import catalogue
+from conformance.checks.catalogue import catalogue
 from conformance.reference.engine import DEFAULT_KEY
 from conformance.reference.serve import serving
 from conformance.runner.kill_matrix import still

@@ -10,13 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from conformance.core.mistake import Mistake
+from conformance.core.mistake import CouldNotTest, Mistake
 from conformance.runner.target_run import opened
 from conformance.targets import read
-from conformance.transport.engines import commands
 from conformance.transport.engines.commands import Upstream, litellm_start, portkey_start, sglang_command
-from conformance.transport.engines.versions import STUB_KERNELS
-from conformance.transport.reach import CouldNotTest
+from conformance.transport.engines.versions import STUB_KERNELS, commands
 
 UPSTREAM = Upstream("http://127.0.0.1:9/v1", "behind-key", "tiny")
 

@@ -17,9 +17,10 @@ from hypothesis import strategies as st
 
 from conformance.core.mistake import Mistake
 from conformance.core.secret import Secret
+from conformance.core.verdict import Waiver
 from conformance.targets import Targets, file, find, json_schema, read, schema, select, stanza
 from conformance.targets.kinds import KINDS, Kind, Option
-from conformance.targets.target import Limits, Timeout, Waiver
+from conformance.targets.target import Limits, Timeout
 
 SHIPPED = Path(__file__).parent.parent / "targets.yaml"
 SHAPED = "sk-canary0123456789"

@@ -10,13 +10,13 @@ import pytest
 
 from conformance.analysis.coverage import Coverage, Sign, blocks, chosen, coverage, gaps, load, summary, to_json
 from conformance.analysis.parameters import FIRST, Standing, rows, table
-from conformance.core.check import Check, catalogue
+from conformance.checks.catalogue import catalogue
+from conformance.core.check import Check
 from conformance.core.finding import Finding, Kind, Outcome
 from conformance.core.mistake import Mistake
 from conformance.evidence.run import Header, Result, Run
 from conformance.reference.fault import Fault, faults
-from conformance.runner.kill_matrix import client, still
-from conformance.transport.memory import outcome
+from conformance.runner.kill_matrix import client, outcome, still
 
 HOME = Path(__file__).parent.parent
 SECTIONS = {

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from conformance.analysis.coverage import coverage
 from conformance.analysis.deviations import deviations, load
-from conformance.core.check import catalogue
+from conformance.checks.catalogue import catalogue
 from conformance.core.fixtures import fixtures
 from conformance.core.mistake import Mistake
 from conformance.core.secret import Secret

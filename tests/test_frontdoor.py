@@ -15,9 +15,10 @@ import httpx2
 import pytest
 from servers import STREAM_HEAD, chunked, json_reply, sends, server
 
+from conformance.checks.catalogue import catalogue
+from conformance.core.address import Address
 from conformance.core.aws.names import route
 from conformance.core.aws.tokens import BEDROCK, SAGEMAKER, sign, tampered
-from conformance.core.check import catalogue
 from conformance.core.exchange import How
 from conformance.core.finding import Kind
 from conformance.judging.judge import Evidence, judge
@@ -30,7 +31,7 @@ from conformance.reference.sagemaker_door import Door, Owner, fronted, owner, so
 from conformance.reference.sagemaker_proxy import Container, Forward
 from conformance.reference.serve import hosting, serving
 from conformance.targets.target import Limits, Timeout
-from conformance.transport.http import Address, Http
+from conformance.transport.http import Http
 from conformance.transport.memory import exchange_of
 
 NOW = 1_800_000_000.0

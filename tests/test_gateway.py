@@ -12,7 +12,7 @@ import httpcore2._backends.anyio  # noqa: F401
 import pytest
 
 import conformance.plugin.hooks  # noqa: F401
-from conformance.core.check import catalogue
+from conformance.checks.catalogue import catalogue
 from conformance.core.finding import Kind
 from conformance.core.requirement import Level
 from conformance.probes.chat import HELLO
@@ -20,9 +20,8 @@ from conformance.probes.upstream_script import CROWD, CUT_MIDWAY, ECHO, REFUSED,
 from conformance.reference.engine import DEFAULT_KEY
 from conformance.reference.fault import faults
 from conformance.reference.serve import serving
-from conformance.runner.kill_matrix import Matrix, client, still
+from conformance.runner.kill_matrix import Matrix, client, outcome, still
 from conformance.transport.engines.launch import free_port
-from conformance.transport.memory import outcome
 from tests.legal import CHANGES
 from tests.test_bite import LEGAL
 

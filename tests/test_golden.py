@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import conformance.plugin.hooks  # noqa: F401
+from conformance.checks.catalogue import catalogue
 from conformance.checks.golden.checks import checks_of
 from conformance.checks.golden.order import END, KINDS, Malformed, Order, kind_of, order_of
 from conformance.checks.golden.reading import find, read, shipped_directory
@@ -23,7 +24,6 @@ from conformance.checks.golden.recorder import Recorder, recorder
 from conformance.checks.golden.sets import GoldenSet
 from conformance.checks.golden.shape import Pointers, differences, merged, shape_of
 from conformance.checks.golden.writing import text_of
-from conformance.core.check import catalogue
 from conformance.core.finding import Kind, Outcome
 from conformance.core.guard import Guard, Leak
 from conformance.core.mistake import Mistake
@@ -33,9 +33,10 @@ from conformance.probes.chat import HELLO, STREAMED
 from conformance.reference.answer import Answer, Request, Respond
 from conformance.reference.engine import DEFAULT_KEY, responder
 from conformance.reference.fault import faults
+from conformance.runner.kill_matrix import outcome
 from conformance.runner.runner import about
 from conformance.targets.target import Target
-from conformance.transport.memory import Ask, asking, outcome
+from conformance.transport.memory import Ask, asking
 
 pytest_plugins = ["pytester"]
 # Runs within this process forget what they import; what is imported above stays.

@@ -19,9 +19,11 @@ from rich.console import Console
 from servers import HEAD, STREAM_HEAD, Behave, chunked, json_reply, resets, sends, server
 from whole_runs import LIST, heard, run, sample, whole
 
-from conformance.core.check import Check, Needs, catalogue
+from conformance.checks.catalogue import catalogue
+from conformance.core.check import Check, Needs
 from conformance.core.finding import Kind, Outcome
-from conformance.evidence.exchanges import EXCHANGES, RUN
+from conformance.evidence.exchanges import EXCHANGES
+from conformance.evidence.run import RUN
 from conformance.probes.chat import COUNT_STREAMED, HELLO, STREAMED
 from conformance.probes.streams import USAGE
 from conformance.probes.tools import WEATHER, WEATHER_STREAMED

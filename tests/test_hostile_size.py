@@ -24,9 +24,8 @@ from conformance.probes.streams import USAGE
 from conformance.probes.tools import WEATHER, WEATHER_STREAMED
 from conformance.reference.answer import Answer, Event
 from conformance.runner import runner as session
-from conformance.runner.kill_matrix import client, still
+from conformance.runner.kill_matrix import client, gather, still
 from conformance.targets.target import Limits
-from conformance.transport.memory import gather
 
 MEGA = 2**20
 BODY = 16 * MEGA

@@ -20,7 +20,7 @@ from test_hostile import LIMITS, after_hello, assert_sound, checks, unfit
 from whole_runs import heard, run, whole
 
 import conformance.plugin.hooks  # noqa: F401
-from conformance.evidence.exchanges import RUN
+from conformance.evidence.run import RUN
 from conformance.reference.answer import Answer, Event, Request, Respond
 from conformance.reference.engine import DEFAULT_KEY
 from conformance.reference.faults.variants import everywhere

@@ -1,122 +1,87 @@
-"""The house has floors: a module imports only from floors below its own, and nothing below floor 12 knows pytest."""
+"""The house: fourteen wings on seven layers, what each may import, and no circle anywhere. A new file needs no line here."""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
 
-HOUSE = Path(__file__).parent.parent / "conformance"
+PACKAGE = Path(__file__).parent.parent / "conformance"
 
-FLOORS: dict[int, str] = {
-    1: "amazon bearer data mistake requirement reading.sse reading.json reading.place secret",
-    2: "kinds probe quantity reading.message",
-    3: "reading.calls exchange finding target reference.answer",
-    4: "golden.shape golden.order probes.* check guard journal curl refusal verdict configuration.*",
-    5: "patience spending recording judgement checks.* golden.volatile",
-    6: "har plan report.* search transport.* coverage",
-    7: "merging collector estimate resume github history baseline_file reference.* parameters",
-    8: "nights golden.* matrix reaching deviations client",
-    9: "preflight",
-    10: "trial needs impact traffic.*",
-    11: "differential session sagemaker allure baseline",
-    12: "parting migration.* reporting runs items spread overview doctor.*",
-    13: "migrating terminal interrupts",
-    14: "prepare",
-    15: "hooks commands.*",
-    16: "plugin cli",
-    17: "__main__",
+# Each wing, lowest first, and the wings that it may import.
+WINGS: Mapping[str, str] = {
+    "core": "",
+    "judging": "core",
+    "targets": "core",
+    "probes": "core",
+    "evidence": "core",
+    "reference": "core",
+    "checks": "judging probes core",
+    "transport": "targets evidence reference core",
+    "analysis": "evidence checks core",
+    "runner": "analysis transport evidence checks probes targets judging reference core",
+    "report": "analysis evidence core",
+    "doctor": "runner transport targets evidence checks core",
+    "plugin": "report runner analysis evidence checks targets core",
+    "cli": "core judging targets probes evidence reference checks transport analysis runner report doctor",
 }
-"""Lowest first. `package.*` is a room: modules in it may use each other, downstairs only as the room's own imports go."""
-
-FREE = {
-    "conformance",
-    "checks",
-    "configuration",
-    "doctor",
-    "probes",
-    "commands",
-    "reading",
-    "reference",
-    "reference.faults",
-    "transport",
-}
-"""Packages that hold names only. The public face re-exports from where they live."""
-
-PYTEST_FROM = 12
-LATE = {("plugin", "hooks"), ("plugin", "spread"), ("reference.fault", "reference.faults")}
-"""Imported inside a function, when it is needed."""
+TOP = ("conformance", "conformance.__main__")
+"""The public face, and `python -m conformance`."""
 
 
-def modules() -> Iterator[tuple[str, Path]]:
-    """Every module of the package, by its name without `conformance.`."""
-    for path in sorted(HOUSE.rglob("*.py")):
-        parts = path.relative_to(HOUSE).with_suffix("").parts
-        parts = parts[:-1] if parts[-1] == "__init__" else parts
-        yield ".".join(parts) or "conformance", path
+def named(path: Path) -> str:
+    """The dotted name of a module."""
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-def floor(name: str) -> tuple[int, str]:
-    """The floor of a module, and the pattern that says so."""
-    for number, names in FLOORS.items():
-        for one in names.split():
-            if name == one or (one.endswith(".*") and (name + ".").startswith(one[:-1])):
-                return number, one
-    raise AssertionError(f"{name} lives on no floor: add it to FLOORS")
+MODULES = {named(path): path for path in sorted(PACKAGE.rglob("*.py"))}
 
 
-def imports(path: Path) -> Iterator[str]:
-    """The modules of the package that a file imports, for types or inside functions too."""
+def imported(path: Path) -> Iterator[str]:
+    """The modules that a file imports, for types or inside functions, too."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.level == 0:
-            base = node.module or ""
-            deeper = [f"{base}.{alias.name}" for alias in node.names]
-            exists = [one for one in deeper if (HOUSE.parent / one.replace(".", "/")).with_suffix(".py").exists()]
-            names = exists or [base]
-        else:
-            continue
-        for name in names:
-            if name == "conformance" or name.startswith("conformance."):
-                yield name.removeprefix("conformance.")
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            for alias in node.names:
+                deeper = f"{node.module}.{alias.name}"
+                yield deeper if deeper in MODULES else node.module
 
 
-@pytest.mark.parametrize(("name", "path"), [pytest.param(*one, id=one[0]) for one in modules()])
-def test_imports_run_downstairs(name: str, path: Path) -> None:
-    """A module imports only from floors below its own, or from its own room."""
-    if name in FREE:
-        return
-    own, room = floor(name)
-    for imported in imports(path):
-        if imported in FREE or (name, imported) in LATE:
-            continue
-        other, other_room = floor(imported)
-        assert other < own or (room.endswith(".*") and room == other_room), (
-            f"{name} (floor {own}) imports {imported} (floor {other})"
-        )
+def wing(module: str) -> str:
+    """The wing that a module of the package is in."""
+    return module.split(".")[1] if "." in module else ""
 
 
-@pytest.mark.parametrize(("name", "path"), [pytest.param(*one, id=one[0]) for one in modules()])
-def test_only_the_top_knows_pytest(name: str, path: Path) -> None:
-    """Nothing below the items imports pytest, and nothing anywhere imports its private parts."""
-    text = path.read_text(encoding="utf-8")
-    for node in ast.walk(ast.parse(text)):
-        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-        names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
-        for one in names:
-            assert not one.startswith("_pytest"), f"{name} imports {one}"
-            if one.split(".")[0] == "pytest":
-                assert name in ("plugin",) or floor(name)[0] >= PYTEST_FROM, f"{name} imports pytest"
+def test_every_module_is_in_a_wing() -> None:
+    """There is no corridor: every module but the public face lies in one of the wings."""
+    assert {name for name in MODULES if wing(name) not in WINGS} == set(TOP)
 
 
-def test_reports_know_neither_checks_nor_transports() -> None:
-    """A report must read old runs of checks that no longer exist."""
-    for name, path in modules():
-        if name.startswith("report"):
-            if name == "reporting":
-                continue
-            for imported in imports(path):
-                assert not imported.startswith(("check", "transport", "collector")), f"{name} imports {imported}"
+@pytest.mark.parametrize("name", [name for name in MODULES if name not in TOP])
+def test_a_wing_imports_what_it_may(name: str) -> None:
+    """A module imports from its own wing, and from those that the table allows."""
+    allowed = {wing(name), *WINGS[wing(name)].split()}
+    others = {other for other in imported(MODULES[name]) if other.partition(".")[0] == "conformance"}
+    assert {other for other in others if wing(other) not in allowed} == set()
+
+
+def test_there_is_no_circle() -> None:
+    """Modules import each other in no circle, inside a wing or across."""
+    graph = {name: {other for other in imported(path) if other in MODULES} for name, path in MODULES.items()}
+    try:
+        tuple(TopologicalSorter(graph).static_order())
+    except CycleError as circle:
+        pytest.fail(" -> ".join(circle.args[1]))
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_only_the_plugin_knows_pytest(name: str) -> None:
+    """pytest is imported in `plugin/` alone, and its private parts nowhere."""
+    roots = {other.partition(".")[0] for other in imported(MODULES[name])}
+    assert "_pytest" not in roots
+    assert "pytest" not in roots or wing(name) == "plugin"

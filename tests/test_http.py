@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 from servers import HEAD, STREAM_HEAD, chunked, json_reply, resets, sends, server
 
-from conformance.core.curl import WRONG
+from conformance.core.address import WRONG, Address
 from conformance.core.exchange import Exchange, How
 from conformance.core.probe import MODEL, Probe
 from conformance.probes.chat import HELLO, STREAMED, get, raw
 from conformance.targets.target import Limits, Timeout
-from conformance.transport.http import BROKEN_OFF, Address, Http
+from conformance.transport.http import BROKEN_OFF, Http
 
 QUICK = Limits(timeout=Timeout(connect=0.5, first_byte=0.4, idle=0.4, total=1.5, linger=0.3), body=100_000, at_once=4)
 EVENT = b"data: {}\n\n"

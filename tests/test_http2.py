@@ -14,10 +14,9 @@ import conformance.runner.target_run
 from conformance.evidence.exchanges import EXCHANGES, Recording
 from conformance.judging.judge import judge
 from conformance.reference.app import app
-from conformance.runner.kill_matrix import client, still
+from conformance.runner.kill_matrix import client, gather, still
 from conformance.targets.target import Limits, Timeout
 from conformance.transport.engines.launch import free_port
-from conformance.transport.memory import gather
 
 hypercorn_asyncio = pytest.importorskip("hypercorn.asyncio")
 hypercorn = pytest.importorskip("hypercorn.config")

@@ -11,21 +11,21 @@ from typing import Any
 import pytest
 from servers import json_reply, server
 
+from conformance.checks.catalogue import catalogue
 from conformance.core import curl
+from conformance.core.address import WRONG, Carriage
 from conformance.core.aws import tokens as bearer
-from conformance.core.check import catalogue
-from conformance.core.curl import WRONG
 from conformance.core.guard import Guard
-from conformance.core.mistake import Mistake
+from conformance.core.mistake import CouldNotTest, Mistake
 from conformance.core.probe import Probe
 from conformance.probes.chat import HELLO, get
 from conformance.report.book import Book
 from conformance.runner.runner import Session
 from conformance.targets import read, select
-from conformance.targets.kinds import KINDS, Carriage
+from conformance.targets.kinds import KINDS
 from conformance.targets.target import Target
 from conformance.transport.http import Http
-from conformance.transport.reach import CouldNotTest, addressed
+from conformance.transport.reach import addressed
 
 KEY = "canary-key-0123456789"
 

@@ -20,16 +20,15 @@ from legal import WITHOUT_EVIDENCE, binding
 from servers import Behave, chunked, server
 from whole_runs import FEW, head, heard, parts_of, run, sample
 
-from conformance.core.check import catalogue
+from conformance.checks.catalogue import catalogue
 from conformance.core.exchange import Chunk, Exchange
 from conformance.core.finding import Kind, Outcome
 from conformance.judging.judge import judge
 from conformance.reference.answer import Answer
 from conformance.reference.fault import Fault, faults, with_faults
 from conformance.reference.serve import serving
-from conformance.runner.kill_matrix import Matrix, client, still
+from conformance.runner.kill_matrix import Matrix, client, gather, still
 from conformance.targets.target import Limits, Timeout
-from conformance.transport.memory import gather
 
 LEGAL = {name: one for name, one in faults().items() if one.legal}
 

@@ -11,15 +11,15 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from conformance.analysis.migration.decision import UNKNOWN, Answer, Decision, Weight
+from conformance.analysis.migration.decision import UNKNOWN, Answer, Decision, Weight, asked
 from conformance.analysis.migration.impact import Impact
 from conformance.analysis.migration.proof import Evidence
+from conformance.checks.catalogue import catalogue
 from conformance.checks.traffic.reading import read
-from conformance.core.check import catalogue
 from conformance.core.mistake import Mistake
 from conformance.report.migration import html, markdown, text
 from conformance.report.migration import json as as_json
-from conformance.report.migration.write import asked, checked, write
+from conformance.report.migration.write import checked, write
 from tests.memory_runs import run_of
 from tests.report_runs import EVIL, hostile, ruled
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from whole_runs import run
 
-from conformance.core.check import catalogue
+from conformance.checks.catalogue import catalogue
 from conformance.core.finding import Kind, Outcome
 from conformance.reference.serve import serving
 from conformance.targets.target import Limits, Timeout

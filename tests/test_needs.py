@@ -6,14 +6,13 @@ import pytest
 
 from conformance.analysis.migration.impact import ORDER, Impact, cases, impact
 from conformance.analysis.migration.needs import about, everything, features, mainly, matters, shown_by, understood
-from conformance.core.check import catalogue
+from conformance.checks.catalogue import catalogue
+from conformance.core.capabilities import CAPABILITIES
 from conformance.core.finding import Kind, Outcome
 from conformance.core.fixtures import fixture
 from conformance.core.mistake import Mistake
 from conformance.core.requirement import Level
-from conformance.evidence.run import Result
-from conformance.runner.target_run import described
-from conformance.targets.target import CAPABILITIES
+from conformance.evidence.run import Result, described
 
 ALWAYS = frozenset(name for name, one in features().items() if one.always)
 

@@ -19,19 +19,20 @@ import conformance.plugin.hooks  # noqa: F401
 from conformance.analysis.baseline_file import read as read_file
 from conformance.analysis.baseline_file import text_of
 from conformance.analysis.regressions import AGAIN, NIGHT, Night, Standing, Tries, night, night_of
+from conformance.checks.catalogue import catalogue
 from conformance.cli.main import main
-from conformance.core.check import catalogue
 from conformance.core.finding import Finding, Kind, Outcome
 from conformance.core.mistake import Mistake
 from conformance.core.requirement import Level
 from conformance.core.secret import Secret
+from conformance.core.verdict import Waiver
 from conformance.evidence.run import Footer, Header, Result, Run, latest, read
 from conformance.judging.plan import afresh
 from conformance.probes.chat import HELLO, STREAMED, chat
 from conformance.reference.engine import DEFAULT_KEY, responder
 from conformance.runner.reconfirm import NEW, Nights
 from conformance.runner.runner import Session
-from conformance.targets.target import Limits, Target, Waiver
+from conformance.targets.target import Limits, Target
 
 pytest_plugins = ["pytester"]
 DONE = "stream.ends-with-done"

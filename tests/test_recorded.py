@@ -8,7 +8,7 @@ import pytest
 import yaml
 from divergences import SERVERS, TABLE, table
 
-from conformance.core.check import catalogue
+from conformance.checks.catalogue import catalogue
 from conformance.core.finding import Kind
 from conformance.core.fixtures import fixtures
 from conformance.core.guard import Guard

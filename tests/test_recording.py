@@ -15,7 +15,8 @@ from conformance.core.mistake import Mistake
 from conformance.core.probe import Probe
 from conformance.core.reading.json import ABSENT
 from conformance.evidence import exchanges as recording
-from conformance.evidence.exchanges import Recording, RunLog, exchange_from_json, exchange_to_json
+from conformance.evidence.exchanges import Recording, exchange_from_json, exchange_to_json
+from conformance.evidence.run import RunLog
 from conformance.probes.chat import chat
 
 text = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)

@@ -14,10 +14,9 @@ from conformance.core.finding import Finding, Kind, Outcome
 from conformance.core.mistake import Mistake
 from conformance.core.requirement import Level
 from conformance.core.text import anywhere, legible, legible_lines, value_text
-from conformance.evidence.exchanges import RUN, RunLog
-from conformance.evidence.run import latest, read
+from conformance.core.verdict import Waiver
+from conformance.evidence.run import RUN, RunLog, latest, read
 from conformance.probes.chat import HELLO
-from conformance.targets.target import Waiver
 from tests.report_runs import (
     EVIL,
     by_verdict,

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
+from conformance.checks.catalogue import catalogue
 from conformance.checks.embedding_requests import unpacked
 from conformance.checks.embeddings import cosine, vector
 from conformance.checks.metadata import form_of
-from conformance.core.check import catalogue
 from conformance.core.exchange import Exchange
 from conformance.core.finding import Kind
 from conformance.core.probe import Probe
@@ -25,10 +25,9 @@ from conformance.probes.content import DECLINED, DECLINED_BY_SCHEMA, DECLINED_ST
 from conformance.probes.embeddings import ONE, TEXTS, embed
 from conformance.reference.answer import Answer
 from conformance.reference.fault import faults
-from conformance.runner.kill_matrix import client, still
+from conformance.runner.kill_matrix import client, outcome, still
 from conformance.runner.preflight import MODELS, opening
 from conformance.targets.target import Target
-from conformance.transport.memory import outcome
 
 SERVED = {name: [one for one in catalogue().values() if name in one.requires] for name in ("embeddings", "completions")}
 ASK = client(still())

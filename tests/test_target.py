@@ -15,11 +15,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from conformance.core.capabilities import CAPABILITIES
 from conformance.core.mistake import Mistake, nearest, together
 from conformance.core.secret import Secret, is_secret_name, shape, shown
+from conformance.core.verdict import Waiver
 from conformance.targets.kinds import KINDS, REACH
 from conformance.targets.quantities import url_problem
-from conformance.targets.target import CAPABILITIES, Launch, Limits, Price, Target, Timeout, Waiver, check_waivers
+from conformance.targets.target import Launch, Limits, Price, Target, Timeout, check_waivers
 
 CANARY = "canary-in-a-coal-mine"
 

@@ -15,8 +15,7 @@ from conformance.core.finding import Kind
 from conformance.core.mistake import Mistake
 from conformance.core.probe import MODEL
 from conformance.reference.fault import faults
-from conformance.runner.kill_matrix import client, still
-from conformance.transport.memory import outcome
+from conformance.runner.kill_matrix import client, outcome, still
 
 BODY = {"model": "gpt-5-mini", "messages": [{"role": "user", "content": "Say hello"}]}
 CANARY = "sk-canary0123456789abcdefghij"

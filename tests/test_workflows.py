@@ -18,10 +18,11 @@ import yaml
 import conformance.plugin.hooks  # noqa: F401
 from conformance.cli.main import main
 from conformance.cli.workflow import FILES, JOBS
+from conformance.core.verdict import Waiver
 from conformance.evidence.run import read
-from conformance.plugin import github
+from conformance.plugin.options import github
 from conformance.report.book import ruled
-from conformance.targets.target import Target, Waiver
+from conformance.targets.target import Target
 from tests.report_runs import EVIL, HELLO, Finding, described, violated, write
 
 pytest_plugins = ["pytester"]

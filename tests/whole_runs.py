@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
-from conformance.core.check import Check, catalogue
+from conformance.checks.catalogue import catalogue
+from conformance.core.check import Check
 from conformance.core.finding import Outcome
 from conformance.core.probe import Probe
 from conformance.core.secret import Secret

@@ -10,9 +10,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from conformance.analysis.differences import JUDGED, Difference, Relation, compare
+from conformance.analysis.differences import Difference, Relation, compare
 from conformance.analysis.wire import Change, changes
 from conformance.core.exchange import Exchange
+from conformance.core.finding import JUDGED
 from conformance.core.requirement import Level
 from conformance.evidence.exchanges import Recording
 from conformance.evidence.run import Run

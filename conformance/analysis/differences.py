@@ -14,7 +14,7 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any
 
-from conformance.core.finding import Finding, Kind
+from conformance.core.finding import JUDGED, Finding, Kind
 from conformance.core.reading.json import ABSENT
 from conformance.core.requirement import Level
 from conformance.core.text import anywhere
@@ -141,7 +141,6 @@ class Difference:
 
 NOT_ASKED = "the {} was not asked"
 """Why nothing can be said where one side has no outcome."""
-JUDGED = (Kind.HOLDS, Kind.VIOLATED)
 TOLD = 20
 """Findings that an outcome has at most: of more, only the first are on record."""
 

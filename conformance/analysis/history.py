@@ -14,14 +14,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from conformance.analysis.differences import JUDGED
 from conformance.analysis.latency import Latency, latency
 from conformance.core.exchange import Exchange
-from conformance.core.finding import Kind
+from conformance.core.finding import JUDGED, Kind
 from conformance.core.mistake import Mistake, nearest
 from conformance.core.text import legible
-from conformance.evidence.exchanges import RUN, Recording
-from conformance.evidence.run import Run, read
+from conformance.evidence.exchanges import Recording
+from conformance.evidence.run import RUN, Run, read
 
 FILE = "history.sqlite"
 FORM = 1

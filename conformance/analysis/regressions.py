@@ -13,8 +13,7 @@ from enum import StrEnum
 from math import sqrt
 from typing import Any
 
-from conformance.analysis.differences import JUDGED
-from conformance.core.finding import Kind
+from conformance.core.finding import JUDGED, Kind
 from conformance.core.requirement import Level
 from conformance.core.text import anywhere
 from conformance.evidence.run import Result, Run

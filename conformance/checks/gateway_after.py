@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from conformance.checks.gateway import NOT_OURS, reached
+from conformance.core.capabilities import UPSTREAM
 from conformance.core.check import ANYTHING, check
 from conformance.core.exchange import Exchange
 from conformance.core.finding import Finding, Findings, Unsupported, Unwitnessed
 from conformance.core.requirement import REPORTS, SHOULD
 from conformance.probes.upstream_script import ECHO, REFUSED
-from conformance.targets.target import UPSTREAM
 
 GONE = REFUSED[404]
 ONE_AFTER_THE_OTHER = ECHO.again(70).then(

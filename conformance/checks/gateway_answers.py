@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from conformance.checks.gateway import NOT_OURS, reached, same
+from conformance.core.capabilities import UPSTREAM
 from conformance.core.check import ANYTHING, OK, REPLY, check, each
 from conformance.core.exchange import Exchange, How
 from conformance.core.finding import Finding, Findings, Observed, Unsupported, Unwitnessed
@@ -35,7 +36,6 @@ from conformance.probes.upstream_script import (
     USED,
     USED_STREAMED,
 )
-from conformance.targets.target import UPSTREAM
 
 HELD = 0.2
 """The part of a slow stream's time within which all of it arrives where it was held back."""

@@ -20,8 +20,8 @@ def add(command: Command) -> None:
 
 
 def _checks(options: argparse.Namespace) -> int:
-    from conformance.core.check import catalogue
-    from conformance.runner.target_run import described
+    from conformance.checks.catalogue import catalogue
+    from conformance.evidence.run import described
 
     every = catalogue()
     prefixes = tuple(options.prefix)

@@ -10,6 +10,8 @@ from typing import Protocol
 from rich.console import Console
 
 from conformance.core.mistake import Mistake, nearest
+from conformance.evidence.find import REPORTS
+from conformance.targets import find
 
 CLEAN, WRONG, USAGE, COULD_NOT = 0, 1, 4, 6
 """Exit codes: done; something is not as it should be; the command or a file was wrong; a target could not be used."""
@@ -45,7 +47,7 @@ def reports_option(parser: argparse.ArgumentParser) -> None:
 
 def run_of(word: str, shelf: Path | None) -> Path:
     """The directory of the run that a word on the command line means. Raises Mistake."""
-    from conformance.evidence.find import located, reports
+    from conformance.evidence.find import located
 
     return located(word, shelf or reports(Path.cwd()))
 
@@ -56,3 +58,9 @@ def write(file: Path, text: str) -> None:
         file.write_text(text, encoding="utf-8", errors="backslashreplace")
     except OSError as problem:
         raise Mistake(f"it cannot be written: {problem.strerror}", where=str(file)) from None
+
+
+def reports(here: Path) -> Path:
+    """Where the runs of somebody in this folder are: beside their `targets.yaml`."""
+    file = find(here)
+    return (file.parent if file else here) / REPORTS

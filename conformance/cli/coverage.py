@@ -22,7 +22,7 @@ def add(command: Command) -> None:
 
 def _coverage(options: argparse.Namespace) -> int:
     from conformance.analysis.coverage import blocks, chosen, coverage, summary, to_json
-    from conformance.core.check import catalogue
+    from conformance.checks.catalogue import catalogue
 
     entries = chosen(coverage(), options.prefix)
     if not entries:

@@ -37,8 +37,8 @@ def add(command: Command) -> None:
 
 
 def _doctor(options: argparse.Namespace) -> int:
+    from conformance.cli.common import reports
     from conformance.doctor.examine import examine
-    from conformance.evidence.find import reports
 
     shelf = options.reports or reports(Path.cwd())
     sheets = [examine(one, os.environ, shelf, free=options.free) for one in _targets(options.target, options.targets)]

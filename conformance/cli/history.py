@@ -34,7 +34,7 @@ def add(command: Command) -> None:
 
 def _history(options: argparse.Namespace) -> int:
     from conformance.analysis.history import past, rebuild
-    from conformance.evidence.find import reports
+    from conformance.cli.common import reports
 
     shelf = options.reports or reports(Path.cwd())
     code = CLEAN

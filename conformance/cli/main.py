@@ -40,8 +40,8 @@ COMMANDS = (
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command. Mistakes are one line and exit code 4; what could not be done is one line and 6."""
+    from conformance.core.mistake import CouldNotTest
     from conformance.transport.engines.install import InstallFailed, NotInstalled
-    from conformance.transport.reach import CouldNotTest
 
     options = parser().parse_args(argv)
     try:

@@ -33,7 +33,7 @@ def _faults(options: argparse.Namespace) -> int:
 
 
 def _matrix(options: argparse.Namespace) -> int:
-    from conformance.core.check import catalogue
+    from conformance.checks.catalogue import catalogue
     from conformance.core.fixtures import of_yaml
     from conformance.reference.fault import faults
     from conformance.runner.kill_matrix import compute, published

@@ -30,12 +30,13 @@ def add(command: Command) -> None:
 
 
 def _migration(options: argparse.Namespace) -> int:
-    from conformance.analysis.migration.decision import Answer
+    from conformance.analysis.migration.decision import Answer, asked
     from conformance.checks.traffic.reading import described, read
-    from conformance.evidence.find import located, reports
+    from conformance.cli.common import reports
+    from conformance.evidence.find import located
     from conformance.report.book import Book
     from conformance.report.migration import text
-    from conformance.report.migration.write import asked, checked, write
+    from conformance.report.migration.write import checked, write
 
     if options.list_needs:
         return _listed()

@@ -34,7 +34,7 @@ def _show(options: argparse.Namespace) -> int:
 
 
 def _not_there(wanted: str, judged: list[str]) -> str:
-    from conformance.core.check import catalogue
+    from conformance.checks.catalogue import catalogue
 
     begun = [check for check in judged if check.startswith(wanted)]
     if begun:

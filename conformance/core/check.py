@@ -11,22 +11,16 @@ nothing. What `needs` promises about the evidence, it need not look at again: on
 
 from __future__ import annotations
 
-import importlib.util
-import pkgutil
 import re
-import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import IntEnum
-from functools import cache
 from pathlib import Path
-from types import ModuleType
 from typing import Any, Required, TypedDict, Unpack
 
 from hypothesis.strategies import SearchStrategy
 
 from conformance.core.finding import Findings
-from conformance.core.mistake import Mistake
 from conformance.core.probe import Chain, Probe
 from conformance.core.requirement import Level, Reference
 
@@ -265,46 +259,3 @@ class Area:
     def _check(self, id: str, level: Level, terms: Terms) -> Callable[[Judge], Check]:  # noqa: A002
         whole: dict[str, Any] = {**self.shared, **terms}
         return check(f"{self.name}.{id}", level, **whole)
-
-
-def checks_of(module: ModuleType) -> Iterator[Check]:
-    """The checks that a module defines, in the order of its lines: each by its name, or several in a tuple."""
-    for value in vars(module).values():
-        if isinstance(value, Check):
-            yield value
-        elif isinstance(value, tuple):
-            yield from (one for one in value if isinstance(one, Check))
-
-
-@cache
-def shipped() -> dict[str, tuple[Check, ...]]:
-    """The shipped checks by the name of their module, in `conformance/checks/`."""
-    package = importlib.import_module("conformance.checks")
-    names = sorted(module.name for module in pkgutil.iter_modules(package.__path__))
-    return {name: tuple(checks_of(importlib.import_module(f"{package.__name__}.{name}"))) for name in names}
-
-
-@cache
-def catalogue() -> dict[str, Check]:
-    """Every shipped check by id. Raises TypeError where two have the same id."""
-    found: dict[str, Check] = {}
-    for module, checks in shipped().items():
-        for one in checks:
-            if found.setdefault(one.id, one) is not one:
-                raise TypeError(f"two checks are called {one.id}: the second is in {module}")
-    return found
-
-
-def load(path: Path) -> tuple[Check, ...]:
-    """The checks of a file of somebody's own. Raises Mistake where the file cannot be imported."""
-    name = f"conformance_own_{path.stem}"
-    found = importlib.util.spec_from_file_location(name, path)
-    if found is None or found.loader is None:
-        raise Mistake("this file cannot be imported as Python", where=str(path))
-    module = importlib.util.module_from_spec(found)
-    sys.modules[name] = module
-    try:
-        found.loader.exec_module(module)
-    except Exception as problem:
-        raise Mistake(f"cannot be imported: {type(problem).__name__}: {problem}", where=str(path)) from problem
-    return tuple(checks_of(module))

@@ -9,37 +9,18 @@ from __future__ import annotations
 import re
 from urllib.parse import quote
 
+from conformance.core.address import BEARER, WRONG, Carriage, filled, url
 from conformance.core.aws.names import elsewhere
 from conformance.core.probe import Probe
-from conformance.targets.kinds import BEARER, Carriage
 
 LONGEST = 4000
 """Characters of a body beyond which it is not written out: nobody reads it, and terminals choke on it."""
 
-WRONG = "conformance-wrong-credential"
-"""What stands in for credentials that are to be refused: nothing that a guard would take for a real one."""
 
 _SAFE = re.compile(r"[A-Za-z0-9_@%+:,./-]+")
 _IN_URLS = "".join(chr(one) for one in range(33, 127))
 _GLOBS = re.compile(r"[\[\]{}]")
 _DOTS = re.compile(r"/\.\.?(/|$)")
-
-
-def filled(probe: Probe, model: str) -> tuple[str, bytes | None]:
-    """The path and body of the probe with the model's name in place of MODEL; as they are where there is no name."""
-    if not model:
-        return probe.path, probe.body
-    return probe.filled(model)
-
-
-def url(base_url: str, path: str, query: str = "") -> str:
-    """The address of a path below the base URL, with the query that all of the target's have."""
-    return with_query(f"{base_url.rstrip('/')}/{path.lstrip('/')}", query)
-
-
-def with_query(url: str, query: str) -> str:
-    """The URL with a query after its own, if it has one."""
-    return f"{url}{'&' if '?' in url else '?'}{query}" if query else url
 
 
 def quoted(text: str | bytes) -> str:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from conformance.core.reading.json import ABSENT, Value
+from conformance.core.reading.json import ABSENT
 
 
 @dataclass(frozen=True)
@@ -81,16 +80,8 @@ class Outcome:
     """Where one fault leaves many checks without evidence: key of the exchange at fault."""
 
 
-def shown(value: Any, most: int = 200) -> str:
-    """A value as a short line of text for people: JSON, cut in the middle of nowhere but marked so."""
-    if isinstance(value, Value):
-        value = value.value
-    if value is ABSENT:
-        return "absent"
-    try:
-        text = json.dumps(value, ensure_ascii=False)
-    except (TypeError, ValueError):
-        text = repr(value)
-    text = text if len(text) <= most else text[: most - 1] + "…"
-    # What cannot be seen, or steers a terminal, is spelled out: the text may be a server's.
-    return "".join(char if char.isprintable() else f"\\u{ord(char):04x}" for char in text)
+JUDGED = (Kind.HOLDS, Kind.VIOLATED)
+
+
+WORST = (Kind.VIOLATED, Kind.ERRORED, Kind.HOLDS, Kind.UNSUPPORTED, Kind.UNWITNESSED)
+"""Which outcome speaks for a check of several cases: a fault first, then missing evidence, then what was seen."""

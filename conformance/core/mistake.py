@@ -52,3 +52,7 @@ def nearest(word: str, known: Iterable[str]) -> str:
     by_folded = {each.casefold(): each for each in known}
     close = difflib.get_close_matches(word.casefold()[:80], by_folded, n=1, cutoff=0.6)
     return f"did you mean `{by_folded[close[0]]}`?" if close else ""
+
+
+class CouldNotTest(Exception):
+    """A target that cannot be tested at all. The message is one line: what happened, and what to do."""

@@ -5,11 +5,12 @@ It is not escaping for HTML or Markdown: those do that themselves, after this.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable
 from typing import Any
 
-from conformance.core.finding import shown
+from conformance.core.reading.json import ABSENT, Value
 
 _KEPT = frozenset("\n\t")
 _LINES = dict.fromkeys(map(ord, _KEPT))
@@ -68,3 +69,18 @@ def listed(words: Iterable[str], most: int = 0) -> str:
     kept = every[:most] if most else every
     more = len(every) - len(kept)
     return ", ".join(kept) + (f" and {more} more" if more else "")
+
+
+def shown(value: Any, most: int = 200) -> str:
+    """A value as a short line of text for people: JSON, cut in the middle of nowhere but marked so."""
+    if isinstance(value, Value):
+        value = value.value
+    if value is ABSENT:
+        return "absent"
+    try:
+        text = json.dumps(value, ensure_ascii=False)
+    except (TypeError, ValueError):
+        text = repr(value)
+    text = text if len(text) <= most else text[: most - 1] + "…"
+    # What cannot be seen, or steers a terminal, is spelled out: the text may be a server's.
+    return "".join(char if char.isprintable() else f"\\u{ord(char):04x}" for char in text)

@@ -76,3 +76,15 @@ def rule(
     if strict and ruling in (Ruling.ADVISED, Ruling.NOTED) and level is not Level.NOTE:
         return Verdict(Ruling.FAILED, f"a violated {level} fails under --strict")
     return Verdict(ruling)
+
+
+@dataclass(frozen=True)
+class Waiver:
+    """A violation that somebody answers for: which check, why, who, and until when."""
+
+    check: str
+    because: str
+    owner: str
+    issue: str | None = None
+    until: date | None = None
+    line: int = 0

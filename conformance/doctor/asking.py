@@ -7,16 +7,16 @@ from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
+from conformance.core.address import Address
 from conformance.core.exchange import Exchange
 from conformance.core.mistake import nearest
 from conformance.core.text import number_of
 from conformance.doctor import network
 from conformance.doctor.lines import Sheet
-from conformance.probes.chat import HELLO, get
-from conformance.runner.preflight import MODELS, unusable
+from conformance.runner.preflight import MODELS, opening, unusable, version_asked
 from conformance.targets.kinds import KINDS, OPENAI
 from conformance.targets.target import Target
-from conformance.transport.http import Address, Http
+from conformance.transport.http import Http
 
 NAMES = ("server", "openai-version", "x-powered-by", "via", "x-litellm-version", "x-vllm-version")
 """Headers in which servers tell what they are."""
@@ -45,7 +45,7 @@ async def _ask(target: Target, address: Address, free: bool) -> Asked:
         if not address.model and target.model is None and address.base_url != OPENAI:
             address = http.address = replace(address, model=(listed(models) or [""])[0])
         version = await _version(target, address) if models.status is not None else None
-        hello = None if free or models.status is None else await http.carry(HELLO)
+        hello = None if free or models.status is None else await http.carry(opening(target))
         return Asked(models, hello, version, address.model)
     finally:
         await http.aclose()
@@ -53,14 +53,14 @@ async def _ask(target: Target, address: Address, free: bool) -> Asked:
 
 async def _version(target: Target, address: Address) -> Exchange | None:
     """What the server says on the path where its kind tells its version; None where the kind has none."""
-    kind = KINDS.get(target.kind)
-    if kind is None or not kind.version:
+    probe = version_asked(KINDS.get(target.kind))
+    if probe is None:
         return None
     parts = urlsplit(address.base_url)
     root = replace(address, base_url=f"{parts.scheme}://{parts.netloc}", query="")
     http = Http(target.name, root, target.limits)
     try:
-        return await http.carry(get(kind.version[0]))
+        return await http.carry(probe)
     finally:
         await http.aclose()
 

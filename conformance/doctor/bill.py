@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from conformance.core.check import catalogue
+from conformance.checks.catalogue import catalogue
 from conformance.core.mistake import Mistake
 from conformance.doctor.amazon import Fleet
 from conformance.doctor.lines import Sheet, State
 from conformance.doctor.network import way
-from conformance.estimate import Estimate, estimate
 from conformance.evidence.run import Footer, latest, read
+from conformance.runner.budget import Estimate, estimate
 from conformance.runner.runner import about
 from conformance.targets.kinds import SAGEMAKER
 from conformance.targets.target import Target

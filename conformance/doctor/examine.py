@@ -7,17 +7,17 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from conformance.core.check import catalogue
+from conformance.checks.catalogue import catalogue
 from conformance.core.guard import guard_of
-from conformance.core.mistake import Mistake
+from conformance.core.mistake import CouldNotTest, Mistake
 from conformance.core.text import listed
 from conformance.doctor import amazon, asking, bill, network
 from conformance.doctor.lines import Sheet
-from conformance.runner.target_run import slug
+from conformance.evidence.run import slug
 from conformance.targets.selection import with_secrets
 from conformance.targets.target import Target, check_waivers
 from conformance.transport.engines.install import NotInstalled, executable
-from conformance.transport.reach import CouldNotTest, addressed
+from conformance.transport.reach import addressed
 
 
 def examine(target: Target, environ: Mapping[str, str], reports: Path, *, free: bool = False) -> Sheet:

@@ -17,11 +17,9 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from conformance.core.exchange import Chunk, Ending, Exchange, How, Wait
-from conformance.core.finding import Finding, Kind, Outcome
 from conformance.core.guard import Guard
 from conformance.core.mistake import Mistake
 from conformance.core.probe import Probe
-from conformance.core.reading.json import ABSENT
 from conformance.evidence.journal import Journal, account, lines_of
 
 VERSION = 1
@@ -29,7 +27,6 @@ VERSION = 1
 which old readers pass over, does not raise it. Readers read every form there ever was, and refuse a newer one."""
 
 EXCHANGES = "exchanges.jsonl"
-RUN = "run.jsonl"
 
 CACHE = 8 * 1024 * 1024
 """Bytes of lines whose exchanges are kept in memory, where they take up to ten times as much with all that is read from
@@ -89,44 +86,6 @@ def exchange_from_json(value: dict[str, Any]) -> Exchange:
         model=value.get("model", ""),
         resent=value.get("resent", 0),
     )
-
-
-def finding_to_json(finding: Finding) -> dict[str, Any]:
-    """A finding as a JSON value; `expected` and `found` are left out where absent."""
-    value: dict[str, Any] = {"code": finding.code, "message": finding.message, "at": finding.at, "on": finding.on}
-    for name in ("expected", "found"):
-        if (one := getattr(finding, name)) is not ABSENT:
-            value[name] = one
-    return value
-
-
-def outcome_to_json(outcome: Outcome) -> dict[str, Any]:
-    """An outcome as a JSON value."""
-    return {
-        "outcome": outcome.kind.value,
-        "reason": outcome.reason,
-        "findings": [finding_to_json(finding) for finding in outcome.findings],
-        "observed": outcome.observed,
-        "evidence": [list(keys) for keys in outcome.evidence],
-        "cause": outcome.cause,
-    }
-
-
-def outcome_from_json(value: dict[str, Any]) -> Outcome:
-    """The outcome that `outcome_to_json` wrote."""
-    findings = tuple(
-        Finding(
-            one.get("code", ""),
-            one["message"],
-            tuple(one["at"]) if isinstance(one["at"], list) else one["at"],
-            one.get("expected", ABSENT),
-            one.get("found", ABSENT),
-            one["on"],
-        )
-        for one in value["findings"]
-    )
-    evidence = tuple(tuple(keys) for keys in value["evidence"])
-    return Outcome(Kind(value["outcome"]), findings, value["reason"], value["observed"], evidence, value["cause"])
 
 
 Passed = Callable[[dict[str, Any]], bool]
@@ -257,41 +216,3 @@ class Recording:
             if self._in is not None:
                 os.close(self._in)
             self._in = None
-
-
-class RunLog:
-    """Appends to `run.jsonl`: a header, a line for each outcome, a footer. Without a footer the run was not finished."""
-
-    def __init__(self, directory: Path, guard: Guard | None = None) -> None:
-        self.path = directory / RUN
-        self.guard = guard or Guard()
-        self._journal = Journal(self.path)
-
-    def _write(self, value: dict[str, Any]) -> None:
-        line = self.guard.check(json.dumps(value, ensure_ascii=True, default=str), f"a line of {RUN}")
-        self._journal.append(line.encode() + b"\n")
-
-    def claim(self) -> None:
-        """Make this run ours alone. Raises Mistake where another process is still writing it, and Unwritable."""
-        if not self._journal.claim():
-            raise Mistake("this run is still going on, in another process", where=str(self.path.parent))
-
-    def close(self) -> None:
-        """Let go of the file."""
-        self._journal.close()
-
-    def begin(self, header: dict[str, Any]) -> None:
-        """Write the header: target, versions, when, what was selected."""
-        self._write({"type": "begin", "version": VERSION, **header})
-
-    def outcome(self, check: dict[str, Any], outcome: Outcome) -> None:
-        """Write what became of a check; `check` describes it well enough to report it without the suite that had it."""
-        self._write({"type": "outcome", **check, **outcome_to_json(outcome)})
-
-    def note(self, kind: str, value: dict[str, Any]) -> None:
-        """Write something else worth keeping."""
-        self._write({"type": kind, **value})
-
-    def end(self, footer: dict[str, Any]) -> None:
-        """Write the footer: counts and when."""
-        self._write({"type": "end", **footer})

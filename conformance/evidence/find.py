@@ -6,20 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from conformance.core.mistake import Mistake, nearest
-from conformance.evidence.exchanges import RUN
-from conformance.evidence.run import latest
-from conformance.runner.runner import REPORTS
-from conformance.runner.target_run import slug
-from conformance.targets import find
+from conformance.evidence.run import RUN, latest, slug
 
 LAST = "last"
 """The newest run of any target."""
-
-
-def reports(here: Path) -> Path:
-    """Where the runs of somebody in this folder are: beside their `targets.yaml`."""
-    file = find(here)
-    return (file.parent if file else here) / REPORTS
 
 
 def located(word: str, shelf: Path) -> Path:
@@ -48,3 +38,7 @@ def located(word: str, shelf: Path) -> Path:
 
 def _below(shelf: Path) -> Iterator[Path]:
     return (one for one in sorted(shelf.iterdir()) if one.is_dir()) if shelf.is_dir() else iter(())
+
+
+REPORTS = "reports"
+"""The directory of runs, beside targets.yaml."""

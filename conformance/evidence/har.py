@@ -14,7 +14,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 from urllib.parse import parse_qsl
 
-from conformance.core.curl import filled, url
+from conformance.core.address import filled, url
 from conformance.core.exchange import Exchange, How
 from conformance.evidence.exchanges import Recording
 

@@ -11,12 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from conformance.core.finding import Kind
+from conformance.core.finding import WORST, Kind
 from conformance.core.mistake import Mistake
-from conformance.evidence.exchanges import EXCHANGES, RUN, Recording, RunLog
+from conformance.evidence.exchanges import EXCHANGES, Recording
 from conformance.evidence.journal import lines_of
-from conformance.evidence.run import Result, Run, read
-from conformance.judging.judge import WORST
+from conformance.evidence.run import RUN, Result, Run, RunLog, read
 
 ALIKE = ("target", "kind", "suite", "model")
 """What shards of one run have in common, of their headers."""

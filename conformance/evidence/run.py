@@ -6,23 +6,29 @@ is for somebody else to say, with `Run.ruled`: yesterday's run can be ruled by t
 
 from __future__ import annotations
 
+import json
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from datetime import date
+from datetime import UTC, date, datetime
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from conformance.core.address import BEARER, Carriage
+from conformance.core.check import Check
 from conformance.core.finding import Finding, Kind, Outcome
+from conformance.core.guard import Guard
 from conformance.core.mistake import Mistake
+from conformance.core.reading.json import ABSENT
 from conformance.core.requirement import Level, Reference
+from conformance.core.verdict import Waiver
 from conformance.evidence.documented import Claim
-from conformance.evidence.exchanges import EXCHANGES, RUN, VERSION, outcome_from_json
-from conformance.evidence.journal import Torn, account, lines_of
-from conformance.targets.kinds import BEARER, Carriage
-from conformance.targets.target import Waiver
+from conformance.evidence.exchanges import EXCHANGES, VERSION
+from conformance.evidence.journal import Journal, Torn, account, lines_of
 
 RULINGS = ("passed", "failed", "advised", "noted", "waived", "unsupported", "unwitnessed", "errored")
 """In the order of a table's columns."""
@@ -382,3 +388,146 @@ def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise TypeError(f"{type(value).__name__} where text belongs")
     return value
+
+
+RUN = "run.jsonl"
+
+
+def finding_to_json(finding: Finding) -> dict[str, Any]:
+    """A finding as a JSON value; `expected` and `found` are left out where absent."""
+    value: dict[str, Any] = {"code": finding.code, "message": finding.message, "at": finding.at, "on": finding.on}
+    for name in ("expected", "found"):
+        if (one := getattr(finding, name)) is not ABSENT:
+            value[name] = one
+    return value
+
+
+def outcome_to_json(outcome: Outcome) -> dict[str, Any]:
+    """An outcome as a JSON value."""
+    return {
+        "outcome": outcome.kind.value,
+        "reason": outcome.reason,
+        "findings": [finding_to_json(finding) for finding in outcome.findings],
+        "observed": outcome.observed,
+        "evidence": [list(keys) for keys in outcome.evidence],
+        "cause": outcome.cause,
+    }
+
+
+def outcome_from_json(value: dict[str, Any]) -> Outcome:
+    """The outcome that `outcome_to_json` wrote."""
+    findings = tuple(
+        Finding(
+            one.get("code", ""),
+            one["message"],
+            tuple(one["at"]) if isinstance(one["at"], list) else one["at"],
+            one.get("expected", ABSENT),
+            one.get("found", ABSENT),
+            one["on"],
+        )
+        for one in value["findings"]
+    )
+    evidence = tuple(tuple(keys) for keys in value["evidence"])
+    return Outcome(Kind(value["outcome"]), findings, value["reason"], value["observed"], evidence, value["cause"])
+
+
+class RunLog:
+    """Appends to `run.jsonl`: a header, a line for each outcome, a footer. Without a footer the run was not finished."""
+
+    def __init__(self, directory: Path, guard: Guard | None = None) -> None:
+        self.path = directory / RUN
+        self.guard = guard or Guard()
+        self._journal = Journal(self.path)
+
+    def _write(self, value: dict[str, Any]) -> None:
+        line = self.guard.check(json.dumps(value, ensure_ascii=True, default=str), f"a line of {RUN}")
+        self._journal.append(line.encode() + b"\n")
+
+    def claim(self) -> None:
+        """Make this run ours alone. Raises Mistake where another process is still writing it, and Unwritable."""
+        if not self._journal.claim():
+            raise Mistake("this run is still going on, in another process", where=str(self.path.parent))
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._journal.close()
+
+    def begin(self, header: dict[str, Any]) -> None:
+        """Write the header: target, versions, when, what was selected."""
+        self._write({"type": "begin", "version": VERSION, **header})
+
+    def outcome(self, check: dict[str, Any], outcome: Outcome) -> None:
+        """Write what became of a check; `check` describes it well enough to report it without the suite that had it."""
+        self._write({"type": "outcome", **check, **outcome_to_json(outcome)})
+
+    def note(self, kind: str, value: dict[str, Any]) -> None:
+        """Write something else worth keeping."""
+        self._write({"type": kind, **value})
+
+    def end(self, footer: dict[str, Any]) -> None:
+        """Write the footer: counts and when."""
+        self._write({"type": "end", **footer})
+
+
+def slug(name: str) -> str:
+    """A target's name as the name of a directory."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.") or "target"
+
+
+def new_directory(reports: Path, name: str) -> Path:
+    """A directory for a run, named for the target and the moment; never one that exists. Raises Mistake."""
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    for number in range(1, 1000):
+        directory = reports / slug(name) / (stamp if number == 1 else f"{stamp}-{number}")
+        try:
+            directory.mkdir(parents=True)
+        except FileExistsError:
+            continue
+        except OSError as problem:
+            raise Mistake(
+                f"the run cannot be written: {problem.strerror}",
+                where=str(directory),
+                fix="choose another directory with --reports",
+            ) from None
+        return directory
+    raise Mistake("there are a thousand runs of this second already", where=str(reports / slug(name)))
+
+
+def now() -> str:
+    """This moment, as it is written into runs."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def described(check: Check) -> dict[str, Any]:
+    """A check as a run records it: enough to report it without the suite that had it."""
+    spec = check.spec
+    return {
+        "check": check.id,
+        "level": check.level.value,
+        "title": check.title,
+        "area": check.area,
+        "detail": check.detail,
+        "source": None
+        if spec is None
+        else {
+            "source": spec.source,
+            "section": spec.section,
+            "url": spec.url,
+            "quote": spec.quote,
+            "oracle": spec.oracle,
+        },
+        "remedy": check.remedy,
+        "since": check.since,
+        "requires": list(check.requires),
+        "drawn": check.drawn,
+    }
+
+
+NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+def header_of(directory: Path) -> Mapping[str, Any]:
+    """The header of a run; an empty one where there is none that can be read."""
+    with suppress(Mistake):
+        return read(directory, forgiving=True).header.written
+    return NOTHING

@@ -9,7 +9,7 @@ from typing import Any
 
 from conformance.core.check import Check, Needs
 from conformance.core.exchange import Exchange, How
-from conformance.core.finding import Finding, Kind, Observed, Outcome, Unsupported, Unwitnessed
+from conformance.core.finding import WORST, Finding, Kind, Observed, Outcome, Unsupported, Unwitnessed
 from conformance.core.reading.json import Value, type_of
 from conformance.judging.refusal import named, unserved
 
@@ -201,10 +201,6 @@ def unseen(check: Check, evidence: Evidence) -> Outcome | None:
             if not x.probe.streamed and x.json.type != "object":
                 return Outcome(Kind.UNWITNESSED, reason="the body is no JSON object to look at", cause=x.key)
     return None
-
-
-WORST = (Kind.VIOLATED, Kind.ERRORED, Kind.HOLDS, Kind.UNSUPPORTED, Kind.UNWITNESSED)
-"""Which outcome speaks for a check of several cases: a fault first, then missing evidence, then what was seen."""
 
 
 def judge(check: Check, gathered: Sequence[Evidence], claims: frozenset[str] | None = None) -> Outcome:

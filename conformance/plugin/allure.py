@@ -12,7 +12,7 @@ from conformance.core.curl import command
 from conformance.core.exchange import Exchange
 from conformance.core.finding import Outcome
 from conformance.core.requirement import Level
-from conformance.evidence.exchanges import finding_to_json
+from conformance.evidence.run import finding_to_json
 
 SEVERITY = {
     Level.MUST: allure.severity_level.CRITICAL,

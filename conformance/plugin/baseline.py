@@ -21,9 +21,7 @@ from conformance.checks.golden.reading import find as find_golden
 from conformance.checks.golden.sets import GoldenSet
 from conformance.core.finding import Kind, Outcome
 from conformance.core.mistake import Mistake, nearest
-from conformance.evidence.exchanges import RUN
-from conformance.evidence.run import Footer, Header, Result, Run, latest, read
-from conformance.runner.target_run import slug
+from conformance.evidence.run import RUN, Footer, Header, Result, Run, latest, read, slug
 from conformance.targets import select
 from conformance.targets.selection import REPLAY
 from conformance.targets.target import Target

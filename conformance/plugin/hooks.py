@@ -25,8 +25,9 @@ from conformance.plugin.prepare import BASELINE, prepare, quieten
 from conformance.plugin.terminal import BESIDE, CATEGORIES, Waiting, summarise, written_to
 from conformance.report.book import Book
 from conformance.report.markdown import plain as markdown_plain
+from conformance.runner.budget import WAITS
 from conformance.runner.reconfirm import NEVER
-from conformance.runner.runner import COULD_NOT_TEST, WAITS, exit_code
+from conformance.runner.runner import COULD_NOT_TEST, exit_code
 
 FACTS = "conformance"
 """The attribute of a report that carries what became of a check; it travels from xdist's workers, too."""

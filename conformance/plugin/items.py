@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
-from conformance.core.check import Check, load, shipped
-from conformance.core.finding import Finding, Kind, Outcome, shown
+from conformance.checks.catalogue import load, shipped
+from conformance.core.check import Check
+from conformance.core.finding import Finding, Kind, Outcome
 from conformance.core.reading.json import ABSENT
-from conformance.core.text import legible
+from conformance.core.text import legible, shown
 from conformance.core.verdict import Ruling, Verdict
 from conformance.evidence.journal import Unwritable
 from conformance.runner.reconfirm import NEW

@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from conformance.analysis.migration.decision import asked
 from conformance.analysis.migration.needs import understood
 from conformance.checks.traffic.reading import Traffic, described
 from conformance.core.mistake import Mistake
 from conformance.evidence.run import read
 from conformance.plugin.baseline import Baseline, Committed, Golden
 from conformance.report.book import ruled
-from conformance.report.migration.write import asked, checked, write
+from conformance.report.migration.write import checked, write
 from conformance.targets.target import Target
 
 OPTION = "--report"

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from conformance.checks.catalogue import catalogue, load, shipped
 from conformance.checks.golden.checks import checks_of
 from conformance.checks.golden.reading import available
 from conformance.checks.golden.reading import find as find_golden
@@ -17,18 +18,19 @@ from conformance.checks.golden.recorder import recorder
 from conformance.checks.golden.sets import GoldenSet
 from conformance.checks.traffic.checks import checks_of as checks_of_traffic
 from conformance.checks.traffic.reading import read as read_traffic
-from conformance.core.check import catalogue, load, shipped
 from conformance.core.mistake import Mistake, nearest
 from conformance.core.requirement import Level
+from conformance.evidence.find import REPORTS
 from conformance.plugin.baseline import Asked, Baseline, Committed, Golden, Stored, check_common, last_of, resolve
 from conformance.plugin.items import CHECKS, GOLDEN, HOUSE, TRAFFIC
 from conformance.plugin.migration import TRAFFIC as ASKED
 from conformance.plugin.migration import check_asked
+from conformance.runner.budget import PROFILES, STANDARD
 from conformance.runner.reconfirm import NEW, Nights
 from conformance.runner.reconfirm import OPTION as FAIL_ON
 from conformance.runner.resume import OPTION as RESUME
 from conformance.runner.resume import Resumed, resumed
-from conformance.runner.runner import PROFILES, REPORTS, STANDARD, Made, Session
+from conformance.runner.runner import Made, Session
 from conformance.runner.target_run import versions
 from conformance.targets import find, select
 from conformance.targets.target import Target, check_waivers

@@ -19,14 +19,10 @@ from dataclasses import dataclass, field
 from typing import Literal
 from urllib.parse import unquote
 
-from conformance.core.aws.names import route
-from conformance.core.aws.tokens import ACTION, SAGEMAKER, Scheme, Unreadable, read, sign
-from conformance.core.curl import WRONG
+from conformance.core.aws.tokens import ACTION, SAGEMAKER, Keys, Mint, Scheme, Unreadable, read, sign
 from conformance.reference.answer import Answer, Request, Respond
 from conformance.reference.engine import DEFAULT_KEY
 from conformance.reference.wrong import clipped
-from conformance.transport.aws import Bearer, Keys, Mint
-from conformance.transport.memory import Way
 
 EMULATED = "Amazon SageMaker's front door, emulated"
 """How it is named wherever its answers are shown."""
@@ -252,12 +248,3 @@ def own_mint(clock: Callable[[], float]) -> Mint:
         return sign(scheme, keys.access, keys.secret, keys.session, region, life, clock())
 
     return mint
-
-
-def behind(door: Door) -> Way:
-    """How a client in the same process comes through the door: to the component, with tokens of the door's own time."""
-    keys = Keys(door.owner.access, door.owner.secret, door.owner.session)
-
-    bearer = Bearer(SAGEMAKER, door.region, 900, lambda: keys, lambda *secrets: None, door.clock, own_mint(door.clock))
-    credentials = {"key": bearer.token, "wrong": lambda: WRONG, **bearer.forged}
-    return Way(route("", door.endpoint, door.component), credentials)

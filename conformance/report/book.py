@@ -19,14 +19,13 @@ from conformance.core.exchange import Exchange
 from conformance.core.finding import Kind
 from conformance.core.mistake import Mistake
 from conformance.core.requirement import Level
-from conformance.core.verdict import Waived, rule
+from conformance.core.verdict import Waived, Waiver, rule
 from conformance.evidence.exchanges import Recording
 from conformance.evidence.journal import Torn
 from conformance.evidence.run import Run, read
 from conformance.report import comparison as change
 from conformance.report import json as data
 from conformance.report import text
-from conformance.targets.target import Waiver
 
 
 @dataclass

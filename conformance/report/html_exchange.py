@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate
 
-from conformance.core import curl
+from conformance.core import address, curl
+from conformance.core.address import BEARER, Carriage
 from conformance.core.exchange import Exchange
 from conformance.core.finding import Finding
 from conformance.core.reading.span import span_of
 from conformance.core.text import legible, legible_lines, number_of
 from conformance.report.pointing import mark_of
-from conformance.targets.kinds import BEARER, Carriage
 
 BODY = 8000
 """Characters of a body that are shown: more is for `exchanges.jsonl`."""
@@ -109,14 +109,14 @@ def panel(
     How the key of its target travels, and the query of its URLs, say how to send it again.
     """
     name = x.model or model
-    path, sent = curl.filled(x.probe, name)
+    path, sent = address.filled(x.probe, name)
     streamed = x.streamed and bool(x.events)
     body, indented = ("", False) if streamed else _readable(x.body)
     shown = _events(x, _guilty(x, findings)) if streamed else ()
     own = [finding for finding in findings if finding.on in ("", x.key)]
     return Panel(
         key=x.key,
-        request=legible(f"{x.probe.method} {curl.url(base_url, path, query)}", 500),
+        request=legible(f"{x.probe.method} {address.url(base_url, path, query)}", 500),
         request_headers=_headers(x.probe.headers),
         request_body="" if sent is None else _asked(sent)[0],
         credentials={"key": "with credentials", "none": "without credentials"}.get(x.probe.auth, "with a wrong key"),

@@ -17,14 +17,14 @@ from conformance.analysis.comparison import Comparison
 from conformance.analysis.differences import Sides, side_by_side
 from conformance.analysis.latency import Latency
 from conformance.analysis.summary import Lookup, in_words, resend, score, standing, unfinished
-from conformance.core import curl
+from conformance.core import address
 from conformance.core.exchange import Exchange
 from conformance.core.finding import Finding
 from conformance.core.reading.json import ABSENT
 from conformance.core.requirement import Level
+from conformance.core.verdict import Waiver
 from conformance.evidence.run import RULINGS, Result, Run
 from conformance.report.comparison import to_json
-from conformance.targets.target import Waiver
 
 VERSION = "1.0"
 """Major and minor. A member that is added makes the next minor."""
@@ -170,7 +170,7 @@ def _exchange(run: Run, key: str, x: Exchange) -> dict[str, Any]:
     return {
         "key": key,
         "method": x.probe.method,
-        "url": curl.url(run.header.base_url, curl.filled(x.probe, model)[0], run.header.query),
+        "url": address.url(run.header.base_url, address.filled(x.probe, model)[0], run.header.query),
         "status": x.status,
         "ending": str(x.ending),
         "bytes": len(x.raw),

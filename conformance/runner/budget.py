@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from contextlib import suppress
+from dataclasses import dataclass
 
+from conformance.core.check import Check, first
 from conformance.core.exchange import Exchange
-from conformance.core.probe import Probe
+from conformance.core.probe import Chain, Probe
 from conformance.core.reading.json import ABSENT, NotJSON, Value, parse
+from conformance.judging.draw import draw
+from conformance.probes.chat import HELLO
+from conformance.targets.target import Price
 
 UNCAPPED = 500
 """Tokens counted for an answer that nothing caps."""
@@ -56,3 +62,63 @@ def guessed(x: Exchange) -> tuple[int, int]:
     if x.status != 200 or x.probe.method != "POST":
         return 0, 0
     return prompted(x.probe), x.raw.count(b"data:") if x.streamed else len(x.raw) // BYTES_A_TOKEN
+
+
+QUICK, STANDARD = "quick", "standard"
+
+
+PROFILES = {QUICK: 0.25, STANDARD: 1.0, "full": 4.0}
+"""How many of the examples that a check asks for are drawn."""
+
+
+WAITS = {QUICK: 0.0, STANDARD: 30.0}
+"""Seconds that a check may wait on purpose, where there is a bound: `quick` has no time, and only `full` has minutes."""
+
+
+def amount(number: float) -> str:
+    """A number of requests or tokens, or of money that may be little, without an exponent."""
+    return str(number) if isinstance(number, int) else f"{number:.6f}".rstrip("0").rstrip(".")
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Upper bounds."""
+
+    requests: int
+    prompt_tokens: int
+    completion_tokens: int
+
+    @property
+    def tokens(self) -> int:
+        """Both ways."""
+        return self.prompt_tokens + self.completion_tokens
+
+    def cost(self, price: Price | None) -> float | None:
+        """In the currency of the price list; None where there is none for tokens."""
+        return None if price is None else price.of(self.prompt_tokens, self.completion_tokens)
+
+
+def estimate(checks: Iterable[Check], examples: float = 1.0) -> Estimate:
+    """What these checks cost at one target, together: what they share is counted once, and so is the request that opens a run."""
+    probes: dict[str, Probe] = {HELLO.key: HELLO}
+    further = 0
+    for check in checks:
+        for case in draw(check, scaled(check, examples)):
+            for part in case if isinstance(case, tuple) else (case,):
+                begin = first(part)
+                tries = check.tries if check.witness else 1
+                for attempt in range(tries):
+                    one = begin.again(begin.nth + attempt) if attempt else begin
+                    probes[one.key] = one
+                if isinstance(part, Chain):
+                    further += len(part.steps) * tries
+    prompts = sum(prompted(probe) for probe in probes.values())
+    answers = sum(capped(probe) for probe in probes.values())
+    # A later step repeats the conversation so far, so it is counted as twice a usual request.
+    usual = prompts // max(1, len(probes))
+    return Estimate(len(probes) + further, prompts + further * 2 * usual, answers + further * UNCAPPED)
+
+
+def scaled(check: Check, examples: float) -> int:
+    """How many cases a check draws in a profile."""
+    return max(1, round(check.examples * examples))

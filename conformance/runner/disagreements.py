@@ -13,7 +13,8 @@ from itertools import zip_longest
 from conformance.analysis.differences import settled
 from conformance.analysis.wire import SORTS as EVERY_SORT
 from conformance.analysis.wire import Departure, departures
-from conformance.core.check import Case, Check, catalogue, first
+from conformance.checks.catalogue import catalogue
+from conformance.core.check import Case, Check, first
 from conformance.core.exchange import Exchange, How
 from conformance.core.finding import Findings
 from conformance.core.probe import Probe

@@ -12,14 +12,16 @@ from dataclasses import dataclass
 
 from conformance.core.check import Check
 from conformance.core.exchange import Exchange
-from conformance.core.finding import Kind
+from conformance.core.finding import Kind, Outcome
 from conformance.core.requirement import Level
+from conformance.judging.draw import draw
 from conformance.judging.judge import Evidence, judge
+from conformance.judging.plan import plan
 from conformance.reference.answer import Respond
 from conformance.reference.engine import DEFAULT_KEY, Settings, responder
 from conformance.reference.fault import Fault, with_faults
-from conformance.reference.sagemaker_door import Door, Owner, behind, fronted
-from conformance.transport.memory import Client, asking, gather, plain
+from conformance.reference.sagemaker_door import Door, Owner, fronted
+from conformance.transport.memory import Ask, Client, asking, behind, plain
 
 NOON = 1_800_000_000.0
 """The moment at which all requests are made: with the server's clock standing still, answers are the same every time."""
@@ -130,3 +132,22 @@ def published(
         if row.errored:
             lines.append(f"  errored: [{', '.join(row.errored)}]")
     return "\n".join(lines) + "\n"
+
+
+def gather(check: Check, client: Ask | Client) -> list[Evidence]:
+    """The evidence for a check from such a client."""
+    gathered, ask = [], client.of(check) if isinstance(client, Client) else client
+    for case in draw(check):
+        steps = plan(check, case)
+        try:
+            wanted = next(steps)
+            while True:
+                wanted = steps.send([ask(probe) for probe in wanted])
+        except StopIteration as stop:
+            gathered.append(stop.value)
+    return gathered
+
+
+def outcome(check: Check, ask: Ask | Client, claims: frozenset[str] | None = None) -> Outcome:
+    """What becomes of a check at such a server."""
+    return judge(check, gather(check, ask), claims)

@@ -5,15 +5,15 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 from conformance.core.exchange import Exchange, How
+from conformance.core.mistake import CouldNotTest
 from conformance.core.probe import Probe
 from conformance.core.text import legible
 from conformance.probes.chat import HELLO, get
 from conformance.probes.completions import BARE
 from conformance.probes.embeddings import ONE
 from conformance.runner.collector import Collector
-from conformance.targets.kinds import SAGEMAKER
+from conformance.targets.kinds import SAGEMAKER, Kind
 from conformance.targets.target import Target
-from conformance.transport.reach import CouldNotTest
 
 MODELS = get("models")
 OPENINGS = {"embeddings": ONE, "completions": BARE}
@@ -27,6 +27,11 @@ def opening(target: Target) -> Probe:
     if target.chats:
         return HELLO
     return next((probe for route, probe in OPENINGS.items() if not target.lacks((route,))), MODELS)
+
+
+def version_asked(kind: Kind | None) -> Probe | None:
+    """The request for the path where servers of a kind tell their version; None where they do not."""
+    return get(kind.version[0]) if kind is not None and kind.version else None
 
 
 def preflight(collector: Collector, target: Target, base: str) -> None:

@@ -10,16 +10,14 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from conformance.analysis.differences import JUDGED
 from conformance.analysis.regressions import SURE, TRIES, Entry, Night, Spot, Standing, Tries, entries_of, night
 from conformance.core.check import Case, Check
-from conformance.core.finding import Kind, Outcome
+from conformance.core.finding import JUDGED, Kind, Outcome
 from conformance.core.text import anywhere
-from conformance.core.verdict import Verdict
+from conformance.core.verdict import Verdict, Waiver
 from conformance.evidence.run import Header, Result, Run
 from conformance.judging.judge import Evidence, judge
 from conformance.judging.plan import afresh
-from conformance.targets.target import Waiver
 
 OPTION = "--fail-on"
 NEW, ANY, NEVER = "new", "any", "never"

@@ -13,9 +13,9 @@ from typing import Any
 from conformance.core.exchange import How
 from conformance.core.guard import Guard
 from conformance.core.mistake import Mistake, nearest
-from conformance.evidence.exchanges import EXCHANGES, RUN, Recording, exchange_from_json
+from conformance.evidence.exchanges import EXCHANGES, Recording, exchange_from_json
 from conformance.evidence.journal import account, mend
-from conformance.evidence.run import Header, Run, read, sound
+from conformance.evidence.run import RUN, Header, Run, read, sound
 from conformance.targets.kinds import KINDS
 
 OPTION = "--resume"

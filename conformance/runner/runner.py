@@ -21,24 +21,24 @@ from conformance.analysis.deviations import claims, deviations
 from conformance.analysis.history import enter
 from conformance.analysis.regressions import AGAIN, NIGHT, Entry
 from conformance.checks.golden.recorder import Recorder
+from conformance.core.capabilities import UPSTREAM
 from conformance.core.check import Case, Check
 from conformance.core.exchange import How
 from conformance.core.finding import Kind, Outcome
-from conformance.core.mistake import Mistake
+from conformance.core.mistake import CouldNotTest, Mistake
 from conformance.core.secret import Secret
 from conformance.core.text import legible
-from conformance.core.verdict import Ruling, Verdict, Waived, rule
-from conformance.estimate import estimate, scaled
+from conformance.core.verdict import Ruling, Verdict, Waived, Waiver, rule
 from conformance.evidence.journal import Unwritable
-from conformance.evidence.run import latest, read
+from conformance.evidence.run import header_of, latest, now, read, slug
 from conformance.judging.draw import draw, shrink
 from conformance.judging.judge import Evidence, judge
+from conformance.runner.budget import PROFILES, STANDARD, amount, estimate, scaled
 from conformance.runner.collector import Gathered
 from conformance.runner.reconfirm import Nights
 from conformance.runner.resume import Resumed
-from conformance.runner.target_run import Trial, header_of, now, opened, slug, versions
-from conformance.targets.target import UPSTREAM, Target, Waiver
-from conformance.transport.reach import CouldNotTest
+from conformance.runner.target_run import Trial, opened, versions
+from conformance.targets.target import Target
 
 SHRINKING = 30
 """Cases tried, at most, to make a failing drawn one smaller: each is a request that somebody pays for."""
@@ -49,15 +49,6 @@ PULSE = 0.25
 
 LARGE = 1 << 20
 """Bytes of an answer that is judged by all who read it before the next: reading it takes seconds, and is done once for them."""
-
-REPORTS = "reports"
-"""The directory of runs, beside targets.yaml."""
-
-QUICK, STANDARD = "quick", "standard"
-PROFILES = {QUICK: 0.25, STANDARD: 1.0, "full": 4.0}
-"""How many of the examples that a check asks for are drawn."""
-WAITS = {QUICK: 0.0, STANDARD: 30.0}
-"""Seconds that a check may wait on purpose, where there is a bound: `quick` has no time, and only `full` has minutes."""
 
 
 @dataclass(frozen=True)
@@ -462,11 +453,6 @@ def _first(check: Check, gathered: Sequence[Evidence], claims: frozenset[str] | 
         if one.kind is Kind.VIOLATED:
             return replace(whole, findings=one.findings)
     return whole
-
-
-def amount(number: float) -> str:
-    """A number of requests or tokens, or of money that may be little, without an exponent."""
-    return str(number) if isinstance(number, int) else f"{number:.6f}".rstrip("0").rstrip(".")
 
 
 def exit_code(rulings: Iterable[str], dead: int) -> int:

@@ -5,66 +5,53 @@ A trial owns all that must be let go of again: servers, connections, files. It k
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import astuple, dataclass, field, replace
-from datetime import UTC, datetime
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from conformance.analysis.history import ENGINE
+from conformance.core.address import BEARER
 from conformance.core.check import Check
 from conformance.core.finding import Outcome
 from conformance.core.guard import Guard, guard_of
-from conformance.core.mistake import Mistake
+from conformance.core.mistake import CouldNotTest
 from conformance.core.text import legible
 from conformance.evidence.documented import Claim
-from conformance.evidence.exchanges import RUN, Recording, RunLog
-from conformance.evidence.run import ADDRESS, DEAD, REMARK, Header, Run, read
+from conformance.evidence.exchanges import Recording
+from conformance.evidence.run import (
+    ADDRESS,
+    DEAD,
+    NOTHING,
+    REMARK,
+    RUN,
+    Header,
+    Run,
+    RunLog,
+    described,
+    new_directory,
+    now,
+    read,
+)
 from conformance.probes.chat import get
 from conformance.runner.collector import Collector, Transport
 from conformance.runner.preflight import LONGEST, MODELS, preflight
 from conformance.runner.resume import Resumed
-from conformance.targets.kinds import BEARER, OPENAI, SAGEMAKER
+from conformance.targets.kinds import OPENAI, SAGEMAKER
 from conformance.targets.selection import OPTION
 from conformance.targets.target import Price, Target
-from conformance.transport.reach import CouldNotTest, Say, addressed
+from conformance.transport.reach import Say, addressed
 from conformance.transport.replay import Replay
 
 if TYPE_CHECKING:  # the client and the server are imported when a trial is opened: collecting checks needs neither
-    from conformance.transport.http import Address
+    from conformance.core.address import Address
 
 ABOUT = {"vllm": "../version"}
 """Where an engine says what it is, beside the API: asked once, for the history."""
-
-
-def slug(name: str) -> str:
-    """A target's name as the name of a directory."""
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.") or "target"
-
-
-def new_directory(reports: Path, name: str) -> Path:
-    """A directory for a run, named for the target and the moment; never one that exists. Raises Mistake."""
-    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-    for number in range(1, 1000):
-        directory = reports / slug(name) / (stamp if number == 1 else f"{stamp}-{number}")
-        try:
-            directory.mkdir(parents=True)
-        except FileExistsError:
-            continue
-        except OSError as problem:
-            raise Mistake(
-                f"the run cannot be written: {problem.strerror}",
-                where=str(directory),
-                fix="choose another directory with --reports",
-            ) from None
-        return directory
-    raise Mistake("there are a thousand runs of this second already", where=str(reports / slug(name)))
 
 
 @dataclass
@@ -123,36 +110,6 @@ class Trial:
         )
 
 
-def now() -> str:
-    """This moment, as it is written into runs."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def described(check: Check) -> dict[str, Any]:
-    """A check as a run records it: enough to report it without the suite that had it."""
-    spec = check.spec
-    return {
-        "check": check.id,
-        "level": check.level.value,
-        "title": check.title,
-        "area": check.area,
-        "detail": check.detail,
-        "source": None
-        if spec is None
-        else {
-            "source": spec.source,
-            "section": spec.section,
-            "url": spec.url,
-            "quote": spec.quote,
-            "oracle": spec.oracle,
-        },
-        "remedy": check.remedy,
-        "since": check.since,
-        "requires": list(check.requires),
-        "drawn": check.drawn,
-    }
-
-
 def _beginning(target: Target, made: Mapping[str, Any]) -> dict[str, Any]:
     """The header of a run of a target: what is known before anything is asked, and by what it is `made`."""
     return {
@@ -180,9 +137,6 @@ def _beginning(target: Target, made: Mapping[str, Any]) -> dict[str, Any]:
         **({"price": target.price.model_dump(exclude_none=True)} if target.price else {}),
         **({"upstream": target.upstream.name} if target.upstream else {}),
     }
-
-
-NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 @contextmanager
@@ -260,15 +214,8 @@ def _asked(
     return trial
 
 
-def header_of(directory: Path) -> Mapping[str, Any]:
-    """The header of a run; an empty one where there is none that can be read."""
-    with suppress(Mistake):
-        return read(directory, forgiving=True).header.written
-    return NOTHING
-
-
 def _replay(target: Target, reports: Path, stack: ExitStack, made: Mapping[str, Any]) -> Trial:
-    from conformance.transport.http import Address
+    from conformance.core.address import Address
 
     source = target.directory
     recording = Recording(source, forgiving=True)

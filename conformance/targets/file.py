@@ -10,13 +10,15 @@ from typing import Any
 from urllib.parse import urlencode
 
 from conformance.core import yaml_lines as marked
+from conformance.core.capabilities import UPSTREAM
 from conformance.core.mistake import Mistake, nearest, together
 from conformance.core.secret import Secret, shape, shown
+from conformance.core.verdict import Waiver
 from conformance.core.yaml_lines import Document, Problem, Unreadable
 from conformance.targets.kinds import KINDS, Kind
 from conformance.targets.quantities import url_problem
 from conformance.targets.stanza import NAME, Stanza, Unshown, judged
-from conformance.targets.target import UPSTREAM, Target, Waiver, place
+from conformance.targets.target import Target, place
 
 FILE_NAME = "targets.yaml"
 CONTAINER = "container"  # of a target whose front door is emulated: the target behind it

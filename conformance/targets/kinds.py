@@ -11,24 +11,10 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from urllib.parse import quote
 
+from conformance.core.address import BEARER, Carriage
 from conformance.core.aws import names as amazon
 
 OPENAI = "https://api.openai.com/v1"
-
-
-@dataclass(frozen=True)
-class Carriage:
-    """How a key travels: in which header, after which word. Most take it as OpenAI does."""
-
-    header: str = "authorization"
-    scheme: str = "Bearer"
-
-    def value(self, key: str) -> str:
-        """The value of the header that carries the key."""
-        return f"{self.scheme} {key}" if self.scheme else key
-
-
-BEARER = Carriage()
 
 
 @dataclass(frozen=True, kw_only=True)

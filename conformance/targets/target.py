@@ -8,16 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import KW_ONLY, dataclass, field
-from datetime import date
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from conformance.core.address import BEARER, Carriage
+from conformance.core.capabilities import OWN_ROUTES, UPSTREAM
 from conformance.core.mistake import Mistake, nearest, together
 from conformance.core.secret import Secret
-from conformance.targets.kinds import BEARER, Carriage, carriage_of
+from conformance.core.verdict import Waiver
+from conformance.targets.kinds import carriage_of
 from conformance.targets.quantities import (
     Count,
     Duration,
@@ -30,40 +31,6 @@ from conformance.targets.quantities import (
     Switch,
     VariableName,
 )
-
-UPSTREAM = "upstream"
-"""What a check requires that tells what a gateway does: a target that names the one behind it. No capability: nobody claims it."""
-
-CAPABILITIES: Mapping[str, str] = MappingProxyType(
-    {
-        "chat": "answers POST /chat/completions",
-        "chat.stream": "streams chat completions as server-sent events",
-        "chat.n": "gives several choices for one request (n)",
-        "models": "lists its models under GET /models",
-        "logprobs": "returns log probabilities of the output tokens",
-        "logit_bias": "changes the likelihood of single tokens",
-        "seed": "repeats an answer for the same seed",
-        "stop": "ends the answer at a stop sequence",
-        "penalties": "honours frequency_penalty and presence_penalty",
-        "tools": "calls functions",
-        "tools.parallel": "calls several functions in one turn, and honours parallel_tool_calls",
-        "tools.strict": "keeps the arguments of strict functions to their schema",
-        "tools.custom": "calls custom tools, whose input is free text",
-        "structured.json_object": "answers in JSON (response_format json_object)",
-        "structured.json_schema": "answers by a schema (response_format json_schema)",
-        "vision": "reads images in user messages",
-        "audio": "reads or speaks audio",
-        "developer_role": "accepts messages of the role developer",
-        "usage.stream": "ends a stream with its usage (stream_options.include_usage)",
-        "auth": "refuses a request without a valid key",
-        "reasoning": "thinks before it answers, and counts the tokens of that",
-        "completions": "answers POST /completions, the older interface",
-        "embeddings": "answers POST /embeddings",
-    }
-)
-
-OWN_ROUTES = frozenset({"models", "embeddings", "completions"})
-"""Capabilities that are a route of their own, beside the chat."""
 
 
 class Written(BaseModel):
@@ -137,18 +104,6 @@ class Launch(Written):
         default_factory=dict, description="Environment variables for the server; secrets as ${VARIABLE}."
     )
     ready: Duration = Field(300.0, description="How long the start may take.")
-
-
-@dataclass(frozen=True)
-class Waiver:
-    """A violation that somebody answers for: which check, why, who, and until when."""
-
-    check: str
-    because: str
-    owner: str
-    issue: str | None = None
-    until: date | None = None
-    line: int = 0
 
 
 @dataclass(frozen=True)

@@ -11,15 +11,15 @@ import logging
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from conformance.core.aws.tokens import ACTION, Scheme, packed, read, sign, tampered
+from conformance.core.aws.tokens import (
+    Keys,
+)
 from conformance.core.mistake import nearest
-from conformance.core.probe import BRIEF
 from conformance.targets.target import Target
 
 if TYPE_CHECKING:
@@ -31,32 +31,12 @@ SESSION = "openai-conformance"
 """What an assumed role's session is called, in somebody's CloudTrail."""
 LOOK = 1.0
 """Seconds after which credentials that stand in a file or in the environment are read again: somebody may have rotated them."""
-FRESH = 60.0
-"""Seconds after which a token is not used again, nor after a quarter of its life: requests of the same minute share one."""
-LONG_AGO = 300.0
-ELSEWHERE = ("us-west-2", "eu-central-1")
-"""Regions of which one is not the target's."""
 CONNECT, READ = 5, 15
 """Seconds that AWS may take to answer. One try after the first."""
 
 
 class AwsProblem(ValueError):
     """What keeps a target from being reached with AWS credentials: one line, with what to do."""
-
-
-@dataclass(frozen=True)
-class Keys:
-    """Credentials as they are now."""
-
-    access: str = field(repr=False)
-    secret: str = field(repr=False)
-    session: str | None = field(default=None, repr=False)
-    expires: datetime | None = field(default=None, compare=False)
-
-    @property
-    def secrets(self) -> tuple[str, ...]:
-        """What no artefact may contain."""
-        return tuple(one for one in (self.access, self.secret, self.session) if one)
 
 
 @dataclass(frozen=True)
@@ -198,98 +178,6 @@ class Account:
 def account(target: Target) -> Account:
     """The AWS side of a target. Raises AwsProblem."""
     return Account(target)
-
-
-def mint(scheme: Scheme, keys: Keys, region: str, life: int) -> str:
-    """A bearer token as Amazon's own generator makes it, byte for byte: signed by botocore, without asking anybody."""
-    from botocore.auth import SigV4QueryAuth
-    from botocore.awsrequest import AWSRequest
-    from botocore.credentials import ReadOnlyCredentials
-
-    request = AWSRequest("POST", f"https://{scheme.host}/", {"host": scheme.host}, params={"Action": ACTION})
-    signer = SigV4QueryAuth(
-        ReadOnlyCredentials(keys.access, keys.secret, keys.session), scheme.service, region, expires=life
-    )
-    signer.add_auth(request)
-    return packed(scheme, request.url)
-
-
-Mint = Callable[[Scheme, Keys, str, int], str]
-
-
-class Bearer:
-    """The bearer tokens of one target: minted near each request, renewed long before they end, and when credentials rotate.
-
-    Every secret that goes into one is told to `learn` before the token is given to anybody.
-    """
-
-    def __init__(
-        self,
-        scheme: Scheme,
-        region: str,
-        life: int,
-        keys: Callable[[], Keys],
-        learn: Callable[..., None],
-        clock: Callable[[], float] = time.time,
-        mint: Mint = mint,
-    ) -> None:
-        self.scheme, self.region, self.life = scheme, region, life
-        self._keys, self._learn, self._clock, self._mint = keys, learn, clock, mint
-        self._minted: tuple[Keys, float, str] | None = None
-
-    def __repr__(self) -> str:
-        return f"Bearer({self.scheme.service}, {self.region}, {self.life} s)"
-
-    def token(self) -> str:
-        """A token for a request that is sent now."""
-        keys, now = self._keys(), self._clock()
-        if self._minted is not None:
-            made_of, since, token = self._minted
-            if made_of == keys and 0 <= now - since < min(FRESH, self.life / 4):
-                return token
-        token = self._told(self._mint(self.scheme, keys, self.region, self.life), keys)
-        self._minted = keys, now, token
-        return token
-
-    def brief(self) -> str:
-        """A token that is over in BRIEF seconds."""
-        keys = self._keys()
-        return self._told(self._mint(self.scheme, keys, self.region, BRIEF), keys)
-
-    def expired(self) -> str:
-        """A token of a second that is over: as it would have been minted LONG_AGO."""
-        keys = self._keys()
-        at = self._clock() - LONG_AGO
-        return self._told(sign(self.scheme, keys.access, keys.secret, keys.session, self.region, 1, at), keys)
-
-    def foreign(self) -> str:
-        """A token that is valid in another region."""
-        keys, region = self._keys(), ELSEWHERE[self.region == ELSEWHERE[0]]
-        return self._told(self._mint(self.scheme, keys, region, self.life), keys)
-
-    def tampered(self) -> str:
-        """A token with another signature."""
-        return self._told(tampered(self.token()), self._keys())
-
-    def malformed(self) -> str:
-        """A token of which the last third is missing: no base64 of a whole URL."""
-        token = self.token()
-        return token[: len(token) * 2 // 3 // 4 * 4 + 1]
-
-    @property
-    def forged(self) -> dict[str, Callable[[], str]]:
-        """The tokens that are not simply valid, by the word that probes have for them."""
-        return {
-            "brief": self.brief,
-            "expired": self.expired,
-            "foreign": self.foreign,
-            "tampered": self.tampered,
-            "malformed": self.malformed,
-        }
-
-    def _told(self, token: str, keys: Keys) -> str:
-        self._learn(*keys.secrets, *read(token).secrets(), token, token.removeprefix(self.scheme.prefix))
-        return token
 
 
 def _session(target: Target) -> Session:

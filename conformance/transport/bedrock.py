@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from conformance.core.address import Address
 from conformance.core.aws.tokens import BEDROCK
 from conformance.targets.target import Target
 from conformance.transport.aws import BEDROCK_RUNTIME, Account, account
-from conformance.transport.http import Address
 from conformance.transport.sagemaker import Learn, tokens
 
 ROUTE = "/openai/v1"

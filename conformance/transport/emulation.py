@@ -7,15 +7,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 
+from conformance.core.address import Address
 from conformance.core.aws import names as amazon
-from conformance.core.aws.tokens import SAGEMAKER
+from conformance.core.aws.tokens import SAGEMAKER, Bearer, Keys, Mint, mint
 from conformance.core.guard import Guard
 from conformance.reference.sagemaker_door import EMULATED, Door, own_mint, somebody
 from conformance.reference.sagemaker_proxy import Container, Forward
 from conformance.reference.serve import hosting
 from conformance.targets.target import Target
-from conformance.transport.aws import Bearer, Keys, Mint, mint
-from conformance.transport.http import Address
 
 REGION = "us-east-1"
 """Where the endpoint is said to be, unless the target says."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import ssl
 import time
-from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from http.cookiejar import CookieJar, DefaultCookiePolicy
@@ -18,12 +17,11 @@ from urllib.parse import urlsplit
 import anyio
 import httpx2
 
+from conformance.core.address import WRONG, Address, with_query
 from conformance.core.aws.names import elsewhere
-from conformance.core.curl import WRONG, with_query
 from conformance.core.exchange import LARGEST, Chunk, Ending, Exchange, How, swollen
 from conformance.core.probe import Probe
 from conformance.core.reading.sse import Progress
-from conformance.targets.kinds import BEARER, Carriage
 from conformance.targets.target import Limits
 
 for _talkative in ("httpx2", "httpcore2", "httpx", "httpcore"):
@@ -50,26 +48,6 @@ BROKEN_OFF = 256 * 1024
 time was over is no better evidence for being long, and a run must not grow with it."""
 SLACK = 0.02
 """How much longer than said, in proportion, silence within an answer may last before it is given up."""
-
-
-@dataclass(frozen=True)
-class Address:
-    """Where a target is: base URL without a slash at the end, the model's name there, and how to get a credential."""
-
-    base_url: str
-    model: str = ""
-    credential: Callable[[], str] | None = field(default=None, repr=False)
-    """Gives the bearer token, fresh for each request; None where the target wants none."""
-    headers: Callable[[], Mapping[str, str]] | None = field(default=None, repr=False)
-    """Further headers of every request, which may hold secrets too."""
-    carriage: Carriage = BEARER
-    """How the credential travels."""
-    query: str = ""
-    """At the end of every URL."""
-    forged: Mapping[str, Callable[[], str]] = field(default_factory=dict, repr=False)
-    """Credentials that are to be refused, and those with something odd about them, by the word that probes have for them."""
-    emulated: str = ""
-    """What of the target is not the real thing: said in every report."""
 
 
 def _why(problem: BaseException) -> str:

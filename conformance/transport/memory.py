@@ -9,16 +9,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from urllib.parse import unquote
 
-from conformance.core.aws.names import elsewhere
+from conformance.core.address import WRONG
+from conformance.core.aws.names import elsewhere, route
+from conformance.core.aws.tokens import SAGEMAKER, Bearer, Keys
 from conformance.core.check import Check
 from conformance.core.exchange import Chunk, Ending, Exchange, How, Wait
-from conformance.core.finding import Outcome
 from conformance.core.probe import Probe
-from conformance.judging.draw import draw
-from conformance.judging.judge import Evidence, judge
-from conformance.judging.plan import plan
 from conformance.reference.answer import Answer, Request, Respond
-from conformance.targets.kinds import SAGEMAKER
+from conformance.reference.sagemaker_door import Door, own_mint
+from conformance.targets import kinds
 from conformance.targets.target import Limits
 from conformance.transport.retry import ATTEMPTS, patience
 
@@ -50,7 +49,7 @@ class Client:
 
     def of(self, check: Check) -> Ask:
         """Whom a check asks."""
-        return self.behind if SAGEMAKER in check.kinds else self.plain
+        return self.behind if kinds.SAGEMAKER in check.kinds else self.plain
 
 
 def plain(key: str) -> Way:
@@ -130,20 +129,10 @@ def asking(respond: Respond, way: Way | str, model: str, now: float = 0.0) -> As
     return ask
 
 
-def gather(check: Check, client: Ask | Client) -> list[Evidence]:
-    """The evidence for a check from such a client."""
-    gathered, ask = [], client.of(check) if isinstance(client, Client) else client
-    for case in draw(check):
-        steps = plan(check, case)
-        try:
-            wanted = next(steps)
-            while True:
-                wanted = steps.send([ask(probe) for probe in wanted])
-        except StopIteration as stop:
-            gathered.append(stop.value)
-    return gathered
+def behind(door: Door) -> Way:
+    """How a client in the same process comes through the door: to the component, with tokens of the door's own time."""
+    keys = Keys(door.owner.access, door.owner.secret, door.owner.session)
 
-
-def outcome(check: Check, ask: Ask | Client, claims: frozenset[str] | None = None) -> Outcome:
-    """What becomes of a check at such a server."""
-    return judge(check, gather(check, ask), claims)
+    bearer = Bearer(SAGEMAKER, door.region, 900, lambda: keys, lambda *secrets: None, door.clock, own_mint(door.clock))
+    credentials = {"key": bearer.token, "wrong": lambda: WRONG, **bearer.forged}
+    return Way(route("", door.endpoint, door.component), credentials)

@@ -11,9 +11,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from conformance.core.address import BEARER
 from conformance.core.guard import Guard
+from conformance.core.mistake import CouldNotTest
 from conformance.core.secret import Secret
-from conformance.targets.kinds import BEARER, BEDROCK, SAGEMAKER
+from conformance.targets.kinds import BEDROCK, SAGEMAKER
 from conformance.targets.target import Launch, Target
 from conformance.transport.engines.commands import COMMANDS, GATEWAYS, Start, Upstream, emulation
 from conformance.transport.engines.install import NotInstalled, executable
@@ -22,7 +24,7 @@ from conformance.transport.engines.launch import LaunchFailed, free_port, launch
 if (
     TYPE_CHECKING
 ):  # the client and the server are imported when a target is reached for: collecting checks needs neither
-    from conformance.transport.http import Address
+    from conformance.core.address import Address
 
 SERVED = "tiny"
 """The name under which a launched engine serves its model."""
@@ -31,14 +33,10 @@ Say = Callable[[str], None]
 """Told, now and then, what is being waited for."""
 
 
-class CouldNotTest(Exception):
-    """A target that cannot be tested at all. The message is one line: what happened, and what to do."""
-
-
 @contextmanager
 def addressed(target: Target, directory: Path, say: Say, guard: Guard) -> Iterator[Address]:
     """Where the target is, with its server running for the length of the block where it has to be started."""
-    from conformance.transport.http import Address
+    from conformance.core.address import Address
 
     credential = _revealed(target.key) if target.key is not None else None
     headers = (lambda: {name: _text(value) for name, value in target.headers.items()}) if target.headers else None
@@ -79,7 +77,7 @@ def _started(target: Target, launch: Launch, directory: Path, say: Say, guard: G
 
     The log of a server lies in the directory; that of an upstream in one below. Raises CouldNotTest.
     """
-    from conformance.transport.http import Address
+    from conformance.core.address import Address
 
     with ExitStack() as stack:
         port, behind, stands_for = free_port(), None, emulation(target.kind)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from conformance.core.address import Address
 from conformance.core.aws import names as amazon
-from conformance.core.aws.tokens import SAGEMAKER, Scheme
+from conformance.core.aws.tokens import SAGEMAKER, Bearer, Scheme
 from conformance.targets.target import Target
-from conformance.transport.aws import Account, Bearer, account
-from conformance.transport.http import Address
+from conformance.transport.aws import Account, account
 
 Learn = Callable[..., None]
 """Told every secret that is made on the way."""

@@ -16,6 +16,7 @@ from tempfile import TemporaryDirectory
 
 import httpx2
 
+from conformance.core.address import Address
 from conformance.core.check import Check, Needs
 from conformance.core.exchange import Exchange
 from conformance.core.finding import Findings
@@ -27,7 +28,7 @@ from conformance.probes.chat import COUNT_STREAMED, HELLO, PATH
 from conformance.reference.engine import DEFAULT_KEY
 from conformance.runner.collector import Collector
 from conformance.targets.target import Limits
-from conformance.transport.http import Address, Http
+from conformance.transport.http import Http
 from tests.benchmarks.measure import Failed, Row, served
 
 TARGET = 1.5

@@ -11,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-from conformance.core.check import catalogue
+from conformance.checks.catalogue import catalogue
 from conformance.core.finding import Kind
 from conformance.evidence.exchanges import Recording
 from conformance.judging.judge import Evidence, judge

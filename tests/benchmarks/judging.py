@@ -14,14 +14,15 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from conformance.core.check import catalogue
+from conformance.checks.catalogue import catalogue
 from conformance.core.exchange import Chunk, Exchange
 from conformance.core.finding import Kind
 from conformance.core.reading.json import NotJSON, parse
 from conformance.evidence.exchanges import EXCHANGES, exchange_to_json
 from conformance.judging.judge import Evidence, judge
 from conformance.reference.engine import DEFAULT_KEY, responder
-from conformance.transport.memory import asking, gather
+from conformance.runner.kill_matrix import gather
+from conformance.transport.memory import asking
 from tests.benchmarks.measure import ROOT, Failed, Row, took
 
 TARGET = 1.25

@@ -12,7 +12,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from conformance.evidence.exchanges import EXCHANGES, RUN
+from conformance.evidence.exchanges import EXCHANGES
+from conformance.evidence.run import RUN
 from tests.benchmarks.measure import ROOT, Failed, Row, took
 from tests.browser import PROGRAM, browser
 

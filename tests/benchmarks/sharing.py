@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from conformance.core.check import catalogue
+from conformance.checks.catalogue import catalogue
 from conformance.reference.engine import DEFAULT_KEY, responder
-from conformance.transport.memory import asking, gather
+from conformance.runner.kill_matrix import gather
+from conformance.transport.memory import asking
 from tests.benchmarks.measure import Row
 
 TARGET = 0.8

@@ -12,11 +12,13 @@ from tempfile import TemporaryDirectory
 from time import process_time
 from typing import Any
 
-from conformance.core.check import Case, catalogue
+from conformance.checks.catalogue import catalogue
+from conformance.core.check import Case
 from conformance.core.exchange import Exchange
 from conformance.core.probe import Chain
-from conformance.evidence.exchanges import RUN, Recording
+from conformance.evidence.exchanges import Recording
 from conformance.evidence.journal import lines_of
+from conformance.evidence.run import RUN
 from conformance.judging.draw import draw
 from conformance.judging.judge import Evidence, judge
 from conformance.reference.engine import DEFAULT_KEY

@@ -6,15 +6,16 @@ that is used today is `report.diff`. What was not tested is a part of the answer
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from conformance.analysis.differences import JUDGED, Relation, compare
+from conformance.analysis.differences import Relation, compare
 from conformance.analysis.migration.impact import ORDER, Impact, impact
-from conformance.analysis.migration.needs import features, mainly, matters
+from conformance.analysis.migration.needs import everything, features, mainly, matters, shown_by, understood
 from conformance.analysis.summary import unfinished
-from conformance.core.finding import Kind
+from conformance.checks.traffic.reading import Traffic
+from conformance.core.finding import JUDGED, Kind
 from conformance.core.requirement import Level
 from conformance.evidence.run import Result, Run
 
@@ -235,3 +236,11 @@ def _improved(relevant: Iterable[Result], baseline: Run | None) -> Iterator[str]
         before = baseline.by_check.get(result.check) if baseline else None
         if before and before.outcome.kind is Kind.VIOLATED and result.outcome.kind is Kind.HOLDS:
             yield result.check
+
+
+def asked(candidate: Run, baseline: Run | None, needs: Sequence[str], traffic: Traffic | None = None) -> Decision:
+    """The decision for an application that needs these, or what its traffic shows, or everything. Raises Mistake."""
+    shown = {name for one in (traffic.requests if traffic else ()) for name in shown_by(one.probe.path, one.probe.wish)}
+    given = bool(needs) or traffic is not None
+    wanted = understood([*needs, *shown]) if given else everything()
+    return decide(candidate, baseline, wanted, asked_for=given)

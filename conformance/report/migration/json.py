@@ -8,8 +8,7 @@ from typing import Any
 from conformance.analysis.migration.decision import Decision, Limit
 from conformance.analysis.migration.impact import cases
 from conformance.analysis.migration.proof import Evidence
-from conformance.evidence.exchanges import finding_to_json
-from conformance.evidence.run import Run
+from conformance.evidence.run import Run, finding_to_json
 
 VERSION = 1
 

@@ -3,27 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
-from conformance.analysis.migration.decision import Decision, decide
-from conformance.analysis.migration.needs import everything, shown_by, understood
+from conformance.analysis.migration.decision import Decision
 from conformance.analysis.migration.proof import Evidence
-from conformance.checks.traffic.reading import Traffic
 from conformance.core.mistake import Mistake
-from conformance.evidence.run import Run
 from conformance.report.migration.json import to_json
 
 FORMS = (".html", ".md", ".json")
 """What a report can be, by the end of its name."""
-
-
-def asked(candidate: Run, baseline: Run | None, needs: Sequence[str], traffic: Traffic | None = None) -> Decision:
-    """The decision for an application that needs these, or what its traffic shows, or everything. Raises Mistake."""
-    shown = {name for one in (traffic.requests if traffic else ()) for name in shown_by(one.probe.path, one.probe.wish)}
-    given = bool(needs) or traffic is not None
-    wanted = understood([*needs, *shown]) if given else everything()
-    return decide(candidate, baseline, wanted, asked_for=given)
 
 
 def checked(paths: Iterable[Path], where: str = "--report") -> list[Path]:
