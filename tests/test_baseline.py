@@ -1,4 +1,4 @@
-"""`--baseline`: what a run may be compared with, what is said of it, and what is refused."""
+"""`--conformance-baseline`: what a run may be compared with, what is said of it, and what is refused."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def said(pytester: pytest.Pytester, *options: str) -> tuple[int, str]:
 
 def test_a_target_is_asked_in_the_same_run(project: pytest.Pytester) -> None:
     """Both see the same probes; what breaks comes first; the baseline's own faults fail nobody."""
-    code, text = said(project, "--target", "faulty", "--baseline", "sound", *FEW)
+    code, text = said(project, "--target", "faulty", "--conformance-baseline", "sound", *FEW)
     assert code == 1
     assert "breaks: 1 requirement stream.ends-with-done MUST" in text
     assert "there is no [DONE] at event *: sound conforms, faulty has" in text
@@ -61,7 +61,7 @@ def test_a_target_is_asked_in_the_same_run(project: pytest.Pytester) -> None:
         for one in ("faulty", "sound")
     ]
     assert keys[0] == keys[1]
-    code, text = said(project, "--target", "sound", "--baseline", "faulty", *FEW)
+    code, text = said(project, "--target", "sound", "--conformance-baseline", "faulty", *FEW)
     assert code == 0
     assert "improves: 1 requirement" in text
     assert "12 baseline" in text
@@ -70,7 +70,7 @@ def test_a_target_is_asked_in_the_same_run(project: pytest.Pytester) -> None:
 def test_the_last_run_and_a_stored_one(project: pytest.Pytester) -> None:
     """The same fault as in the last run is no change; a directory is any run; an incomplete one is used, and said."""
     said(project, "--target", "faulty", *FEW)
-    code, text = said(project, "--target", "faulty", "--baseline", "last", *FEW)
+    code, text = said(project, "--target", "faulty", "--conformance-baseline", "last", *FEW)
     assert code == 1
     assert "both wrong, alike: 1" in text
     assert "breaks" not in text
@@ -78,14 +78,14 @@ def test_the_last_run_and_a_stored_one(project: pytest.Pytester) -> None:
     log = run / "run.jsonl"
     lines = log.read_text().splitlines(keepends=True)
     log.write_text("".join(lines[:4]))
-    code, text = said(project, "--target", "sound", "--baseline", f"reports/faulty/{run.name}", *FEW)
+    code, text = said(project, "--target", "sound", "--conformance-baseline", f"reports/faulty/{run.name}", *FEW)
     assert code == 0
     assert "the run of the baseline is incomplete: 3 of 12 requirements were judged" in text
 
 
 def test_a_golden_set_is_a_baseline(project: pytest.Pytester) -> None:
     """Its checks are made and compared, and nothing else."""
-    code, text = said(project, "--target", "faulty", "--baseline", "golden:openai", *FEW)
+    code, text = said(project, "--target", "faulty", "--conformance-baseline", "golden:openai", *FEW)
     assert code == 1
     assert "golden.openai.stream SHOULD" in text
     assert "not asked" not in text
@@ -105,26 +105,26 @@ def test_a_golden_set_is_a_baseline(project: pytest.Pytester) -> None:
 )
 def test_what_is_no_baseline_is_one_line(project: pytest.Pytester, baseline: str, line: str) -> None:
     """A baseline that does not exist is refused before anything is asked."""
-    code, text = said(project, "--target", "sound", "--baseline", baseline, *FEW)
+    code, text = said(project, "--target", "sound", "--conformance-baseline", baseline, *FEW)
     assert code == USAGE
     assert line in text
-    assert "--baseline" in text
+    assert "--conformance-baseline" in text
     assert "Traceback" not in text
     assert not (project.path / "reports").exists()
 
 
 def test_a_baseline_needs_a_target(project: pytest.Pytester) -> None:
     """Without one there is nothing to compare."""
-    assert said(project, "--baseline", "last") == (
+    assert said(project, "--conformance-baseline", "last") == (
         USAGE,
-        "ERROR: --baseline is what a target is compared with: add --target NAME",
+        "ERROR: --conformance-baseline is about a target: add --target NAME",
     )
 
 
 def test_a_run_of_other_checks_is_refused(project: pytest.Pytester) -> None:
     """A run that has no check in common with those of today."""
     write(project.path / "old", "sound", [(described("ancient.check"), holds())], suite="0.0.1")
-    code, text = said(project, "--target", "sound", "--baseline", "old", *FEW)
+    code, text = said(project, "--target", "sound", "--conformance-baseline", "old", *FEW)
     assert code == USAGE
     assert "made by other checks: of its 1, none is among those of today (it is of the suite's version 0.0.1" in text
 
@@ -135,6 +135,6 @@ def test_nothing_in_common_is_said(project: pytest.Pytester) -> None:
 
     one = next(name for name in catalogue() if name.startswith("models."))
     write(project.path / "other", "sound", [(described(one), holds())])
-    code, text = said(project, "--target", "sound", "--baseline", "other", *FEW)
+    code, text = said(project, "--target", "sound", "--conformance-baseline", "other", *FEW)
     assert code == 0
     assert "nothing can be compared: there is no requirement that both were judged by" in text

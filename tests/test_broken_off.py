@@ -85,7 +85,7 @@ def targets(folder: Path, base_url: str) -> None:
 def suite(folder: Path, *arguments: str, **more: object) -> Iterator[subprocess.Popen[str]]:
     """The suite in a process of its own, without the other plugins that are installed: they are slow to start."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "conformance.plugin", *arguments],
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "conformance.plugin.options", *arguments],
         cwd=folder,
         env={**os.environ, "KEY": DEFAULT_KEY, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
         stdout=subprocess.PIPE,
@@ -115,7 +115,7 @@ def runs(folder: Path) -> list[Path]:
 
 @pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(2, 15))])
 def test_a_killed_run_is_finished_with_what_is_missing(seed: int, tmp_path: Path) -> None:
-    """Killed with -9 at any moment, twice: what arrived is there, it is said to be incomplete, and --resume sends only the rest."""
+    """Killed with -9 at any moment, twice: what arrived is there, it is said to be incomplete, and --conformance-resume sends only the rest."""
     draw, counting = random.Random(seed), Counting()
     with server(counting) as base_url:
         targets(tmp_path, base_url)
@@ -133,7 +133,7 @@ def test_a_killed_run_is_finished_with_what_is_missing(seed: int, tmp_path: Path
             if killed.footer is None:
                 assert not killed.complete
                 assert "incomplete: it was stopped after" in in_words(Book.of([directory]).runs[0])
-            arguments = ("--resume", str(directory))
+            arguments = ("--conformance-resume", str(directory))
         there, sent = set(Recording(directory)), counting.count
         code, said = ended(tmp_path, *arguments)
     assert code == 0, said
@@ -160,7 +160,7 @@ def test_a_run_is_one_from_its_first_moment(tmp_path: Path) -> None:
         (directory,) = runs(tmp_path)
         assert (read(directory).target, len(read(directory).results)) == ("mine", 0)
         counting.delay = 0.0
-        assert ended(tmp_path, "--resume", str(directory))[0] == 0
+        assert ended(tmp_path, "--conformance-resume", str(directory))[0] == 0
     assert read(directory).complete
 
 
@@ -182,7 +182,7 @@ def test_interrupted_twice(tmp_path: Path) -> None:
     (directory,) = runs(tmp_path)
     assert "Traceback" not in said
     assert process.returncode == 2, said
-    assert f"pytest --resume {directory.relative_to(tmp_path)}" in said
+    assert f"pytest --conformance-resume {directory.relative_to(tmp_path)}" in said
     assert not read(directory).complete
 
 
@@ -205,7 +205,7 @@ def test_a_full_disk_is_one_line(tmp_path: Path) -> None:
         assert 0 < there < 30
         assert not read(directory).complete
         before = counting.count
-        assert ended(tmp_path, "--resume", str(directory))[0] == 0
+        assert ended(tmp_path, "--conformance-resume", str(directory))[0] == 0
     assert read(directory).complete
     assert counting.count - before == len(Recording(directory)) - there
 
@@ -236,11 +236,11 @@ def test_half_a_line_is_taken_back(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def test_a_place_that_takes_nothing_is_one_line(reports: str, project: pytest.Pytester) -> None:
     """A directory that cannot be written, and a file in its place: named, with what to do, exit code 4."""
     (project.path / "a-file").write_text("")
-    result = project.runpytest("--target", "mine", "--reports", reports, "conformance/models")
+    result = project.runpytest("--target", "mine", "--conformance-reports", reports, "conformance/models")
     assert result.ret == 4
     said = result.stderr.str()
     assert said.count("the run cannot be written: ") == 1
-    assert "--reports" in said
+    assert "--conformance-reports" in said
     assert "Traceback" not in said
 
 
@@ -270,11 +270,11 @@ def test_a_second_has_room_for_many(tmp_path: Path) -> None:
 
 
 def test_a_run_that_is_going_on_is_left_alone(project: pytest.Pytester) -> None:
-    """--resume of a run that another process is still writing is refused in one line."""
+    """--conformance-resume of a run that another process is still writing is refused in one line."""
     log = RunLog(project.path / "reports" / "mine" / "now")
     log.claim()
     log.begin({"target": "mine"})
-    result = project.runpytest("--resume", "reports/mine/now", "conformance/models")
+    result = project.runpytest("--conformance-resume", "reports/mine/now", "conformance/models")
     assert result.ret == 4
     result.stderr.fnmatch_lines(["*reports/mine/now: this run is still going on, in another process"])
     log.close()
@@ -325,7 +325,7 @@ DAMAGE: dict[str, Callable[[list[bytes]], list[bytes]]] = {
 @pytest.mark.parametrize("name", [EXCHANGES, RUN])
 @pytest.mark.parametrize("sin", DAMAGE)
 def test_a_damaged_file_is_named_with_what_was_saved(name: str, sin: str, whole_run: Path) -> None:
-    """A report goes on without it and says so, and --resume mends it, sends for what is lost, and keeps the file as it was."""
+    """A report goes on without it and says so, and --conformance-resume mends it, sends for what is lost, and keeps the file as it was."""
     path = whole_run / name
     lines = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(b"".join(DAMAGE[sin](lines)))
@@ -420,7 +420,7 @@ def test_resuming_elsewhere(project: pytest.Pytester) -> None:
     project.runpytest("--target", "mine", "conformance/models")
     (directory,) = (project.path / "reports" / "mine").iterdir()
     project.makefile(".yaml", targets="targets:\n  other: {kind: reference, claims: [chat]}\n")
-    result = project.runpytest("--resume", str(directory), "--target", "other")
+    result = project.runpytest("--conformance-resume", str(directory), "--target", "other")
     assert result.ret == 0
     result.stdout.fnmatch_lines(["*the target's claims was not said when this run was begun, and is chat now*"])
     run = read(directory)
@@ -429,10 +429,12 @@ def test_resuming_elsewhere(project: pytest.Pytester) -> None:
 
 def test_a_resumed_run_needs_no_other_word(project: pytest.Pytester) -> None:
     """Target, profile, golden sets and selection are those of the run; what is asked besides is left out loudly."""
-    project.runpytest("--target", "mine", "--profile", "quick", "--golden", "openai", "-k", "models")
+    project.runpytest(
+        "--target", "mine", "--conformance-profile", "quick", "--conformance-golden", "openai", "-k", "models"
+    )
     (directory,) = (project.path / "reports" / "mine").iterdir()
     before = read(directory)
-    project.runpytest("--resume", str(directory))
+    project.runpytest("--conformance-resume", str(directory))
     after = read(directory)
     assert after.header.begun == 2
     assert after.header.written["profile"] == "quick"
@@ -444,10 +446,13 @@ def test_a_resumed_run_needs_no_other_word(project: pytest.Pytester) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--resume", "reports/mine/nowhere"], "--resume: there is no folder `reports/mine/nowhere`"),
-        (["--resume", "."], "this is not the directory of a run: it has no run.jsonl"),
-        (["--resume", "replayed"], "--resume: `replayed` is a replay, which sends nothing"),
-        (["--resume", "gone"], "the target of gone is not found: there is no target `nobody`"),
+        (
+            ["--conformance-resume", "reports/mine/nowhere"],
+            "--conformance-resume: there is no folder `reports/mine/nowhere`",
+        ),
+        (["--conformance-resume", "."], "this is not the directory of a run: it has no run.jsonl"),
+        (["--conformance-resume", "replayed"], "--conformance-resume: `replayed` is a replay, which sends nothing"),
+        (["--conformance-resume", "gone"], "the target of gone is not found: there is no target `nobody`"),
     ],
 )
 def test_what_cannot_be_resumed_is_one_line(

@@ -13,8 +13,9 @@ import pytest
 from conformance.core.mistake import CouldNotTest, Mistake
 from conformance.runner.target_run import opened
 from conformance.targets import read
+from conformance.transport.engines import commands
 from conformance.transport.engines.commands import Upstream, litellm_start, portkey_start, sglang_command
-from conformance.transport.engines.versions import STUB_KERNELS, commands
+from conformance.transport.engines.versions import STUB_KERNELS
 
 UPSTREAM = Upstream("http://127.0.0.1:9/v1", "behind-key", "tiny")
 
@@ -147,7 +148,7 @@ def test_a_gateway_stands_in_front_of_its_upstream(tmp_path: Path, monkeypatch: 
     program.chmod(0o755)
     (tmp_path / "targets.yaml").write_text("targets: {a: {kind: litellm, upstream: reference, launch: {}}}")
     target = read(tmp_path / "targets.yaml").by_name["a"]
-    monkeypatch.setattr("conformance.reaching.executable", lambda _: program)
+    monkeypatch.setattr("conformance.transport.reach.executable", lambda _: program)
     with opened(target, tmp_path / "reports", lambda _: None) as trial:
         assert trial.address.model == "reference"
         (asked,) = trial.recording

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
+from conformance.transport.engines import gguf
 from conformance.transport.engines.commands import llama_command
 from conformance.transport.engines.gguf import NotConverted
 from conformance.transport.engines.launch import LaunchFailed
-from conformance.transport.engines.versions import gguf
 
 MODEL = Path(__file__).parent.parent / "fixtures" / "model"
 FORMS = {4: "<I", 5: "<i", 6: "<f", 7: "<?"}

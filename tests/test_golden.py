@@ -564,34 +564,36 @@ def test_a_set_is_found_by_name_or_path(tmp_path: Path) -> None:
 
 
 def test_the_reference_answers_as_documented_over_http(pytester: pytest.Pytester) -> None:
-    """`--golden openai` adds its checks, by stable ids, and all of them pass."""
-    result = pytester.runpytest("--target", "reference", "--golden", "openai", "-k", "golden", "-v")
+    """`--conformance-golden openai` adds its checks, by stable ids, and all of them pass."""
+    result = pytester.runpytest("--target", "reference", "--conformance-golden", "openai", "-k", "golden", "-v")
     number = len(openai().entries)
     result.assert_outcomes(passed=number, deselected=USUAL)
     result.stdout.fnmatch_lines([f"golden *{number}"])
-    ids = pytester.runpytest("--target", "reference", "--golden", "openai", "-m", "golden", "--collect-only", "-q")
+    ids = pytester.runpytest(
+        "--target", "reference", "--conformance-golden", "openai", "-m", "golden", "--collect-only", "-q"
+    )
     ids.stdout.fnmatch_lines(["conformance/golden::golden.openai.chat-whole[[]reference[]]"])
 
 
 def test_one_golden_check_is_run_by_its_id(pytester: pytest.Pytester) -> None:
     """As it is copied from a report; without the set it is said what is missing."""
     one = "conformance/golden::golden.openai.stream[reference]"
-    pytester.runpytest("--target", "reference", "--golden", "openai", one).assert_outcomes(passed=1)
+    pytester.runpytest("--target", "reference", "--conformance-golden", "openai", one).assert_outcomes(passed=1)
     result = pytester.runpytest("--target", "reference", one)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(["*is of no golden set in this run; add --golden NAME*"])
+    result.stderr.fnmatch_lines(["*is of no golden set in this run; add --conformance-golden NAME*"])
 
 
 def test_a_target_is_recorded_and_compared(pytester: pytest.Pytester) -> None:
-    """`--record-golden` writes beside targets.yaml, `--golden` finds it there; a replay is compared as well."""
+    """`--conformance-record-golden` writes beside targets.yaml, `--conformance-golden` finds it there; a replay is compared as well."""
     pytester.makefile(".yaml", targets="targets:\n  mine: {kind: reference}\n")
-    result = pytester.runpytest("--target", "mine", "--record-golden", "today", "conformance/models")
+    result = pytester.runpytest("--target", "mine", "--conformance-record-golden", "today", "conformance/models")
     result.stdout.fnmatch_lines([f"golden set `today`: {len(openai().entries)} answers recorded in *golden/today.yaml"])
     assert read(pytester.path / "golden/today.yaml").made["kind"] == "reference"
-    compared = pytester.runpytest("--target", "mine", "--golden", "today", "-k", "golden")
+    compared = pytester.runpytest("--target", "mine", "--conformance-golden", "today", "-k", "golden")
     compared.assert_outcomes(passed=len(openai().entries) + 1, deselected=USUAL)
     *_, run = sorted((pytester.path / "reports/mine").iterdir())
-    again = pytester.runpytest("--target", f"replay:{run}", "--golden", "today", "-k", "golden")
+    again = pytester.runpytest("--target", f"replay:{run}", "--conformance-golden", "today", "-k", "golden")
     again.assert_outcomes(passed=len(openai().entries) + 1, deselected=USUAL)
 
 
@@ -600,7 +602,7 @@ def test_a_departure_from_a_recording_fails_the_run(pytester: pytest.Pytester) -
     golden, made = recorded(server(), pytester.path)
     text = made.path.read_text(encoding="utf-8").replace("system_fingerprint: string", "fingerprint: string", 1)
     made.path.write_text(text, encoding="utf-8")
-    result = pytester.runpytest("--target", "reference", "--golden", golden.name, "-k", "golden")
+    result = pytester.runpytest("--target", "reference", "--conformance-golden", golden.name, "-k", "golden")
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     result.stdout.fnmatch_lines(["*golden.mine.chat-whole*MUST*", "*a member is missing*"])
     result.stdout.fnmatch_lines(["*/fingerprint*string*absent*"])
@@ -610,9 +612,9 @@ def test_a_departure_from_a_recording_fails_the_run(pytester: pytest.Pytester) -
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--golden", "opneai"], "did you mean `openai`?"),
-        (["--record-golden", "openai"], "is a set of the suite itself"),
-        (["--record-golden", "mine", "--target", "other"], "recorded from one target"),
+        (["--conformance-golden", "opneai"], "did you mean `openai`?"),
+        (["--conformance-record-golden", "openai"], "is a set of the suite itself"),
+        (["--conformance-record-golden", "mine", "--target", "other"], "recorded from one target"),
     ],
 )
 def test_a_wrong_option_is_a_mistake(pytester: pytest.Pytester, options: list[str], said: str) -> None:
@@ -626,7 +628,7 @@ def test_a_wrong_option_is_a_mistake(pytester: pytest.Pytester, options: list[st
 
 def test_golden_options_need_a_target(pytester: pytest.Pytester) -> None:
     """Else nothing would happen, and nobody would notice."""
-    result = pytester.runpytest("--golden", "openai")
+    result = pytester.runpytest("--conformance-golden", "openai")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     assert "add --target NAME" in result.stderr.str()
 

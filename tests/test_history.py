@@ -89,7 +89,7 @@ def test_a_run_entered_twice_is_there_once(tmp_path: Path) -> None:
 def test_runs_that_end_at_once_are_all_entered(tmp_path: Path) -> None:
     """From several processes, into a database that none of them has made yet."""
     reports = shelf(tmp_path, *[SOUND] * 4)
-    code = "import sys; from pathlib import Path; from conformance.history import enter; enter(Path(sys.argv[1]), Path(sys.argv[2]))"
+    code = "import sys; from pathlib import Path; from conformance.analysis.history import enter; enter(Path(sys.argv[1]), Path(sys.argv[2]))"
     jobs = [
         subprocess.Popen([sys.executable, "-c", code, str(reports), str(reports / "t" / str(number))])
         for number in range(4)

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from conformance.transport.engines import launch
 from conformance.transport.engines.commands import vllm_command
 from conformance.transport.engines.launch import LaunchFailed, free_port, last_line, launched, telling_line
-from conformance.transport.engines.versions import launch
 
 ROOT = Path(__file__).parent.parent
 PYTHON = [sys.executable, "-I", "-S", "-c"]
@@ -38,7 +38,7 @@ print("child", child.pid, flush=True)
 """
 PARENT = """
 import pathlib, sys
-from conformance.transport.launch import launched
+from conformance.transport.engines.launch import launched
 log, health, *command = sys.argv[1:]
 with launched(command, env={}, health=health, log=pathlib.Path(log), timeout=20) as running:
     print(running.warden.pid, flush=True)

@@ -44,7 +44,17 @@ def outcomes(run: Path) -> dict[str, dict[str, Any]]:
 
 def run(target: str, reports: Path, *more: str) -> tuple[Path, str]:
     """Run the suite against a target; where the run is, and what was said."""
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--target", target, "--reports", str(reports)]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-p",
+        "no:cacheprovider",
+        "--target",
+        target,
+        "--conformance-reports",
+        str(reports),
+    ]
     command += more
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=MINUTES, check=False)
     assert done.returncode in (0, 1), done.stdout[-3000:] + done.stderr[-2000:]
@@ -98,7 +108,9 @@ def test_litellm_out_of_the_box_puts_everybody_off_after_a_404(tmp_path: Path) -
     args = json.dumps(["--config", str(tmp_path / "settings.yaml")])
     targets = tmp_path / "targets.yaml"
     targets.write_text(f"targets: {{it: {{kind: litellm, upstream: reference, launch: {{args: {args}}}}}}}")
-    directory, said = run("it", tmp_path / "live", "--targets", str(targets), "conformance/gateway_after")
+    directory, said = run(
+        "it", tmp_path / "live", "--conformance-targets-file", str(targets), "conformance/gateway_after"
+    )
     (seen,) = outcomes(directory).values()
     assert seen["check"] == "gateway.refusals-block-nobody"
     assert seen["outcome"] == "violated", said[-3000:]

@@ -39,8 +39,16 @@ def test_the_answer_ends_the_run_and_fills_the_files(folder: pytest.Pytester) ->
     """One command asks both sides, sends the application's requests too, and writes the decision in every form."""
     with serving() as base_url:
         described(folder, base_url, "done-missing")
-        files = [part for name in ("m.html", "m.md", "m.json") for part in ("--report", name)]
-        options = ("--target", "new", "--baseline", "today", "--traffic", "requests.jsonl", *files)
+        files = [part for name in ("m.html", "m.md", "m.json") for part in ("--conformance-migration", name)]
+        options = (
+            "--target",
+            "new",
+            "--conformance-baseline",
+            "today",
+            "--conformance-traffic",
+            "requests.jsonl",
+            *files,
+        )
         result = folder.runpytest(*options, *SOME, "conformance/traffic")
     result.stdout.fnmatch_lines(
         ["*requests.jsonl: 1 distinct request of 1 will be sent again", "NOT READY: * (m.html, m.md, m.json)"]
@@ -61,7 +69,16 @@ def test_a_candidate_that_conforms_is_ready(folder: pytest.Pytester) -> None:
     """The same for a server without a fault: READY, exit code 0."""
     with serving() as base_url:
         described(folder, base_url)
-        options = ("--target", "new", "--baseline", "today", "--needs", "streaming", "--report", "m.json")
+        options = (
+            "--target",
+            "new",
+            "--conformance-baseline",
+            "today",
+            "--conformance-needs",
+            "streaming",
+            "--conformance-migration",
+            "m.json",
+        )
         result = folder.runpytest(*options, "conformance/streaming", "conformance/chat", "conformance/errors")
     assert result.ret == 0
     assert json.loads((folder.path / "m.json").read_text())["answer"].startswith("READY")
@@ -70,17 +87,29 @@ def test_a_candidate_that_conforms_is_ready(folder: pytest.Pytester) -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--target", "reference", "--needs", "toolz", "--report", "m.md"], "*`toolz`*did you mean `tools`*"),
-        (["--target", "reference", "--needs", "tools"], "*--needs: says what a migration report is about*"),
-        (["--target", "reference", "--report", "m.pdf"], "*a report cannot be `.pdf`*"),
-        (["--target", "reference", "--report", "nowhere/m.md"], "*there is no folder*"),
-        (["--target", "reference", "--target", "today", "--report", "m.md"], "*one candidate, and there are 2*"),
         (
-            ["--target", "reference", "--baseline", "golden:openai", "--report", "m.md"],
+            ["--target", "reference", "--conformance-needs", "toolz", "--conformance-migration", "m.md"],
+            "*`toolz`*did you mean `tools`*",
+        ),
+        (
+            ["--target", "reference", "--conformance-needs", "tools"],
+            "*--conformance-needs: says what a migration report is about*",
+        ),
+        (["--target", "reference", "--conformance-migration", "m.pdf"], "*a report cannot be `.pdf`*"),
+        (["--target", "reference", "--conformance-migration", "nowhere/m.md"], "*there is no folder*"),
+        (
+            ["--target", "reference", "--target", "today", "--conformance-migration", "m.md"],
+            "*one candidate, and there are 2*",
+        ),
+        (
+            ["--target", "reference", "--conformance-baseline", "golden:openai", "--conformance-migration", "m.md"],
             "*a golden set or a file* is no endpoint*",
         ),
-        (["--target", "reference", "--traffic", "nowhere.har"], "*the traffic cannot be read: No such file*"),
-        (["--report", "m.md"], "*add --target NAME*"),
+        (
+            ["--target", "reference", "--conformance-traffic", "nowhere.har"],
+            "*the traffic cannot be read: No such file*",
+        ),
+        (["--conformance-migration", "m.md"], "*add --target NAME*"),
     ],
 )
 def test_what_makes_no_sense_is_one_line(options: list[str], said: str, folder: pytest.Pytester) -> None:

@@ -50,7 +50,7 @@ def test_what_is_not_needed_does_not_matter() -> None:
 
 
 def test_a_parameter_is_a_feature_of_its_own_name() -> None:
-    """`--needs service_tier` makes just the checks of that parameter matter."""
+    """`--conformance-needs service_tier` makes just the checks of that parameter matter."""
     one = result("parameters.service-tier-is-honoured-or-refused")
     assert not matters(one, ALWAYS)
     assert matters(one, understood(["service_tier"]))

@@ -299,47 +299,58 @@ def nightly(project: pytest.Pytester, broken: list[str], *more: str) -> pytest.R
 
 def test_nights_follow_each_other(project: pytest.Pytester) -> None:
     """The first has nothing to compare with; the next knows it; a new one fails and is known after; then it is fixed."""
-    first = nightly(project, ["/x"], "--fail-on", "new")
+    first = nightly(project, ["/x"], "--conformance-fail-on", "new")
     assert first.ret == 1
     assert "the first run: nothing to compare with" in " ".join(first.outlines)
-    second = nightly(project, ["/x"], "--fail-on", "new", "--junitxml=it.xml")
+    second = nightly(project, ["/x"], "--conformance-fail-on", "new", "--junitxml=it.xml")
     assert second.ret == 0
     second.assert_outcomes(passed=1, xfailed=1)
     second.stdout.fnmatch_lines(["*mine, against last: 0 new, 1 known, 0 fixed*"])
     assert 'name="standing" value="known"' in (project.path / "it.xml").read_text()
-    third = nightly(project, ["/x", "/y"], "--fail-on", "new", "--junitxml=it.xml")
+    third = nightly(project, ["/x", "/y"], "--conformance-fail-on", "new", "--junitxml=it.xml")
     assert third.ret == 1
     third.stdout.fnmatch_lines(["*new: own.one MUST: it is broken at /y (seen in 4 of 4 tries*"])
     assert 'name="tries" value="seen in 4 of 4 tries' in (project.path / "it.xml").read_text()
-    fourth = nightly(project, [], "--fail-on", "new")
+    fourth = nightly(project, [], "--conformance-fail-on", "new")
     assert fourth.ret == 0
     fourth.stdout.fnmatch_lines(["*0 new, 0 known, 2 fixed*"])
 
 
 def test_nothing_fails_where_nothing_shall(project: pytest.Pytester) -> None:
-    """--fail-on never tells all and fails nothing; --fail-on any is as without it."""
-    assert nightly(project, ["/x"], "--fail-on", "never").ret == 0
-    assert nightly(project, ["/x"], "--fail-on", "any", "--baseline", "last").ret == 1
+    """--conformance-fail-on never tells all and fails nothing; --conformance-fail-on any is as without it."""
+    assert nightly(project, ["/x"], "--conformance-fail-on", "never").ret == 0
+    assert nightly(project, ["/x"], "--conformance-fail-on", "any", "--conformance-baseline", "last").ret == 1
 
 
 def test_a_committed_baseline_from_run_to_job(project: pytest.Pytester, capsys: pytest.CaptureFixture[str]) -> None:
-    """`conformance baseline` makes it, --baseline takes it, and what is not in it is new."""
+    """`conformance baseline` makes it, --conformance-baseline takes it, and what is not in it is new."""
     nightly(project, ["/x"])
     assert main(["baseline", "last", "-o", "baselines/mine.yaml"]) == 0
     assert "1 violated, 1 hold" in capsys.readouterr().out
-    assert nightly(project, ["/x"], "--fail-on", "new", "--baseline", "baselines/mine.yaml").ret == 0
-    assert nightly(project, ["/x", "/y"], "--fail-on", "new", "--baseline", "baselines/mine.yaml").ret == 1
+    assert (
+        nightly(project, ["/x"], "--conformance-fail-on", "new", "--conformance-baseline", "baselines/mine.yaml").ret
+        == 0
+    )
+    assert (
+        nightly(
+            project, ["/x", "/y"], "--conformance-fail-on", "new", "--conformance-baseline", "baselines/mine.yaml"
+        ).ret
+        == 1
+    )
 
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
         (
-            ["--fail-on", "new", "--baseline", "reference"],
-            "--fail-on: what is new is held against a run that is there already",
+            ["--conformance-fail-on", "new", "--conformance-baseline", "reference"],
+            "--conformance-fail-on: what is new is held against a run that is there already",
         ),
-        (["--baseline", "baselines/none.yaml"], "none.yaml: cannot be read: No such file"),
-        (["--fail-on", "sometimes"], "invalid choice"),
+        (["--conformance-baseline", "baselines/none.yaml"], "none.yaml: cannot be read: No such file"),
+        (
+            ["--conformance-fail-on", "sometimes"],
+            "--conformance-fail-on: there is no `sometimes`; it takes new, any, should, never",
+        ),
     ],
 )
 def test_a_night_that_cannot_be_is_one_line(arguments: list[str], said: str, project: pytest.Pytester) -> None:
@@ -353,6 +364,6 @@ def test_workers_tell_their_nights(project: pytest.Pytester, spread: Callable[..
     """With -n, too, only what is new fails."""
     nightly(project, ["/x"])
     (project.path / "check_own.py").write_text(OWN.format(broken=["/x"]))
-    result = spread(1, "--target", "mine", "check_own.py", "--fail-on", "new")
+    result = spread(1, "--target", "mine", "check_own.py", "--conformance-fail-on", "new")
     assert result.ret == 0
     result.stdout.fnmatch_lines(["*against last: 0 new, 1 known*"])

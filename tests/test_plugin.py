@@ -163,10 +163,10 @@ def test_last_failed(project: pytest.Pytester) -> None:
 
 
 def test_strict_fails_what_is_advised(project: pytest.Pytester) -> None:
-    """--strict lets a violated SHOULD fail."""
+    """A stricter verdict is the business of what a run fails on: with `should`, a violated SHOULD fails."""
     chosen = ("--target", "mine", "check_own.py", "-k", "should-is-broken")
     assert project.runpytest(*chosen).ret == CLEAN
-    assert project.runpytest(*chosen, "--strict").ret == VIOLATIONS
+    assert project.runpytest(*chosen, "--conformance-fail-on", "should").ret == VIOLATIONS
 
 
 def test_waivers(project: pytest.Pytester) -> None:
@@ -274,7 +274,7 @@ def test_replay_keeps_claims_and_waivers(project: pytest.Pytester) -> None:
     [
         (["--target", "mnie"], "*there is no target*did you mean `mine`?*"),
         (["--target", "replay:nowhere"], "*nowhere*"),
-        (["--target", "mine", "--targets", "none.yaml"], "*none.yaml: there is no such file*"),
+        (["--target", "mine", "--conformance-targets-file", "none.yaml"], "*none.yaml: there is no such file*"),
         (["--target", "mine", "conformance/modles"], "*conformance/modles*did you mean `models`?*"),
     ],
 )
@@ -390,7 +390,7 @@ def test_a_dry_run_sends_nothing(project: pytest.Pytester) -> None:
     """It says how many requests, tokens and how much money a run takes at most, and whether the budget stops it."""
     text = "targets:\n  it: {kind: openai, base_url: 'http://127.0.0.1:9/v1', model: m, price: {input: 1, output: 2}, limits: {requests: 3}}\n"
     project.makefile(".yaml", targets=text)
-    result = project.runpytest("--target", "it", "--dry-run", "conformance/chat", "conformance/models")
+    result = project.runpytest("--target", "it", "--conformance-dry-run", "conformance/chat", "conformance/models")
     assert result.ret == CLEAN
     result.stdout.fnmatch_lines(
         [
@@ -416,7 +416,7 @@ def test_a_budget_too_small_for_any_check_is_one_line(limits: str, said: str, pr
     assert result.ret == COULD_NOT_TEST
     assert f"could not test mine: {said}" in " ".join(result.stdout.str().split())
     assert not (project.path / "reports").exists()
-    dry = project.runpytest("--target", "mine", "--dry-run", "conformance/models")
+    dry = project.runpytest("--target", "mine", "--conformance-dry-run", "conformance/models")
     assert said in " ".join(dry.stdout.str().split())
 
 
@@ -464,9 +464,11 @@ def test_a_budget_ends_a_run_cleanly(project: pytest.Pytester) -> None:
 
 def test_the_quick_profile_draws_less_and_waits_for_nothing(project: pytest.Pytester) -> None:
     """A quarter of the examples, and no check that waits on purpose."""
-    quick = project.runpytest("--target", "mine", "--profile", "quick", "--collect-only", "-q", "conformance/timing")
+    quick = project.runpytest(
+        "--target", "mine", "--conformance-profile", "quick", "--collect-only", "-q", "conformance/timing"
+    )
     assert not any("outlives-a-pause" in line for line in quick.outlines)
-    project.runpytest("--target", "mine", "--profile", "quick", "conformance/stream_text")
+    project.runpytest("--target", "mine", "--conformance-profile", "quick", "conformance/stream_text")
     project.runpytest("--target", "mine", "conformance/stream_text")
     few, usual = (lines(run)[-1]["requests"] for run in runs(project))
     assert few < usual  # type: ignore[operator]

@@ -16,7 +16,7 @@ from conformance.core.probe import Probe
 from conformance.core.reading.json import ABSENT
 from conformance.evidence import exchanges as recording
 from conformance.evidence.exchanges import Recording, exchange_from_json, exchange_to_json
-from conformance.evidence.run import RunLog
+from conformance.evidence.run import RunLog, outcome_from_json, outcome_to_json
 from conformance.probes.chat import chat
 
 text = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
@@ -72,7 +72,7 @@ def test_an_outcome_survives_the_disk() -> None:
         Finding("b", "b", at="/x", expected=[1], found={"y": "é"}),
     )
     outcome = Outcome(Kind.VIOLATED, findings, "why", {"v": 1}, (("k", "l"), ("m",)), "k")
-    assert recording.outcome_from_json(recording.outcome_to_json(outcome)) == outcome
+    assert outcome_from_json(outcome_to_json(outcome)) == outcome
 
 
 def test_a_recording_is_found_again(tmp_path: Path) -> None:

@@ -49,7 +49,7 @@ def door(*planted: str, region: str = "us-east-1") -> Iterator[str]:
 def run(folder: Path, *words: str, **environ: str) -> subprocess.CompletedProcess[str]:
     """A command in a folder, with the canary's credentials in its environment; pytest without other plugins, slow to start."""
     if words[0] == "pytest" and "--alluredir" not in words:
-        words = ("pytest", "-p", "conformance.plugin", *words[1:])
+        words = ("pytest", "-p", "conformance.plugin.options", *words[1:])
         environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     return subprocess.run(
         [sys.executable, "-m", *words], cwd=folder, env={**HERE, **ENVIRONMENT, **environ}, capture_output=True,

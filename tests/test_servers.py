@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from conformance.transport.engines import install as servers
 from conformance.transport.engines.install import InstallFailed, NotInstalled, executable, install, installed
 from conformance.transport.engines.versions import Build, Engine, Source
-from conformance.transport.engines.versions import install as servers
 
 TOY = Engine(
     name="toy",

@@ -33,10 +33,10 @@ def test_the_wheel_has_all_it_needs(tmp_path: Path) -> None:
     empty.mkdir()
     ids = run(program / "pytest", "--target", "reference", "--collect-only", "-q", where=empty).splitlines()
     assert "conformance/chat::chat.answer-has-choices[reference]" in ids
-    said = run(program / "pytest", "--target", "reference", "--golden", "openai", where=empty)
+    said = run(program / "pytest", "--target", "reference", "--conformance-golden", "openai", where=empty)
     assert "nothing is broken" in said
     assert [path.name for path in empty.iterdir() if not path.name.startswith(".")] == ["reports"]
     listed = run(program / "conformance", "checks", where=empty)
     assert "stream.ends-with-done" in listed
-    script = "from conformance.data import fixtures; print((fixtures() / 'model' / 'model.safetensors').stat().st_size)"
+    script = "from conformance.core.fixtures import fixtures; print((fixtures() / 'model' / 'model.safetensors').stat().st_size)"
     assert int(run(program / "python", "-c", script, where=empty)) > 10**6

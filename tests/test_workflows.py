@@ -20,7 +20,7 @@ from conformance.cli.main import main
 from conformance.cli.workflow import FILES, JOBS
 from conformance.core.verdict import Waiver
 from conformance.evidence.run import read
-from conformance.plugin.options import github
+from conformance.plugin import github
 from conformance.report.book import ruled
 from conformance.targets.target import Target
 from tests.report_runs import EVIL, HELLO, Finding, described, violated, write
@@ -86,7 +86,7 @@ def test_the_command_prints_them(tmp_path: Path, capsys: pytest.CaptureFixture[s
     """For a target of one's own; a file that is there is not overwritten."""
     assert main(["workflow", "github", "llama"]) == 0
     text = capsys.readouterr().out
-    assert "pytest --target llama --fail-on new" in text
+    assert "pytest --target llama --conformance-fail-on new" in text
     assert "my-server" not in text
     path = tmp_path / ".github" / "workflows" / "night.yml"
     assert main(["workflow", "github", "-o", str(path)]) == 0
@@ -151,7 +151,7 @@ def test_github_shows_it_by_itself(pytester: pytest.Pytester, monkeypatch: pytes
     (order,) = [line for line in result.outlines if line.startswith("::")]
     assert order == "::error file=targets.yaml,line=2,title=own.one (mine)::One thing: it holds, in %25. it is broken"
     assert "## Conformance of mine: violations" in summary.read_text()
-    night = pytester.runpytest(*arguments, "--fail-on", "new")
+    night = pytester.runpytest(*arguments, "--conformance-fail-on", "new")
     assert night.ret == 0
     assert not [line for line in night.outlines if line.startswith("::")]
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", "/nowhere/at/all")

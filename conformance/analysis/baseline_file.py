@@ -26,7 +26,8 @@ WIDTH = 120
 """Characters of a line."""
 
 HEAD = """\
-# What is known to be violated at {target}: `pytest --target {target} --fail-on new --baseline {name}` fails for anything else.
+# What is known to be violated at {target}. Anything else fails:
+# pytest --target {target} --conformance-fail-on new --conformance-baseline {name}
 # Made by `conformance baseline`. A violation that is taken out by hand is new again.
 """
 

@@ -74,7 +74,7 @@ def rule(
             return Verdict(Ruling.FAILED, f"the waiver expired on {waiver.until} ({waiver.because})")
         return Verdict(Ruling.WAIVED, waiver.because)
     if strict and ruling in (Ruling.ADVISED, Ruling.NOTED) and level is not Level.NOTE:
-        return Verdict(Ruling.FAILED, f"a violated {level} fails under --strict")
+        return Verdict(Ruling.FAILED, f"a violated {level} fails with --conformance-fail-on should")
     return Verdict(ruling)
 
 

@@ -30,7 +30,7 @@ def located(word: str, shelf: Path) -> Path:
     if not newest:
         raise Mistake(
             f"there is no run called `{word}`: no directory of that name has a {RUN}, and there are no runs in {shelf}",
-            fix="`pytest --target NAME` makes one; --reports DIR says where they are",
+            fix="`pytest --target NAME` makes one; --conformance-reports DIR says where they are",
         )
     hint = nearest(word, [*newest, LAST]) or f"there are runs of {', '.join(sorted(newest))}"
     raise Mistake(f"there is no run called `{word}`, and no directory of a run; {hint}")

@@ -134,7 +134,8 @@ def _unwritable(path: Path, problem: OSError) -> Unwritable:
     return Unwritable(
         f"cannot be written: {problem.strerror or problem}; what was written before is still there",
         where=str(path),
-        fix="free some space or choose another place with --reports; `pytest --resume DIR` goes on where a run ended",
+        fix="free some space or choose another place with --conformance-reports; `pytest --conformance-resume DIR`"
+        " goes on where a run ended",
     )
 
 

@@ -487,7 +487,7 @@ def new_directory(reports: Path, name: str) -> Path:
             raise Mistake(
                 f"the run cannot be written: {problem.strerror}",
                 where=str(directory),
-                fix="choose another directory with --reports",
+                fix="choose another directory with --conformance-reports",
             ) from None
         return directory
     raise Mistake("there are a thousand runs of this second already", where=str(reports / slug(name)))

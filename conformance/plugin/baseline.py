@@ -26,7 +26,7 @@ from conformance.targets import select
 from conformance.targets.selection import REPLAY
 from conformance.targets.target import Target
 
-OPTION = "--baseline"
+OPTION = "--conformance-baseline"
 GOLDEN = "golden:"
 LAST = "last"
 FORMS = f"a target, the directory of a run, `{LAST}`, {GOLDEN}SET, or a file of `conformance baseline`"
@@ -163,7 +163,7 @@ def _last(target: Target, reports: Path) -> Path:
     raise Mistake(
         f"`{LAST}`: there is no complete run of `{name}` in {reports / slug(name)}",
         where=OPTION,
-        fix="run it once without --baseline, or name another baseline",
+        fix="run it once without --conformance-baseline, or name another baseline",
     )
 
 

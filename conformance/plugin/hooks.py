@@ -18,6 +18,7 @@ from conformance.evidence.journal import Unwritable
 from conformance.evidence.run import read
 from conformance.plugin import github
 from conformance.plugin.baseline import Asked, Committed, beside
+from conformance.plugin.command_line import Options
 from conformance.plugin.interrupts import Interrupts
 from conformance.plugin.items import CHECKS, HOUSE, CheckDirectory, CheckFile, CheckItem, session_key, session_of
 from conformance.plugin.migration import reported
@@ -150,7 +151,7 @@ def pytest_runtestloop(session: pytest.Session) -> None:
         quieten(config)
     if config.option.collectonly or is_worker(config) or is_controller(config):
         return
-    if config.option.dry_run:
+    if Options.of(config).dry_run:
         try:
             config.stash[TALLY].said = session_of(config).dry_run(selection(session.items))
         except Mistake as mistake:
@@ -267,7 +268,7 @@ def compared(config: pytest.Config) -> list[Comparison]:
             if one is not None:
                 behind = target.upstream is not None and baseline == Asked(target.upstream)
                 found.append(replace(one, behind=behind))
-            elif config.option.baseline or baseline == Asked(target.upstream or target):
+            elif Options.of(config).baseline or baseline == Asked(target.upstream or target):
                 said = f"{target.name}: not compared with {baseline.name}, which could not be tested"
                 config.stash[TALLY].said.append(said)
     return found
@@ -292,5 +293,5 @@ def _shown_by_github(config: pytest.Config, runs: list[Path]) -> list[str]:
     dead = [f"could not test {why}" for why in tally.dead.values()]
     markdown = book.markdown() if book.runs else ""
     lost = github.summarise("\n\n".join([*(markdown_plain(one, 600) for one in dead), markdown]), os.environ)
-    shown = github.orders(book.runs, session.targets, tally.dead) if config.option.fail_on != NEVER else []
+    shown = github.orders(book.runs, session.targets, tally.dead) if Options.of(config).fails != NEVER else []
     return [*shown, *([lost] if lost else [])]

@@ -45,7 +45,7 @@ class Interrupts:
         self._count += 1
         if self._count == 1:
             signal.default_int_handler(number, frame)
-        lines = [f"to finish this run: pytest --resume {directory}" for directory in self.directories()]
+        lines = [f"to finish this run: pytest --conformance-resume {directory}" for directory in self.directories()]
         with suppress(OSError, ValueError):
             os.write(self.descriptor(), "\n".join(["", "interrupted again: left at once", *lines, ""]).encode())
         os._exit(INTERRUPTED)

@@ -18,6 +18,7 @@ from conformance.core.reading.json import ABSENT
 from conformance.core.text import legible, shown
 from conformance.core.verdict import Ruling, Verdict
 from conformance.evidence.journal import Unwritable
+from conformance.plugin.command_line import Options
 from conformance.runner.reconfirm import NEW
 from conformance.runner.runner import Session, about
 from conformance.targets.target import Target
@@ -169,7 +170,7 @@ class CheckItem(pytest.Item):
         if self.beside:
             pytest.skip(f"only for comparison: {self.verdict.ruling.value}")
         match self.verdict.ruling:
-            case Ruling.FAILED if (excuse := self.excuse) and self.config.option.fail_on == NEW:
+            case Ruling.FAILED if (excuse := self.excuse) and Options.of(self.config).fails == NEW:
                 pytest.xfail(excuse)
             case Ruling.FAILED:
                 raise Violated(self.verdict.because or self.outcome.reason)

@@ -1,6 +1,7 @@
 """The plugin as pytest loads it, in every run of every project that has the suite installed: options, and little else.
 
-The other hooks are in `hooks.py`, which is imported only where a target is asked for: nobody else pays for it.
+The other hooks are in `hooks.py`, which is imported only where a target is asked for: nobody else pays for it. All options but
+`--target` begin with `--conformance-`: the plain words belong to the projects and plugins that had them first.
 """
 
 from __future__ import annotations
@@ -9,82 +10,85 @@ from typing import Any
 
 import pytest
 
+PREFIX = "--conformance-"
+FAIL_ON = ("new", "any", "should", "never")
+
+
+def _fail_on(written: str) -> str:
+    """What fails the run, as it was written. Raises UsageError for words that there are not."""
+    words = written.split(",")
+    if unknown := [word for word in words if word not in FAIL_ON]:
+        raise pytest.UsageError(
+            f"{PREFIX}fail-on: there is no `{unknown[0]}`; it takes {', '.join(FAIL_ON)}, or new,should"
+        )
+    if len(words) > 1 and set(words) != {"new", "should"}:
+        raise pytest.UsageError(f"{PREFIX}fail-on: `{written}` contradicts itself; only new,should go together")
+    return written
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """The options, all in one group."""
     group = parser.getgroup("conformance", "conformance of OpenAI-compatible endpoints")
+
+    def option(name: str, **more: Any) -> None:
+        group.addoption(f"{PREFIX}{name}", **more)
+
+    def several(name: str, **more: Any) -> None:
+        option(name, action="append", default=[], **more)
+
     group.addoption(
-        "--target",
-        action="append",
-        default=[],
-        metavar="NAME",
+        "--target", action="append", default=[], metavar="NAME",
         help="judge this target: a name or glob of targets.yaml, a URL, or replay:DIR; may be repeated",
-    )
-    group.addoption(
-        "--baseline",
-        metavar="NAME",
+    )  # fmt: skip
+    option(
+        "baseline", metavar="NAME",
         help="say what differs from this: another target (asked in the same run), the directory of a run, `last`"
         " (the newest complete run of each target), golden:SET, or a file of `conformance baseline`",
-    )
-    group.addoption(
-        "--fail-on",
-        choices=("new", "any", "never"),
-        default="any",
-        help="what fails the run: any violation, only what is new since --baseline (default then: last) and stays when it is"
-        " asked again, or none at all (default: any)",
-    )
-    group.addoption("--targets", metavar="FILE", help="the file of targets (default: targets.yaml here or above)")
-    group.addoption(
-        "--profile",
-        choices=("quick", "standard", "full"),
+    )  # fmt: skip
+    option(
+        "fail-on", metavar="WHAT", type=_fail_on, default="any",
+        help="what fails the run: `any` violated MUST; `should`: a violated SHOULD or MAY as well; `new`: only what is new since"
+        " the baseline (default then: last) and stays when it is asked again; `new,should`; or `never` (default: any)",
+    )  # fmt: skip
+    option("targets-file", metavar="FILE", help="the file of targets (default: targets.yaml here or above)")
+    option(
+        "profile", choices=("quick", "standard", "full"),
         help="how much is drawn: quick is for a minute and a few cents, full for a night (default: standard)",
-    )
-    group.addoption(
-        "--dry-run", action="store_true", help="say what would be sent, and what it costs at most; send nothing"
-    )
-    group.addoption(
-        "--resume",
-        action="append",
-        default=[],
-        metavar="DIR",
+    )  # fmt: skip
+    option("dry-run", action="store_true", help="say what would be sent, and what it costs at most; send nothing")
+    several(
+        "resume", metavar="DIR",
         help="finish the run in this directory, sending only what is missing; its target is found in it, or named by --target",
-    )
-    group.addoption("--reports", metavar="DIR", help="where runs are written (default: reports/ beside targets.yaml)")
-    group.addoption(
-        "--golden",
-        action="append",
-        default=[],
-        metavar="NAME",
+    )  # fmt: skip
+    option("reports", metavar="DIR", help="where runs are written (default: reports/ beside targets.yaml)")
+    several(
+        "golden", metavar="NAME",
         help="compare answers with this golden set as well: `openai`, one of golden/ beside targets.yaml, or a file",
-    )
-    group.addoption(
-        "--traffic",
-        action="append",
-        default=[],
-        metavar="FILE",
+    )  # fmt: skip
+    option("record-golden", metavar="NAME", help="write what the target answers as golden/NAME.yaml")
+    several(
+        "traffic", metavar="FILE",
         help="send an application's own requests as well: a HAR, or a line of JSON for each request",
-    )
-    group.addoption(
-        "--needs",
-        action="append",
-        default=[],
-        metavar="FEATURE[,FEATURE]",
-        help="what the application needs, for --report: `conformance migration --list-needs` lists it all",
-    )
-    group.addoption(
-        "--report",
-        action="append",
-        default=[],
-        metavar="FILE",
-        help="may the application move? Write the decision to FILE (.html, .md or .json); see --baseline, --needs, --traffic",
-    )
-    group.addoption("--record-golden", metavar="NAME", help="write what the target answers as golden/NAME.yaml")
+    )  # fmt: skip
+    several(
+        "migration", metavar="FILE",
+        help=f"may the application move? Write the decision to FILE (.html, .md or .json); see {PREFIX}baseline, {PREFIX}needs",
+    )  # fmt: skip
+    several(
+        "needs", metavar="FEATURE[,FEATURE]",
+        help=f"what the application needs, for {PREFIX}migration: `conformance migration --list-needs` lists it all",
+    )  # fmt: skip
+
+
+def _runs(config: pytest.Config) -> bool:
+    """Whether any target is to be asked: without one, the suite does nothing."""
+    return bool(config.option.target or config.option.conformance_resume)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Keep the items of one target with one of xdist's workers, so that no request is sent twice."""
-    if (config.option.target or config.option.resume) and config.option.dist in ("load", "loadgroup"):
+    if _runs(config) and config.option.dist in ("load", "loadgroup"):
         from conformance.plugin.xdist import by_target
 
         return by_target(config, log)
@@ -93,14 +97,13 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Where a target is asked for, load the rest."""
-    if config.option.target or config.option.resume:
+    if _runs(config):
         from conformance.plugin import hooks
 
         hooks.begin(config)
         config.pluginmanager.register(hooks, "conformance-hooks")
-    elif config.option.baseline:
-        raise pytest.UsageError("--baseline is what a target is compared with: add --target NAME")
-    elif config.option.golden or config.option.record_golden or config.option.traffic or config.option.report:
-        raise pytest.UsageError(
-            "--golden, --record-golden, --traffic and --report are about a target's answers: add --target NAME"
-        )
+        return
+    idle = ("baseline", "golden", "record_golden", "traffic", "migration", "needs", "dry_run")
+    for name in idle:
+        if config.getoption(f"conformance_{name}"):
+            raise pytest.UsageError(f"{PREFIX}{name.replace('_', '-')} is about a target: add --target NAME")

@@ -22,6 +22,7 @@ from conformance.core.mistake import Mistake, nearest
 from conformance.core.requirement import Level
 from conformance.evidence.find import REPORTS
 from conformance.plugin.baseline import Asked, Baseline, Committed, Golden, Stored, check_common, last_of, resolve
+from conformance.plugin.command_line import Options
 from conformance.plugin.items import CHECKS, GOLDEN, HOUSE, TRAFFIC
 from conformance.plugin.migration import TRAFFIC as ASKED
 from conformance.plugin.migration import check_asked
@@ -41,33 +42,36 @@ BASELINE = pytest.StashKey[Baseline]()
 
 def prepare(config: pytest.Config) -> Session:
     """The session that the options ask for; sets what pytest is to collect."""
-    here = config.invocation_params.dir
-    written = config.option.targets
+    options = Options.of(config)
+    here, written = options.here, options.targets_file
     file = here / written if written else find(here)
     if written and not (here / written).is_file():
-        raise Mistake("there is no such file", where=str(written), fix="--targets names a file like targets.yaml")
-    targets, going_on = _targets(config, file)
+        raise Mistake(
+            "there is no such file", where=written, fix="--conformance-targets-file names a file like targets.yaml"
+        )
+    targets, going_on = _targets(options, file)
     base = file.parent if file else here
     own = sorted(file.parent.glob("check_*.py")) if file else []
-    reports = here / config.option.reports if config.option.reports else base / REPORTS
+    reports = here / options.reports if options.reports else base / REPORTS
     baseline: Baseline | None = None
-    if config.option.fail_on == NEW and not config.option.baseline:
+    if options.fails == NEW and not options.baseline:
         baseline = last_of(targets, reports)
         config.stash[BASELINE] = baseline
-    elif config.option.baseline:
+    elif options.baseline:
         folders = (base, here, reports)
-        baseline = resolve(
-            config.option.baseline, targets, config.option.target, file=file, folders=folders, environ=os.environ
-        )
+        baseline = resolve(options.baseline, targets, options.target, file=file, folders=folders, environ=os.environ)
         config.stash[BASELINE] = baseline
     beside = _beside(targets, baseline)
     targets += [one for one in beside if one not in targets]
     for one in going_on.values():
-        for room, files in ((GOLDEN, config.option.golden), (TRAFFIC, config.option.traffic)):
-            files += [file for file in one.made(room) if file not in files]
+        golden = dict.fromkeys((*options.golden, *one.made(GOLDEN)))
+        traffic = dict.fromkeys((*options.traffic, *one.made(TRAFFIC)))
+        options = replace(options, golden=tuple(golden), traffic=tuple(traffic))
     also = [baseline.golden] if isinstance(baseline, Golden) else []
-    made = _golden(config, targets, base, also) | _traffic(config)
-    check_asked(config, targets, baseline)
+    if options.record_golden and (len(targets) > 1 or getattr(config.option, "dist", "no") != "no"):
+        raise Mistake("a golden set is recorded from one target, without -n", where=RECORD)
+    made = _golden(options, base, also) | _traffic(config, options)
+    check_asked(options, targets, baseline)
     checks = [*catalogue().values(), *(check for path in own for check in load(path))]
     checks += [check for one in made.values() for check in one.checks]
     for target in targets:
@@ -79,47 +83,45 @@ def prepare(config: pytest.Config) -> Session:
     _collect(config, own, made)
     if not any(arg.startswith("-r") for arg in config.invocation_params.args):
         config.option.reportchars = "N"  # the summary lists what was skipped, and why
-    wanted = config.option.record_golden
-    asked = recorder(wanted, base, here) if wanted else None
+    asked = recorder(options.record_golden, base, here) if options.record_golden else None
     return Session(
         targets,
         reports,
-        strict=bool(config.option.strict),
-        profile=_profile(config, going_on.values()),
+        strict=options.strict,
+        profile=_profile(options, going_on.values()),
         made=made,
         recorder=asked,
         beside=frozenset(one.name for one in beside),
         resumed=going_on,
-        nights=_nights(config, [one for one in targets if one not in beside], baseline),
+        nights=_nights(options, [one for one in targets if one not in beside], baseline),
     )
 
 
-def _nights(config: pytest.Config, targets: Sequence[Target], baseline: Baseline | None) -> Nights:
+def _nights(options: Options, targets: Sequence[Target], baseline: Baseline | None) -> Nights:
     """What the runs are held against. Raises Mistake for a baseline that is not there before the run."""
-    fail_on = config.option.fail_on
+    fail_on = options.fails
     if not isinstance(baseline, (Stored, Committed)):
         if fail_on == NEW and baseline is not None:
             raise Mistake(
                 f"what is new is held against a run that is there already, and `{baseline.name}` is none",
                 where=FAIL_ON,
-                fix="let --baseline name a run, `last`, or a file of `conformance baseline`",
+                fix="let --conformance-baseline name a run, `last`, or a file of `conformance baseline`",
             )
         return Nights(fail_on, "", dict.fromkeys((one.name for one in targets), None) if fail_on == NEW else {})
     return Nights(fail_on, baseline.name, {one.name: baseline.run_for(one.name, {}) for one in targets})
 
 
-def _targets(config: pytest.Config, file: Path | None) -> tuple[list[Target], dict[str, Resumed]]:
+def _targets(options: Options, file: Path | None) -> tuple[list[Target], dict[str, Resumed]]:
     """The targets of this run, and the runs that some of them have been asked in before, by their names.
 
     A resumed run keeps the name of its target; `--target` says where that is now, where it is not as it was.
     """
-    here = config.invocation_params.dir
     going_on: dict[str, Resumed] = {}
-    for written in config.option.resume:
-        one = resumed(written, here)
+    for written in options.resume:
+        one = resumed(written, options.here)
         if (other := going_on.setdefault(one.name, one)).directory != one.directory:
             raise Mistake(f"{other.directory} is a run of `{one.name}`, too: one of a target at a time", where=RESUME)
-    asked = select(config.option.target, file=file, environ=os.environ) if config.option.target else []
+    asked = select(options.target, file=file, environ=os.environ) if options.target else []
     names = {target.name for target in asked}
     left = [one for one in going_on.values() if one.name not in names]
     if len(left) == len(asked) == 1:
@@ -138,10 +140,10 @@ def _targets(config: pytest.Config, file: Path | None) -> tuple[list[Target], di
     return asked, going_on
 
 
-def _profile(config: pytest.Config, going_on: Iterable[Resumed]) -> str:
+def _profile(options: Options, going_on: Iterable[Resumed]) -> str:
     """How much is drawn: what is asked for, else what a resumed run has drawn, else the usual."""
     before = [one.profile for one in going_on if one.profile in PROFILES]
-    return str(config.option.profile or (before[0] if before else STANDARD))
+    return str(options.profile or (before[0] if before else STANDARD))
 
 
 def _beside(targets: list[Target], baseline: Baseline | None) -> list[Target]:
@@ -152,12 +154,9 @@ def _beside(targets: list[Target], baseline: Baseline | None) -> list[Target]:
     return [*asked, *behind.values()]
 
 
-def _golden(config: pytest.Config, targets: list[Target], base: Path, also: list[GoldenSet]) -> dict[Path, Made]:
+def _golden(options: Options, base: Path, also: list[GoldenSet]) -> dict[Path, Made]:
     """The checks of the golden sets that are asked for, by their files."""
-    if config.option.record_golden and (len(targets) > 1 or getattr(config.option, "dist", "no") != "no"):
-        raise Mistake("a golden set is recorded from one target, without -n", where=RECORD)
-    here = config.invocation_params.dir
-    sets = [*(find_golden(name, base, here) for name in config.option.golden), *also]
+    sets = [*(find_golden(name, base, options.here) for name in options.golden), *also]
     found = {golden.path: golden for golden in sets}
     by_name = {golden.name: golden for golden in found.values()}
     for golden in found.values():
@@ -166,15 +165,17 @@ def _golden(config: pytest.Config, targets: list[Target], base: Path, also: list
     return {path: Made(GOLDEN, checks_of(golden)) for path, golden in found.items()}
 
 
-def _traffic(config: pytest.Config) -> dict[Path, Made]:
+def _traffic(config: pytest.Config, options: Options) -> dict[Path, Made]:
     """The checks of the requests that an application sent, by their files."""
     found: dict[Path, Made] = {}
-    for name in config.option.traffic:
-        path = (config.invocation_params.dir / name).resolve()
+    for name in options.traffic:
+        path = (options.here / name).resolve()
         traffic = config.stash[ASKED] = read_traffic(path)
         found[path] = Made(TRAFFIC, checks_of_traffic(traffic))
     if len(found) > 1:
-        raise Mistake("one file of traffic at a time", where="--traffic", fix="put the lines of both into one file")
+        raise Mistake(
+            "one file of traffic at a time", where="--conformance-traffic", fix="put the lines of both into one file"
+        )
     return found
 
 
@@ -200,8 +201,8 @@ def _collect(config: pytest.Config, own: list[Path], made: Mapping[Path, Made]) 
         room = rooms[place.rstrip("/")]
         files = [path for path, one in made.items() if one.room == room and _has(one, rest)]
         if not files:
-            what = {GOLDEN: "of no golden set in this run; add --golden NAME"}.get(
-                room, "not in this run; add --traffic FILE"
+            what = {GOLDEN: "of no golden set in this run; add --conformance-golden NAME"}.get(
+                room, "not in this run; add --conformance-traffic FILE"
             )
             raise Mistake(f"`{arg}` is {what}")
         config.args += [f"{path}{colons}{rest}" for path in files]

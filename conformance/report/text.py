@@ -331,7 +331,7 @@ def _remarks(page: Page, runs: Sequence[Run]) -> None:
             page.say(legible(f"{run.target}: {remark}", 600), "yellow")
         if run.footer is None and not run.header.replay_of:
             page.console.print()
-            page.line(f"to finish this run: pytest --resume {short(run.directory)}", "yellow")
+            page.line(f"to finish this run: pytest --conformance-resume {short(run.directory)}", "yellow")
 
 
 def _result(page: Page, sides: Sides) -> None:

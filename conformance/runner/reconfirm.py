@@ -19,7 +19,7 @@ from conformance.evidence.run import Header, Result, Run
 from conformance.judging.judge import Evidence, judge
 from conformance.judging.plan import afresh
 
-OPTION = "--fail-on"
+OPTION = "--conformance-fail-on"
 NEW, ANY, NEVER = "new", "any", "never"
 MOST = 40
 """Requirements of a target that are asked again, at most: where more are new, it is not chance that broke them."""

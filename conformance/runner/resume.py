@@ -18,7 +18,7 @@ from conformance.evidence.journal import account, mend
 from conformance.evidence.run import RUN, Header, Run, read, sound
 from conformance.targets.kinds import KINDS
 
-OPTION = "--resume"
+OPTION = "--conformance-resume"
 MADE_BY = ("suite", "openai", "hypothesis", "profile")
 """Members of a header that say by what a run was made."""
 ASKED = ("kind", "base_url", "model", "claims", "disclaims", "strict")

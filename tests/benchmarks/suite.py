@@ -39,8 +39,8 @@ targets:
 
 DRAWING = """
 import time
-from conformance.check import catalogue
-from conformance.search import draw
+from conformance.checks.catalogue import catalogue
+from conformance.judging.draw import draw
 
 checks = [check for check in catalogue().values() if check.drawn]
 begun = time.process_time()
@@ -54,7 +54,7 @@ print(time.process_time() - begun)
 def _run(folder: Path, url: str) -> Took:
     """One run of the suite as a user starts it. Violations are of no interest here, but it has to come to its end."""
     (folder / "targets.yaml").write_text(TARGETS.format(url=url, at_once=AT_ONCE), encoding="utf-8")
-    arguments = ("-m", "pytest", "--target", "slow", "-q", "-p", "no:cacheprovider", "--reports", "runs")
+    arguments = ("-m", "pytest", "--target", "slow", "-q", "-p", "no:cacheprovider", "--conformance-reports", "runs")
     return took(arguments, folder, good=(0, 1), BENCHMARK_KEY=DEFAULT_KEY)
 
 

@@ -79,7 +79,15 @@ def runs_of_today(there: Path) -> dict[str, str]:
     for name in [REFERENCE, *recordings()]:
         target = name if name == REFERENCE else f"replay:{(RECORDINGS / name).relative_to(ROOT)}"
         print(f"judging {name}", flush=True)
-        options = ("-p", "no:cacheprovider", "-q", "--target", target, "--reports", str(there / "judged" / name))
+        options = (
+            "-p",
+            "no:cacheprovider",
+            "-q",
+            "--target",
+            target,
+            "--conformance-reports",
+            str(there / "judged" / name),
+        )
         command("pytest", *options, good=(0, 1, 6))
         (run,) = (path.parent for path in (there / "judged" / name).glob("*/*/run.jsonl"))
         made[name] = str(Path("reports") / name)
@@ -136,7 +144,14 @@ def migration(there: Path, runs: dict[str, str]) -> Iterator[Made]:
     for file in files:
         command(
             *("pytest", "-p", "no:cacheprovider", "-q", "--target", f"replay:{runs[candidate]}"),
-            *("--baseline", runs[baseline], "--needs", NEEDS, "--report", str(EXAMPLES / file)),
+            *(
+                "--conformance-baseline",
+                runs[baseline],
+                "--conformance-needs",
+                NEEDS,
+                "--conformance-migration",
+                str(EXAMPLES / file),
+            ),
             at=there,
             good=(0, 1, 6),
         )

@@ -66,7 +66,7 @@ def features() -> dict[str, Feature]:
     return found
 
 
-def understood(words: Iterable[str], where: str = "--needs") -> frozenset[str]:
+def understood(words: Iterable[str], where: str = "--conformance-needs") -> frozenset[str]:
     """The features that these words name: features, capabilities of targets, or request parameters. Raises Mistake."""
     known = features()
     by_capability = {one.capability: one.name for one in known.values() if one.capability}

@@ -108,7 +108,7 @@ def _source(golden: GoldenSet, section: str) -> Reference:
 
 
 def _remedy(golden: GoldenSet) -> str:
-    return f"Where the change is meant, record it: --record-golden {golden.name}" if golden.recorded else ""
+    return f"Where the change is meant, record it: --conformance-record-golden {golden.name}" if golden.recorded else ""
 
 
 def unsupported(entry: Entry, x: Exchange) -> str:

@@ -22,7 +22,7 @@ NAME = re.compile(r"[a-z0-9]+([.-][a-z0-9]+)*")
 SUFFIX = ".yaml"
 DIRECTORY = "golden"
 """Where sets lie: in the fixtures, and beside targets.yaml."""
-OPTION = "--golden"
+OPTION = "--conformance-golden"
 
 JSON_TYPE = (("content-type", "application/json"),)
 Place = tuple[str | int, ...]
@@ -63,7 +63,7 @@ def find(wanted: str, base: Path, here: Path) -> GoldenSet:
         raise Mistake(
             f"there is no golden set `{wanted}`{f' ({hint})' if hint else ''}; {there}",
             where=OPTION,
-            fix=f"`pytest --target NAME --record-golden {wanted}` makes one from a target's answers",
+            fix=f"`pytest --target NAME --conformance-record-golden {wanted}` makes one from a target's answers",
         )
     return read(paths[wanted].resolve())
 

@@ -25,7 +25,7 @@ from conformance.core.mistake import Mistake
 from conformance.core.requirement import Level
 from conformance.judging.judge import lacking
 
-OPTION = "--record-golden"
+OPTION = "--conformance-record-golden"
 TEMPLATE = "openai"
 """The shipped set whose probes are asked."""
 

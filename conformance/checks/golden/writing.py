@@ -14,8 +14,8 @@ from conformance.core.probe import Probe, encode
 from conformance.core.reading.json import type_of
 
 HEAD = """\
-# A golden set: what a target's answers look like, written by `pytest --target NAME --record-golden {name}`.
-# `pytest --target NAME --golden {name}` says whether another target's answers, or later ones, still look so.
+# A golden set: what a target's answers look like, written by `pytest --target NAME --conformance-record-golden {name}`.
+# `pytest --target NAME --conformance-golden {name}` says whether another target's answers, or later ones, still look so.
 #
 # Of what is masked only the type is compared. If something else differs from answer to answer, give it a mask below and
 # record the set again: masks are kept. An `enum` holds the values that were seen.

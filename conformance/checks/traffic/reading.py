@@ -21,7 +21,7 @@ from conformance.core.probe import MODEL, Probe, encode
 from conformance.core.secret import shape
 from conformance.core.text import listed, number_of
 
-OPTION = "--traffic"
+OPTION = "--conformance-traffic"
 ROUTES = ("chat/completions", "completions", "embeddings")
 """What is sent again. Other requests of a file (pages, pictures, other APIs) are none of an endpoint's business."""
 MOST = 200

@@ -77,7 +77,7 @@ def _parts(decision: Decision, evidence: Evidence, detail: Detail) -> list[str]:
 def needs_in_words(decision: Decision) -> str:
     """What the answer is about."""
     if not decision.asked_for:
-        return "Nobody said what the application needs, so everything is taken to be needed; `--needs` narrows it."
+        return "Nobody said what the application needs, so everything is taken to be needed; `--conformance-needs` narrows it."
     return f"For an application that needs {listed(one.feature for one in decision.features)}."
 
 

@@ -15,7 +15,7 @@ FORMS = (".html", ".md", ".json")
 """What a report can be, by the end of its name."""
 
 
-def checked(paths: Iterable[Path], where: str = "--report") -> list[Path]:
+def checked(paths: Iterable[Path], where: str = "--conformance-migration") -> list[Path]:
     """The files that reports go to. Raises Mistake for one that is of no known form, or whose folder is not there."""
     found = list(paths)
     for path in found:

@@ -13,9 +13,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from conformance.transport.engines import gguf
 from conformance.transport.engines.install import has_gpu
 from conformance.transport.engines.launch import LaunchFailed
-from conformance.transport.engines import gguf
 from conformance.transport.engines.versions import STUB_KERNELS
 
 
