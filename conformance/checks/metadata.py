@@ -179,10 +179,3 @@ def _is_date(text: str) -> bool:
         return parsedate_to_datetime(text[:MOST]).astimezone(UTC).year > 1970
     except (ValueError, TypeError, OverflowError):
         return False
-
-
-@check("chat.fingerprints", NOTE, sends=(HELLO, GREEDY, COUNT), needs=REPLY)
-def fingerprints(*xs: Exchange) -> Findings:
-    """Whether answers have a fingerprint of what made them, and whether those of one minute have the same."""
-    found = [value for x in xs if isinstance(value := x.json["system_fingerprint"].value, str)]
-    yield Observed("none" if not found else "one" if len(set(found)) == 1 else "several", "fingerprints")
