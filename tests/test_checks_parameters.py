@@ -9,7 +9,7 @@ import jsonschema
 import pytest
 
 from conformance.check import Check, catalogue
-from conformance.checks import more_models, more_parameters
+from conformance.checks import models, more_parameters
 from conformance.checks.more_parameters import STORED
 from conformance.exchange import Chunk, Exchange
 from conformance.finding import Kind, Outcome
@@ -149,7 +149,7 @@ def test_a_stored_answer_is_looked_up_and_deleted() -> None:
 def test_no_path_is_made_of_just_any_id_in_a_list(name: str) -> None:
     """Ids with a slash are tried as hubs write them, and no others."""
     listing = replied(get("models"), {"object": "list", "data": [{"id": name}]})
-    assert not more_models._slashed(listing)
+    assert not models.id_with_slash(listing)
 
 
 def test_an_extension_is_known_by_its_effect() -> None:

@@ -32,7 +32,7 @@ def refused(x: Exchange) -> Findings:
         yield Finding("accepted", "The malformed message is accepted", at="status", expected="400", found=x.status)
     elif not 400 <= x.status < 500:
         found = {"status": x.status, "message": message(x)[:300]}
-        yield Finding("not-4xx", "The refusal has no 4xx status", at="status", expected="400", found=found)
+        yield Finding("not-4xx", "The malformed message is not answered 4xx", at="status", expected="400", found=found)
 
 
 REFUSED = (
