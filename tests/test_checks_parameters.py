@@ -8,8 +8,8 @@ from typing import Any
 import jsonschema
 import pytest
 
-from conformance.checks import more_models, more_parameters
-from conformance.checks.catalogue import catalogue
+from conformance.check import Check, catalogue
+from conformance.checks import models, more_parameters
 from conformance.checks.more_parameters import STORED
 from conformance.core.check import Check
 from conformance.core.exchange import Chunk, Exchange
@@ -149,7 +149,7 @@ def test_a_stored_answer_is_looked_up_and_deleted() -> None:
 def test_no_path_is_made_of_just_any_id_in_a_list(name: str) -> None:
     """Ids with a slash are tried as hubs write them, and no others."""
     listing = replied(get("models"), {"object": "list", "data": [{"id": name}]})
-    assert not more_models._slashed(listing)
+    assert not models.id_with_slash(listing)
 
 
 def test_an_extension_is_known_by_its_effect() -> None:

@@ -6,11 +6,11 @@ from dataclasses import replace
 
 from hypothesis import strategies as st
 
-from conformance.core.check import REPLY, check, each
-from conformance.core.exchange import Exchange
-from conformance.core.finding import Finding, Findings, Observed, Unsupported, Unwitnessed
-from conformance.core.requirement import ERRORS, MUST, NOTE, OPENAI_PYTHON, SHOULD, SPEC
+from conformance.check import REPLY, Area, each
+from conformance.exchange import Exchange
+from conformance.finding import Finding, Findings, Observed, Unsupported, Unwitnessed
 from conformance.probes.chat import HELLO, STREAMED
+from conformance.requirement import ERRORS, OPENAI_PYTHON, SPEC
 
 KEYLESS = replace(HELLO, auth="none")
 WRONG = replace(HELLO, auth="wrong")
@@ -21,114 +21,92 @@ UNGUARDED = "the server answers without a valid key"
 
 SECURITY = SPEC.at("security", "ApiKeyAuth: {type: http, scheme: bearer}")
 
+area = Area("auth", needs=REPLY, requires="auth")
 
-@check(
-    "auth.missing-key-is-refused",
-    MUST,
-    sends=(KEYLESS, WRONG),
-    needs=REPLY,
-    requires="auth",
-    spec=SECURITY,
-)
-def missing_key_is_refused(keyless: Exchange, wrong: Exchange) -> Findings:
-    """A request without a key is answered 401."""
-    if keyless.ok and wrong.ok:
-        yield Unsupported(UNGUARDED)
-    elif keyless.status not in REFUSED:
+
+def guarded(*answers: Exchange) -> None:
+    """Raises Unsupported where the server answers every one of these requests, though none has a valid key."""
+    if all(x.ok for x in answers):
+        raise Unsupported(UNGUARDED)
+
+
+def key_refused(x: Exchange) -> None:
+    """Raises where there is no refusal of a key to look at."""
+    guarded(x)
+    if x.status not in REFUSED:
+        raise Unwitnessed("the server did not refuse the key")
+
+
+@area.must("missing-key-is-refused", sends=(KEYLESS, WRONG), given=guarded, spec=SECURITY)
+def missing_key_is_refused(keyless: Exchange, _: Exchange) -> Findings:
+    """A request without a key is answered 401 or 403."""
+    if keyless.status not in REFUSED:
         yield Finding(
-            "request-without-key-not-answered",
-            "a request without a key is not answered 401",
+            "not-refused",
+            "A request without a key is not answered 401 or 403",
             at="status",
             expected=401,
             found=keyless.status,
         )
 
 
-@check(
-    "auth.wrong-key-is-refused",
-    MUST,
+@area.must(
+    "wrong-key-is-refused",
     sends=(KEYLESS, WRONG),
-    needs=REPLY,
-    requires="auth",
+    given=guarded,
     spec=ERRORS.at("401 - Incorrect API key provided", "The requesting API key is not correct."),
 )
-def wrong_key_is_refused(keyless: Exchange, wrong: Exchange) -> Findings:
+def wrong_key_is_refused(_: Exchange, wrong: Exchange) -> Findings:
     """A request with a wrong key is answered 401 or 403."""
-    if keyless.ok and wrong.ok:
-        yield Unsupported(UNGUARDED)
-    elif wrong.status not in REFUSED:
-        found = wrong.status
+    if wrong.status not in REFUSED:
         yield Finding(
-            "wrong-key-not-answered-401",
-            "a wrong key is not answered 401 or 403",
+            "not-refused",
+            "A request with a wrong key is not answered 401 or 403",
             at="status",
             expected=401,
-            found=found,
+            found=wrong.status,
             on=wrong.key,
         )
 
 
-def refusals(*answers: Exchange) -> Findings:
-    """Why there is no refusal to look at; nothing where each of these is one."""
-    if all(x.ok for x in answers):
-        yield Unsupported(UNGUARDED)
-    elif not all(x.status in REFUSED for x in answers):
-        yield Unwitnessed("the server did not refuse the key")
-
-
-@check(
-    "auth.refusal-has-an-error-object",
-    MUST,
+@area.must(
+    "refusal-has-an-error-object",
     sends=each(KEYLESS, WRONG),
-    needs=REPLY,
-    requires="auth",
+    given=key_refused,
     spec=SPEC.at("ErrorResponse", "required: [error]; Error: required: [type, message, param, code]"),
     remedy="show people the status: the official clients have no message for them",
 )
 def refusal_has_an_error_object(x: Exchange) -> Findings:
     """A refused key is answered with an error object that has a message."""
-    if x.status not in REFUSED:
-        yield from refusals(x)
-    elif x.error.type != "object":
-        yield Finding(
-            "error-not-object", "`error` is not an object", at="/error", expected="object", found=x.text[:200]
-        )
-    elif x.error["message"].type != "string" or not x.error["message"]:
-        message = x.error["message"]
-        yield Finding(
-            "error-no-message", "the error has no message", at="/error/message", expected="string", found=message
-        )
+    message = x.error["message"]
+    if x.error.type != "object":
+        yield Finding("not-an-object", "`error` is not an object", at="/error", expected="object", found=x.text[:200])
+    elif message.type != "string" or not message:
+        yield Finding("no-message", "The error has no message", at="/error/message", expected="string", found=message)
 
 
-@check(
-    "auth.refused-stream-is-no-stream",
-    MUST,
+@area.must(
+    "refused-stream-is-no-stream",
     sends=KEYLESS_STREAM,
-    needs=REPLY,
     requires=("auth", "chat.stream"),
     spec=OPENAI_PYTHON.at(
         "Stream", "raises AuthenticationError for the status 401; an error inside a 200 stream is a bare APIError"
     ),
 )
 def refused_stream_is_no_stream(x: Exchange) -> Findings:
-    """A request for a stream without a key is refused by status and JSON, not within a stream."""
-    if x.status not in REFUSED:
-        error = x.streamed and any("error" in value for value in x.data)
-        if error:
-            found = {"status": x.status, "body": x.text[:200]}
-            yield Finding(
-                "key-refused-inside-stream",
-                "the key is refused inside a stream",
-                at="status",
-                expected=401,
-                found=found,
-            )
-        else:
-            yield from refusals(x)
-    elif x.streamed:
-        kind = x.header("content-type")
+    """A request for a stream without a key is refused by its status and a JSON body, not within a stream."""
+    if x.status not in REFUSED and x.streamed and any("error" in value for value in x.data):
+        found = {"status": x.status, "body": x.text[:200]}
+        yield Finding("refused-in-stream", "The key is refused within a stream", at="status", expected=401, found=found)
+        return
+    key_refused(x)
+    if x.streamed:
         yield Finding(
-            "refusal-stream", "the refusal is a stream", at="content-type", expected="application/json", found=kind
+            "stream",
+            "The refusal is a stream",
+            at="content-type",
+            expected="application/json",
+            found=x.header("content-type"),
         )
 
 
@@ -142,12 +120,9 @@ credentials = st.one_of(
 """Values of the header `authorization` that are no key: bare schemes, other schemes, rubbish, and far too long ones."""
 
 
-@check(
-    "auth.malformed-credentials-are-refused",
-    SHOULD,
+@area.should(
+    "malformed-credentials-are-refused",
     sends=st.tuples(st.just(KEYLESS), credentials.map(lambda value: KEYLESS.with_headers(authorization=value))),
-    needs=REPLY,
-    requires="auth",
     spec=SECURITY,
     examples=6,
 )
@@ -157,34 +132,31 @@ def malformed_credentials_are_refused(keyless: Exchange, malformed: Exchange) ->
     found = {"authorization": dict(malformed.probe.headers)["authorization"][:60], "status": malformed.status}
     if malformed.status >= 500:
         yield Finding(
-            "malformed-credentials-server-error",
-            "malformed credentials are a server error",
+            "server-error",
+            "Malformed credentials are answered with a server error",
             at="status",
             expected=401,
             found=found,
             on=malformed.key,
         )
-    elif keyless.ok:
-        yield Unsupported(UNGUARDED)
-    elif not 400 <= malformed.status < 500:
-        yield Finding(
-            "malformed-credentials-not-refused",
-            "malformed credentials are not refused",
-            at="status",
-            expected=401,
-            found=found,
-            on=malformed.key,
-        )
-
-
-@check("auth.refusal-code", NOTE, sends=each(KEYLESS, WRONG), needs=REPLY, requires="auth")
-def refusal_code(x: Exchange) -> Findings:
-    """A refused key has a status, a type and a code; which ones, servers disagree."""
-    if x.ok:
-        yield Unsupported(UNGUARDED)
         return
-    case = "missing" if x.probe.auth == "none" else "wrong"
-    yield Observed(x.status, f"{case} status")
+    guarded(keyless)
+    if not 400 <= malformed.status < 500:
+        yield Finding(
+            "not-refused",
+            "Malformed credentials are not refused",
+            at="status",
+            expected=401,
+            found=found,
+            on=malformed.key,
+        )
+
+
+@area.note("refusal-code", sends=each(KEYLESS, WRONG), given=guarded)
+def refusal_code(x: Exchange) -> Findings:
+    """A refused key has a status, a type and a code; servers disagree on which."""
+    key = "missing" if x.probe.auth == "none" else "wrong"
+    yield Observed(x.status, f"{key} status")
     for name in ("type", "code"):
         if not x.error[name].missing:
-            yield Observed(x.error[name].value, f"{case} {name}")
+            yield Observed(x.error[name].value, f"{key} {name}")

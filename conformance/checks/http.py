@@ -1,15 +1,17 @@
-"""How chat answers travel: media type and coding; and requests that are not the one `POST` that the route is for."""
+"""How chat requests and answers travel: media types and codings, headers that clients add, methods and paths, browsers."""
 
 from __future__ import annotations
 
+import gzip
 from dataclasses import replace
 
-from conformance.core.check import OK, REPLY, check, each
-from conformance.core.exchange import Exchange
-from conformance.core.finding import Finding, Findings, Observed
-from conformance.core.requirement import HTTP, MAY, MUST, OPENAI_NODE, OPENAI_PYTHON, REPORTS, SHOULD
-from conformance.judging.refusal import message
+from conformance.check import OK, REPLY, Area, each
+from conformance.exchange import Exchange
+from conformance.finding import Finding, Findings, Observed
+from conformance.probe import Probe
 from conformance.probes.chat import HELLO, PATH, get
+from conformance.refusal import message
+from conformance.requirement import HTTP, OPENAI_NODE, OPENAI_PYTHON, REPORTS
 
 GET = get(PATH)
 HEAD = replace(GET, method="HEAD")
@@ -32,20 +34,46 @@ OFFICIAL = HELLO.with_headers(
     x_stainless_read_timeout="600",
 )
 """`HELLO` with the headers that the official Python client sends."""
+FURTHER = HELLO.with_headers(
+    idempotency_key="conformance-0001",
+    x_client_request_id="conformance-0001",
+    traceparent="00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+    http_referer="https://example.com/",
+    x_title="conformance",
+)
+"""Headers that clients and gateways add: for retries, for tracing, for statistics."""
+ORGANISED = HELLO.with_headers(openai_organization="org-conformance", openai_project="proj_conformance")
+CHUNKED = HELLO.with_headers(transfer_encoding="chunked")
+"""A request whose length is not told beforehand, as clients send what they do not hold as a whole."""
+ZIPPED = replace(HELLO, body=gzip.compress(HELLO.body or b"", mtime=0)).with_headers(content_encoding="gzip")
+"""A compressed request. No model's name can be put into it: a server that reads it does not find the model."""
+PREFLIGHT = Probe(
+    PATH,
+    None,
+    "OPTIONS",
+    (
+        ("origin", "https://example.com"),
+        ("access-control-request-method", "POST"),
+        ("access-control-request-headers", "authorization, content-type"),
+    ),
+    auth="none",
+)
+"""What a browser asks before it sends the request of a page."""
 
 SLASHED = replace(HELLO, path=f"{PATH}/")
 DOUBLED = replace(HELLO, path=f"/{PATH}")
 """What naive clients make of a base URL that ends with a slash."""
 
+area = Area("http", needs=REPLY)
 
-def said(x: Exchange) -> dict[str, object]:
-    """A status and what came with it, as `found` of a finding."""
+
+def status_and_message(x: Exchange) -> dict[str, object]:
+    """A status and what the server said with it, as `found` of a finding."""
     return {"status": x.status, "message": message(x)[:300]}
 
 
-@check(
-    "http.content-type-is-json",
-    MUST,
+@area.must(
+    "content-type-is-json",
     sends=HELLO,
     needs=OK,
     spec=OPENAI_NODE.at("response parsing", "a body whose content-type is not JSON is handed over as text, unparsed"),
@@ -53,19 +81,17 @@ def said(x: Exchange) -> dict[str, object]:
 def content_type_is_json(x: Exchange) -> Findings:
     """The content type of a whole answer is `application/json`."""
     if x.media_type != "application/json" and not x.media_type.endswith("+json"):
-        found = x.header("content-type")
         yield Finding(
-            "content-type-another",
-            "the content type is another",
+            "other-content-type",
+            "The content type is not `application/json`",
             at="content-type",
             expected="application/json",
-            found=found,
+            found=x.header("content-type"),
         )
 
 
-@check(
-    "http.body-begins-with-the-object",
-    MAY,
+@area.may(
+    "body-begins-with-the-object",
     sends=HELLO,
     needs=OK,
     spec=REPORTS.at(
@@ -78,13 +104,12 @@ def body_begins_with_the_object(x: Exchange) -> Findings:
     """The first byte of a whole answer is that of its JSON object."""
     if x.body[:1] in (b" ", b"\n", b"\r", b"\t", b"\xef"):
         yield Finding(
-            "body-does-not-begin", "the body does not begin with `{`", at=(0, 1), expected="{", found=x.body[:16]
+            "other-first-byte", "The body does not begin with `{`", at=(0, 1), expected="{", found=x.body[:16]
         )
 
 
-@check(
-    "http.only-accepted-codings",
-    SHOULD,
+@area.should(
+    "only-accepted-codings",
     sends=each(IDENTITY, GZIP),
     needs=OK,
     spec=HTTP.at(
@@ -95,50 +120,84 @@ def body_begins_with_the_object(x: Exchange) -> Findings:
 )
 def only_accepted_codings(x: Exchange) -> Findings:
     """A body is compressed only in a way that the request accepts, and can be decompressed."""
-    accepted = dict(x.probe.headers)["accept-encoding"]
-    coding = (x.header("content-encoding") or "identity").strip().lower()
+    accepted, at = dict(x.probe.headers)["accept-encoding"], "content-encoding"
+    coding = (x.header(at) or "identity").strip().lower()
     if coding not in ("identity", accepted):
         yield Finding(
-            "content-coding-not-accepted",
-            "the content coding was not accepted",
-            at="content-encoding",
-            expected=accepted,
-            found=coding,
+            "coding-not-accepted", "The request does not accept the coding", at=at, expected=accepted, found=coding
         )
     elif not x.streamed and (x.not_json or (coding != "identity" and x.body == x.raw)):
-        yield Finding(
-            "body-cannot-decoded",
-            "the body cannot be decoded",
-            at="content-encoding",
-            expected=coding,
-            found=x.raw[:16],
-        )
+        yield Finding("not-decodable", "The body cannot be decoded", at=at, expected=coding, found=x.raw[:16])
 
 
-@check(
-    "http.official-headers-are-accepted",
-    MUST,
+@area.must(
+    "official-headers-are-accepted",
     sends=OFFICIAL,
-    needs=REPLY,
     spec=OPENAI_PYTHON.at("request headers", "x-stainless-* and a user-agent go with every request"),
 )
 def official_headers_are_accepted(x: Exchange) -> Findings:
-    """The headers that the official client sends do no harm."""
+    """A request with the headers that the official client sends is answered."""
     if not x.ok:
-        yield Finding(
-            "request-them-not-answered-2xx",
-            "a request with them is not answered 2xx",
-            at="status",
-            expected="200",
-            found=said(x),
-        )
+        found = status_and_message(x)
+        yield Finding("not-2xx", "The request is not answered 2xx", at="status", expected="200", found=found)
 
 
-@check(
-    "http.other-methods-are-refused",
-    SHOULD,
+@area.should(
+    "further-headers-do-no-harm",
+    sends=FURTHER,
+    spec=HTTP.at("5.1. Field Names", "Other recipients SHOULD ignore unrecognized header and trailer fields."),
+)
+def further_headers_do_no_harm(x: Exchange) -> Findings:
+    """A request with headers that clients and gateways add is answered: an idempotency key, a trace, a request id."""
+    if not x.ok:
+        found = status_and_message(x)
+        yield Finding("not-2xx", "The request is not answered 2xx", at="status", expected=200, found=found)
+
+
+@area.note("organization-headers", sends=ORGANISED)
+def organization_headers(x: Exchange) -> Findings:
+    """A request with an organization and a project that do not exist may be refused, as by OpenAI, or answered."""
+    yield Observed(x.status, "status")
+
+
+@area.should(
+    "requests-in-pieces-are-accepted",
+    sends=CHUNKED,
+    spec=HTTP.at(
+        "RFC 9112, 7.1. Chunked Transfer Coding",
+        "A recipient MUST be able to parse and decode the chunked transfer coding.",
+        "https://www.rfc-editor.org/rfc/rfc9112#section-7.1",
+    ),
+    remedy="send requests with a content-length",
+)
+def requests_in_pieces_are_accepted(x: Exchange) -> Findings:
+    """A request may come in chunks, without a content length."""
+    if not x.ok:
+        found = status_and_message(x)
+        yield Finding("not-2xx", "The request is not answered 2xx", at="status", expected=200, found=found)
+
+
+@area.should(
+    "compressed-requests-do-no-harm",
+    sends=ZIPPED,
+    spec=HTTP.at(
+        "15.5.16. 415 Unsupported Media Type",
+        "The format problem might be due to the request's indicated Content-Type or Content-Encoding, or as a result "
+        "of inspecting the data directly.",
+    ),
+)
+def compressed_requests_do_no_harm(x: Exchange) -> Findings:
+    """A compressed request is answered or refused, and not with a server error."""
+    assert x.status is not None
+    yield Observed(x.status, "status")
+    if x.status >= 500:
+        found = status_and_message(x)
+        yield Finding("server-error", "The answer is a server error", at="status", expected="2xx or 4xx", found=found)
+
+
+@area.should(
+    "other-methods-are-refused",
     sends=each(GET, PUT),
-    needs=REPLY,
     spec=HTTP.at(
         "15.5.6. 405 Method Not Allowed",
         "the method received in the request-line is known by the origin server but not supported by the target "
@@ -154,27 +213,16 @@ def other_methods_are_refused(x: Exchange) -> Findings:
     if not 400 <= x.status < 500:
         found = {"method": method, "status": x.status}
         yield Finding(
-            "another-method-than-post-not",
-            "another method than POST is not refused",
-            at="status",
-            expected="405 or 404",
-            found=found,
+            "not-refused", "A method other than POST is not refused", at="status", expected="405 or 404", found=found
         )
     elif x.error["message"].type != "string":
         found = {"method": method, "body": x.text[:200]}
-        yield Finding(
-            "another-method-than-post-refused",
-            "another method than POST is refused without an error object",
-            at="/error",
-            found=found,
-        )
+        yield Finding("no-error-object", "The refusal has no error object with a message", at="/error", found=found)
 
 
-@check(
-    "http.head-agrees-with-get",
-    MAY,
+@area.may(
+    "head-agrees-with-get",
     sends=(HEAD, GET),
-    needs=REPLY,
     spec=HTTP.at(
         "9.3.2. HEAD",
         "The HEAD method is identical to GET except that the server MUST NOT send content in the response.",
@@ -184,19 +232,13 @@ def head_agrees_with_get(head: Exchange, get_: Exchange) -> Findings:
     """`HEAD` on the chat route is answered with the status that `GET` has."""
     if head.status != get_.status:
         yield Finding(
-            "head-get-different-statuses",
-            "HEAD and GET have different statuses",
-            at="status",
-            expected=get_.status,
-            found=head.status,
+            "other-status", "HEAD and GET have different statuses", at="status", expected=get_.status, found=head.status
         )
 
 
-@check(
-    "http.stray-slashes-do-no-harm",
-    SHOULD,
+@area.should(
+    "stray-slashes-do-no-harm",
     sends=each(SLASHED, DOUBLED),
-    needs=REPLY,
     spec=OPENAI_PYTHON.at(
         "base_url", "the client puts exactly one slash between base URL and path; others put none or two"
     ),
@@ -207,18 +249,27 @@ def stray_slashes_do_no_harm(x: Exchange) -> Findings:
     assert x.status is not None
     yield Observed(x.status, "after the path" if x.probe.path.endswith("/") else "before the path")
     if x.status >= 500:
+        found = status_and_message(x)
         yield Finding(
-            "slash-too-many-server-error",
-            "a slash too many is a server error",
-            at="status",
-            expected="2xx, 3xx or 4xx",
-            found=said(x),
+            "server-error", "The answer is a server error", at="status", expected="2xx, 3xx or 4xx", found=found
         )
     elif x.ok and x.json["choices"].type != "array":
         found = {"status": x.status, "content-type": x.header("content-type"), "body": x.text[:100]}
-        yield Finding(
-            "slash-too-many-answered-2xx",
-            "a slash too many is answered 2xx with no chat completion",
-            at="status",
-            found=found,
-        )
+        yield Finding("no-chat-completion", "The 2xx answer is not a chat completion", at="status", found=found)
+
+
+@area.note("preflight", sends=PREFLIGHT)
+def preflight(x: Exchange) -> Findings:
+    """A page in a browser may be allowed to ask the endpoint: by the answer to `OPTIONS` with an origin."""
+    yield Observed(x.status, "status")
+    for name in ("access-control-allow-origin", "access-control-allow-headers", "access-control-allow-methods"):
+        yield Observed(x.header(name), name)
+
+
+METADATA = ("x-ratelimit-", "openai-", "x-request-id", "retry-after", "server-timing", "x-amzn-", "cf-ray")
+
+
+@area.note("metadata", sends=HELLO)
+def metadata(x: Exchange) -> Findings:
+    """Headers may tell about a request: its id, its time, and what is left of a quota."""
+    yield Observed(sorted({name for name, _ in x.headers if name.startswith(METADATA)}), "headers")

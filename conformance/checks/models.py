@@ -1,149 +1,116 @@
-"""The list of models, and what becomes of a request for a model that is not in it."""
+"""The list of models, its entries one by one, and requests for a model that is not in it."""
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import replace
 
-from conformance.core.check import REPLY, check
-from conformance.core.exchange import Exchange
-from conformance.core.finding import Finding, Findings, Observed, Unsupported, Unwitnessed
-from conformance.core.probe import MODEL
-from conformance.core.reading.json import Value
-from conformance.core.requirement import MUST, NOTE, OPENAI_PYTHON, REPORTS, SHOULD, SPEC
-from conformance.judging.refusal import NOT_SERVED
+from conformance.check import REPLY, Area
+from conformance.exchange import Exchange
+from conformance.finding import Finding, Findings, Observed, Unsupported, Unwitnessed
+from conformance.probe import MODEL, Probe
 from conformance.probes.chat import chat, get
+from conformance.reading.json import Value
+from conformance.refusal import NOT_SERVED
+from conformance.requirement import OPENAI_PYTHON, REPORTS, SPEC
 
 LIST = get("models")
 KEYLESS_LIST = replace(LIST, auth="none")
 ONE = get(f"models/{MODEL}")
-NOBODY = "no-such-model-7c1e"
-NONE = get(f"models/{NOBODY}")
-ASKED_OF_NOBODY = chat(model=NOBODY)
+UNKNOWN_ID = "no-such-model-7c1e"
+UNKNOWN = get(f"models/{UNKNOWN_ID}")
+UNKNOWN_ASKED = chat(model=UNKNOWN_ID)
+
+WITH_SLASH = re.compile(r"(?=.*/)[A-Za-z0-9_-][A-Za-z0-9._:@+-]*(/[A-Za-z0-9_-][A-Za-z0-9._:@+-]*)+")
+"""Ids as hubs have them. Whatever else a server lists is not made part of a path."""
+
+PAGING = ("has_more", "first_id", "last_id", "next", "next_page_token", "nextPageToken", "total", "cursor")
+"""Members by which lists say that they come in pages."""
 
 
-def without_list(x: Exchange) -> Findings:
-    """Why there is no list to look at; nothing where there is one. That it is missing is for the first check to say."""
-    if x.status in NOT_SERVED:
-        yield Unsupported(f"the server has no list of models ({x.status})")
-    elif not x.ok:
-        yield Unwitnessed(f"there is no list of models to look at ({x.status})")
-    elif x.json["data"].type != "array":
-        yield Unwitnessed("the list of models cannot be read")
+def readable(listing: Exchange, *_: Exchange) -> None:
+    """Raises where there is no list to look at. That it is missing is for `models.list-is-served` to say."""
+    if listing.status in NOT_SERVED:
+        raise Unsupported(f"the server has no list of models ({listing.status})")
+    if not listing.ok:
+        raise Unwitnessed(f"there is no list of models to look at ({listing.status})")
+    if listing.json["data"].type != "array":
+        raise Unwitnessed("the list of models cannot be read")
 
 
-def entry(x: Exchange, name: str) -> Value | None:
+def entry(listing: Exchange, name: str) -> Value | None:
     """The entry of a model in a list; None where it has none."""
-    return next((one for one in x.json["data"] if one["id"].value == name), None)
+    return next((model for model in listing.json["data"] if model["id"].value == name), None)
 
 
-@check(
-    "models.list-is-served",
-    MUST,
+area = Area("models", needs=REPLY, requires="models")
+of_the_list = Area("models", needs=REPLY, requires="models", given=readable)
+
+
+@area.must(
+    "list-is-served",
     sends=LIST,
-    needs=REPLY,
-    requires="models",
     spec=SPEC.at("ListModelsResponse", "required: [object, data]; object: enum [list]; data: array of Model"),
 )
 def list_is_served(x: Exchange) -> Findings:
     """`GET /models` answers with an object of the kind `list` and an array `data`."""
     if x.status in NOT_SERVED:
-        yield Unsupported(f"the server has no list of models ({x.status})")
-    elif not x.ok:
-        yield Finding(
-            "list-models-not-answered-2xx",
-            "the list of models is not answered 2xx",
-            at="status",
-            expected="200",
-            found=x.status,
-        )
+        raise Unsupported(f"the server has no list of models ({x.status})")
+    kind, data = x.json["object"], x.json["data"]
+    if not x.ok:
+        yield Finding("not-2xx", "The request is not answered 2xx", at="status", expected="200", found=x.status)
     elif x.not_json:
-        yield Finding(
-            "list-models-not-json", "the list of models is not JSON", expected="an object", found=x.text[:200]
-        )
+        yield Finding("not-json", "The body is not JSON", expected="an object", found=x.text[:200])
     elif x.json.type != "object":
-        yield Finding(
-            "list-models-not-object", "the list of models is not an object", expected="object", found=x.json.type
-        )
+        yield Finding("not-an-object", "The body is not an object", expected="object", found=x.json.type)
     else:
-        if x.json["object"].value != "list":
-            yield Finding(
-                "object-not-list", "`object` is not `list`", at="/object", expected="list", found=x.json["object"]
-            )
-        if x.json["data"].type != "array":
-            yield Finding(
-                "data-not-array", "`data` is not an array", at="/data", expected="array", found=x.json["data"].type
-            )
+        if kind.value != "list":
+            yield Finding("other-object", "`object` is not `list`", at="/object", expected="list", found=kind)
+        if data.type != "array":
+            yield Finding("not-an-array", "`data` is not an array", at="/data", expected="array", found=data.type)
 
 
-@check(
-    "models.entries-have-their-members",
-    MUST,
+@of_the_list.must(
+    "entries-have-their-members",
     sends=LIST,
-    needs=REPLY,
-    requires="models",
     spec=SPEC.at("Model", "required: [id, object, created, owned_by]; created: integer, format unixtime"),
 )
 def entries_have_their_members(x: Exchange) -> Findings:
     """Each entry of the list has an `id`, the `object` model, an integer `created` and a string `owned_by`."""
-    yield from without_list(x)
-    for one in x.json["data"]:
-        if one.type != "object":
+    for model in x.json["data"]:
+        identity, kind = model["id"], model["object"]
+        if model.type != "object":
             yield Finding(
-                "entry-not-object", "an entry is not an object", at=one.pointer, expected="object", found=one.type
+                "not-an-object", "An entry is not an object", at=model.pointer, expected="object", found=model.type
             )
             continue
-        if one["id"].type != "string" or not one["id"]:
-            yield Finding(
-                "id-not-string-names-model",
-                "an `id` is not a string that names a model",
-                at=one["id"].pointer,
-                found=one["id"],
-            )
-        if one["object"].value != "model":
-            yield Finding(
-                "object-not-model",
-                "an `object` is not `model`",
-                at=one["object"].pointer,
-                expected="model",
-                found=one["object"],
-            )
-        for name, kind in (("created", "integer"), ("owned_by", "string")):
-            if one[name].type != kind:
-                yield Finding(
-                    "member-not-type", "a member has not its type", at=one[name].pointer, expected=kind, found=one[name]
-                )
+        if identity.type != "string" or not identity:
+            yield Finding("no-id", "`id` is not a string, or is empty", at=identity.pointer, found=identity)
+        if kind.value != "model":
+            yield Finding("other-object", "`object` is not `model`", at=kind.pointer, expected="model", found=kind)
+        for name, type_ in (("created", "integer"), ("owned_by", "string")):
+            if model[name].type != type_:
+                at, found = model[name].pointer, model[name]
+                yield Finding("wrong-type", "A member has the wrong type", at=at, expected=type_, found=found)
 
 
-@check(
-    "models.ids-differ",
-    SHOULD,
+@of_the_list.should(
+    "ids-differ",
     sends=LIST,
-    needs=REPLY,
-    requires="models",
     spec=SPEC.at("Model.id", "The model identifier, which can be referenced in the API endpoints."),
 )
 def ids_differ(x: Exchange) -> Findings:
     """No model is listed twice."""
-    yield from without_list(x)
-    times = Counter(one["id"].value for one in x.json["data"] if one["id"].type == "string")
+    times = Counter(model["id"].value for model in x.json["data"] if model["id"].type == "string")
     for name, number in times.items():
         if number > 1:
-            yield Finding(
-                "id-listed-more-than-once",
-                "an `id` is listed more than once",
-                at="/data",
-                expected=1,
-                found={name: number},
-            )
+            yield Finding("same-id", "An `id` is listed more than once", at="/data", expected=1, found={name: number})
 
 
-@check(
-    "models.model-under-test-is-listed",
-    SHOULD,
+@of_the_list.should(
+    "model-under-test-is-listed",
     sends=LIST,
-    needs=REPLY,
-    requires="models",
     spec=REPORTS.at(
         "mlx-omni-server",
         "the list is empty though the model answers: clients that let people choose from it offer nothing",
@@ -153,92 +120,77 @@ def ids_differ(x: Exchange) -> Findings:
 )
 def model_under_test_is_listed(x: Exchange) -> Findings:
     """The list has the model that the target is asked for."""
-    yield from without_list(x)
     if x.model and entry(x, x.model) is None:
-        listed = [one["id"].value for one in x.json["data"]]
+        listed = [model["id"].value for model in x.json["data"]]
         yield Finding(
-            "model-used-not-listed",
-            "the model that is used is not listed",
-            at="/data",
-            expected=x.model,
-            found=listed[:20],
+            "not-listed", "The model under test is not listed", at="/data", expected=x.model, found=listed[:20]
         )
 
 
-@check(
-    "models.one-is-as-listed",
-    MUST,
+@area.must(
+    "one-is-as-listed",
     sends=(LIST, ONE),
-    needs=REPLY,
-    requires="models",
     spec=SPEC.at(
         "/models/{model}",
         "Retrieves a model instance, providing basic information about the model such as the owner and permissioning.",
     ),
     remedy="a client can find the entry in the list instead",
 )
-def one_is_as_listed(all_: Exchange, one: Exchange) -> Findings:
+def one_is_as_listed(listing: Exchange, single: Exchange) -> Findings:
     """`GET /models/{model}` of a listed model answers with the same entry."""
-    listed = entry(all_, all_.model) if all_.model else None
+    listed = entry(listing, listing.model) if listing.model else None
     if listed is None:
-        yield Unwitnessed("the model that is used is not listed")
-    elif not one.ok:
+        raise Unwitnessed("the model that is used is not listed")
+    if not single.ok:
         yield Finding(
-            "listed-model-cannot-retrieved",
-            "a listed model cannot be retrieved",
+            "not-2xx",
+            "A listed model cannot be retrieved",
             at="status",
             expected=200,
-            found=one.status,
-            on=one.key,
+            found=single.status,
+            on=single.key,
         )
-    elif one.json.type != "object":
+    elif single.json.type != "object":
         yield Finding(
-            "model-not-json-object",
-            "the model is not a JSON object",
+            "not-an-object",
+            "The model is not a JSON object",
             expected="object",
-            found=one.text[:200],
-            on=one.key,
+            found=single.text[:200],
+            on=single.key,
         )
-    elif listed is not None:
+    else:
         for name in ("id", "object", "owned_by"):  # not `created`: some servers put in the time of the request
-            if one.json[name].value != listed[name].value:
+            found = single.json[name]
+            if found.value != listed[name].value:
                 yield Finding(
-                    "member-differs-from-list",
-                    "a member differs from the list",
-                    at=one.json[name].pointer,
+                    "differs-from-list",
+                    "A member differs from that in the list",
+                    at=found.pointer,
                     expected=listed[name],
-                    found=one.json[name],
-                    on=one.key,
+                    found=found,
+                    on=single.key,
                 )
 
 
-@check(
-    "models.unknown-id-is-404",
-    SHOULD,
-    sends=NONE,
-    needs=REPLY,
-    requires="models",
+@area.should(
+    "unknown-id-is-404",
+    sends=UNKNOWN,
     spec=OPENAI_PYTHON.at("models.retrieve", "raises NotFoundError for 404, and for no other status"),
 )
 def unknown_id_is_404(x: Exchange) -> Findings:
     """`GET /models/{model}` of a model that does not exist is answered 404."""
     if x.status in (405, 501):
-        yield Unsupported(f"the server does not give single models ({x.status})")
-    elif x.status != 404:
+        raise Unsupported(f"the server does not give single models ({x.status})")
+    if x.status != 404:
         yield Finding(
-            "model-does-not-exist-not",
-            "a model that does not exist is not answered 404",
-            at="status",
-            expected=404,
-            found=x.status,
+            "not-404", "A model that does not exist is not answered 404", at="status", expected=404, found=x.status
         )
 
 
-@check(
-    "models.unknown-model-is-refused",
-    SHOULD,
-    sends=ASKED_OF_NOBODY,
-    needs=REPLY,
+@area.should(
+    "unknown-model-is-refused",
+    sends=UNKNOWN_ASKED,
+    requires=(),
     spec=REPORTS.at(
         "mlx-serve",
         "an unknown model is answered by the one that is loaded, under the unknown name: a typo goes unnoticed",
@@ -250,37 +202,76 @@ def unknown_model_is_refused(x: Exchange) -> Findings:
     """A chat with a model that does not exist is refused."""
     assert x.status is not None
     if x.ok:
+        found = {"status": x.status, "model": x.json["model"]}
         yield Finding(
-            "model-does-not-exist-answered",
-            "a model that does not exist answered",
-            at="status",
-            expected="404",
-            found={"status": x.status, "model": x.json["model"]},
+            "answered", "A model that does not exist is answered for", at="status", expected="404", found=found
         )
     elif not 400 <= x.status < 500:
         yield Finding(
-            "model-does-not-exist-not",
-            "a model that does not exist is not answered 4xx",
-            at="status",
-            expected="404",
-            found=x.status,
+            "not-4xx", "A model that does not exist is not answered 4xx", at="status", expected="404", found=x.status
         )
 
 
-@check("models.context-window", NOTE, sends=LIST, needs=REPLY, requires="models")
+def id_with_slash(listing: Exchange) -> str | None:
+    """A listed id that has a slash, if possible that of the model under test; None where there is none."""
+    listed = [model["id"].value for model in listing.json["data"]]
+    ids = [name for name in listed if isinstance(name, str) and len(name) <= 200 and WITH_SLASH.fullmatch(name)]
+    return listing.model if listing.model in ids else ids[0] if ids else None
+
+
+def _encoded(listing: Exchange) -> Probe | str:
+    name = id_with_slash(listing)
+    return get(f"models/{name.replace('/', '%2F')}") if name else "no model has a slash in its id"
+
+
+def _as_it_is(listing: Exchange, _: Exchange) -> Probe:
+    return get(f"models/{id_with_slash(listing)}")
+
+
+@of_the_list.should(
+    "slashes-in-ids-do-no-harm",
+    sends=LIST.then(_encoded, _as_it_is),
+    spec=OPENAI_PYTHON.at("models.retrieve", "the id becomes one step of the path: a slash in it is sent as %2F"),
+    remedy="serve the model under a name without a slash, or find its entry in the list",
+)
+def slashes_in_ids_do_no_harm(listing: Exchange, encoded: Exchange, as_it_is: Exchange) -> Findings:
+    """A listed model whose id has a slash is found by it, encoded as clients send it."""
+    asked, found = id_with_slash(listing), encoded.json["id"]
+    if not encoded.ok and not as_it_is.ok and asked != listing.model:
+        raise Unwitnessed("a model that is only listed cannot be retrieved at all")
+    yield Observed(as_it_is.status, "with the slash as it is")
+    if not encoded.ok:
+        yield Finding(
+            "not-found", "A listed id with a slash is not found", expected=200, found=encoded.status, on=encoded.key
+        )
+    elif found.value != asked:
+        yield Finding(
+            "other-model", "A different model is found", at=found.pointer, expected=asked, found=found, on=encoded.key
+        )
+
+
+@of_the_list.note("context-window", sends=LIST)
 def context_window(x: Exchange) -> Findings:
-    """The list tells how many tokens the model reads.
+    """The list may tell how many tokens the model reads.
 
     Not in OpenAI's contract; vLLM and SGLang say `max_model_len`, OpenRouter `context_length`.
     """
-    yield from without_list(x)
     listed = entry(x, x.model)
     for name in ("max_model_len", "context_length", "context_window", "max_context_length"):
         if listed is not None and not listed[name].missing:
             yield Observed(listed[name].value, name)
 
 
-@check("models.list-without-key", NOTE, sends=KEYLESS_LIST, needs=REPLY, requires="models")
+@of_the_list.note("pages", sends=LIST)
+def pages(x: Exchange) -> Findings:
+    """The list of models may come in pages, which OpenAI's does not: clients read the first one only."""
+    yield Observed(len(x.json["data"]), "models")
+    for name in PAGING:
+        if not x.json[name].missing:
+            yield Observed(x.json[name].value, name)
+
+
+@area.note("list-without-key", sends=KEYLESS_LIST)
 def list_without_key(x: Exchange) -> Findings:
-    """The list of models can be read without a key."""
+    """The list of models may be readable without a key."""
     yield Observed(x.status, "status")
