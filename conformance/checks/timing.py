@@ -26,7 +26,7 @@ PONG = chat("Say exactly: pong")
 BURST = 0.01
 """Seconds within which a hundred tokens cannot have been generated one by one."""
 PATIENCE = 1.0
-"""Seconds before the first byte that show that the server generated, and was not just fast."""
+"""Seconds to the first byte that prove that the server took time to generate."""
 IDLE = 8.0
 """Seconds between two turns of an agent; servers with uvicorn's default of 5 close the connection before."""
 MANY = 10

@@ -280,21 +280,21 @@ def thoughts_are_counted_streamed(whole: Exchange, streamed: Exchange) -> Findin
         "Note that you will be charged based on the number of generated tokens across all of the choices.",
     ),
 )
-def choices_are_summed(one: Exchange, two: Exchange) -> Findings:
+def choices_are_summed(single: Exchange, double: Exchange) -> Findings:
     """With `n: 2`, `completion_tokens` counts both choices."""
-    single, both = counted(one, "completion_tokens"), counted(two, "completion_tokens")
-    if single == 0:
+    few, many = counted(single, "completion_tokens"), counted(double, "completion_tokens")
+    if few == 0:
         raise Unsupported(ZERO)
-    if not one.choice.text or [choice.text for choice in two.choices.values()] != [one.choice.text] * 2:
+    if not single.choice.text or [choice.text for choice in double.choices.values()] != [single.choice.text] * 2:
         raise Unwitnessed("the choices are not of the same text as the single answer")
-    if both <= single:
+    if many <= few:
         yield Finding(
             "choices-not-summed",
             "Two choices have no more tokens than one",
             at=AT,
-            expected=2 * single,
-            found=both,
-            on=two.key,
+            expected=2 * few,
+            found=many,
+            on=double.key,
         )
 
 
