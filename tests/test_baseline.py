@@ -53,7 +53,7 @@ def test_a_target_is_asked_in_the_same_run(project: pytest.Pytester) -> None:
     code, text = said(project, "--target", "faulty", "--conformance-baseline", "sound", *FEW)
     assert code == 1
     assert "breaks: 1 requirement stream.ends-with-done MUST" in text
-    assert "there is no [DONE] at event *: sound conforms, faulty has" in text
+    assert "The stream does not end with `[DONE]` at event *: sound conforms, faulty has" in text
     assert text.index("breaks: 1 requirement") < text.index("failed: 1 requirement")
     assert "faulty against sound: breaks: 1" in text
     keys = [

@@ -117,10 +117,7 @@ def test_a_broken_call_is_read_alike_or_found() -> None:
     text = answer(content='<tool_call>\n{"name": "get_weather"', probe=BROKEN, finish="stop")
     half = stream(call('{"city": "Par', "get_weather", index=0), probe=BROKEN_STREAMED)
     found = judged("tool_stream.broken-call-as-whole", text, half)
-    assert [finding.message for finding in found.findings] == [
-        "finish reason and number of calls differ",
-        "a broken call is streamed as if it were complete",
-    ]
+    assert [finding.code for finding in found.findings] == ["reading-differs", "broken-call-as-complete"]
     assert (
         judged("tool_stream.broken-call-as-whole", text, stream(probe=BROKEN_STREAMED, finish="stop")).kind
         is Kind.HOLDS

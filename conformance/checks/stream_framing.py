@@ -1,18 +1,20 @@
-"""How the bytes of a stream are framed: its events, its lines, its end. What the events say is judged elsewhere."""
+"""The framing of a stream: its events, its lines, its end. What the events say is judged in the other `stream_` files."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
 
-from conformance.core.check import ANYTHING, OK, check, each
-from conformance.core.exchange import DONE, Exchange
-from conformance.core.finding import Finding, Findings, Observed
-from conformance.core.reading.json import NotJSON, parse
-from conformance.core.reading.sse import LINE_END, Event
-from conformance.core.requirement import MAY, MUST, NOTE, OPENAI_NODE, OPENAI_PYTHON, REPORTS, SHOULD, SPEC, SSE
+from conformance.check import ANYTHING, OK, Area, each
+from conformance.exchange import DONE, Exchange
+from conformance.finding import Finding, Findings, Observed
 from conformance.probes.chat import COUNT_STREAMED, STREAMED
 from conformance.probes.streams import UNICODE_STREAMED
+from conformance.reading.json import NotJSON, parse
+from conformance.reading.sse import LINE_END, Event
+from conformance.requirement import OPENAI_NODE, OPENAI_PYTHON, REPORTS, SPEC, SSE
+
+area = Area("stream", needs=OK, requires="chat.stream")
 
 TERMINATED = SPEC.at("CreateCompletionRequest.stream", "with the stream terminated by a `data: [DONE]` message")
 SHORT_AND_LONG = each(STREAMED, COUNT_STREAMED)
@@ -24,25 +26,29 @@ def carriers(x: Exchange) -> list[tuple[int, Event]]:
 
 
 def is_done(event: Event | None) -> bool:
-    """Whether this is the end of a stream, with or without space around it."""
+    """Whether this event ends the stream, with or without white space around `[DONE]`."""
     return event is not None and event.data.strip() == DONE
 
 
-def unreadable(event: Event) -> str:
-    """Why a client cannot read an event's data as JSON; "" where it can."""
-    data = event.data.strip()
-    if not data:
-        return "an event's data is empty"
-    if data.startswith(":"):
-        return "a comment is sent as data"
-    try:
-        value = parse(event.data)
-    except NotJSON:
-        return "two events have no blank line between them" if _merged(event) else "an event's data is not JSON"
-    return "" if isinstance(value, dict) else "an event's data is not a JSON object"
+def unreadable(x: Exchange) -> Iterator[Finding]:
+    """A finding for each event, `[DONE]` aside, whose data a client cannot read as a JSON object."""
+    events = [(number, event) for number, event in carriers(x) if not is_done(event)]
+    for (number, event), value in zip(events, x.data, strict=True):
+        at, found = f"event {number}", event.data[:200]
+        if not event.data.strip():
+            yield Finding("empty-data", "The data of an event is empty", at=at, found=found, on=x.key)
+        elif event.data.strip().startswith(":"):
+            yield Finding("comment-as-data", "A comment is sent as data", at=at, found=found, on=x.key)
+        elif value.absent and _merged(event):
+            yield Finding("no-blank-line", "No blank line separates two events", at=at, found=found, on=x.key)
+        elif value.absent:
+            yield Finding("not-json", "The data of an event is not valid JSON", at=at, found=found, on=x.key)
+        elif value.type != "object":
+            yield Finding("not-an-object", "The data of an event is not a JSON object", at=at, found=found, on=x.key)
 
 
 def _merged(event: Event) -> bool:
+    """Whether each line of the data is a JSON object of its own."""
     lines = [line for line in event.data.split("\n") if line.strip() != DONE]
     try:
         return event.data_lines > 1 and all(isinstance(parse(line), dict) for line in lines)
@@ -50,77 +56,70 @@ def _merged(event: Event) -> bool:
         return False
 
 
-@check(
-    "stream.ends-with-done",
-    MUST,
+@area.must(
+    "ends-with-done",
     sends=SHORT_AND_LONG,
-    needs=OK,
-    requires="chat.stream",
     spec=TERMINATED,
-    remedy="the official client raises nothing where a stream just ends, also within an event: look for the finish_reason",
+    remedy="the official client raises nothing where a stream just ends, even within an event: look for the finish_reason",
 )
 def ends_with_done(x: Exchange) -> Findings:
     """A stream ends with a `[DONE]` event."""
     events = carriers(x)
     if events and not any(is_done(event) for _, event in events) and not is_done(x.stream.unfinished):
         yield Finding(
-            "no-done", "there is no [DONE]", at=f"event {events[-1][0]}", expected=DONE, found=events[-1][1].data[:200]
+            "no-done",
+            "The stream does not end with `[DONE]`",
+            at=f"event {events[-1][0]}",
+            expected=DONE,
+            found=events[-1][1].data[:200],
         )
 
 
-@check(
-    "stream.done-stands-alone",
-    MUST,
+@area.must(
+    "done-stands-alone",
     sends=STREAMED,
-    needs=OK,
-    requires="chat.stream",
     spec=OPENAI_NODE.at("Stream", "`[DONE]` with a space after it is parsed as JSON, and throws SyntaxError"),
 )
 def done_stands_alone(x: Exchange) -> Findings:
-    """The data of the `[DONE]` event is exactly that."""
+    """The data of the last event is exactly `[DONE]`, with no white space around it."""
     for number, event in carriers(x):
         if is_done(event) and event.data != DONE:
             yield Finding(
-                "something-around-done",
-                "there is something around [DONE]",
+                "space-around-done",
+                "White space surrounds `[DONE]`",
                 at=f"event {number}",
                 expected=DONE,
                 found=event.data,
             )
 
 
-@check("stream.nothing-follows-done", SHOULD, sends=STREAMED, needs=OK, requires="chat.stream", spec=TERMINATED)
+@area.should("nothing-follows-done", sends=STREAMED, spec=TERMINATED)
 def nothing_follows_done(x: Exchange) -> Findings:
     """No event follows `[DONE]`."""
     ends = [number for number, event in carriers(x) if is_done(event)]
     for number, event in carriers(x):
         if ends and number > ends[0]:
-            yield Finding("event-follows-done", "an event follows [DONE]", at=f"event {number}", found=event.data[:200])
+            yield Finding("event-after-done", "An event follows `[DONE]`", at=f"event {number}", found=event.data[:200])
 
 
-@check(
-    "stream.closes-after-done",
-    SHOULD,
+@area.should(
+    "closes-after-done",
     sends=STREAMED,
     needs=ANYTHING,
-    requires="chat.stream",
     spec=REPORTS.at(
         "pi", "clients that read to the end of the body hang", "https://github.com/earendil-works/pi/issues/7954"
     ),
     remedy="stop reading at [DONE] and close the response yourself",
 )
 def closes_after_done(x: Exchange) -> Findings:
-    """The body ends soon after `[DONE]`."""
+    """The response ends soon after `[DONE]`."""
     if x.ending.phase == "linger":
-        yield Finding("body-does-not-end-after", "the body does not end after [DONE]", found=str(x.ending))
+        yield Finding("stays-open", "The response stays open after `[DONE]`", found=str(x.ending))
 
 
-@check(
-    "stream.last-event-is-finished",
-    MUST,
+@area.must(
+    "last-event-is-finished",
     sends=SHORT_AND_LONG,
-    needs=OK,
-    requires="chat.stream",
     spec=SSE.at(
         "9.2.6 Interpreting an event stream",
         "If the file ends in the middle of an event, before the final empty line, the incomplete event is not "
@@ -128,39 +127,30 @@ def closes_after_done(x: Exchange) -> Findings:
     ),
 )
 def last_event_is_finished(x: Exchange) -> Findings:
-    """A blank line ends every event, also the last."""
+    """A blank line ends every event, the last one too."""
     rest = x.stream.unfinished
     if rest is not None and rest.has_data:
         yield Finding(
-            "last-event-lacks-blank-line",
-            "the last event lacks its blank line, so clients drop it",
+            "no-final-blank-line",
+            "No blank line ends the last event, so clients drop it",
             at=rest.span,
             found=rest.data[:200],
         )
 
 
-@check(
-    "stream.data-is-json",
-    MUST,
+@area.must(
+    "data-is-json",
     sends=SHORT_AND_LONG,
-    needs=OK,
-    requires="chat.stream",
     spec=OPENAI_PYTHON.at("Stream", "all data but [DONE] is parsed as JSON, and JSONDecodeError ends the stream"),
 )
 def data_is_json(x: Exchange) -> Findings:
     """The data of every event but `[DONE]` is one JSON object."""
-    for number, event in carriers(x):
-        why = "" if is_done(event) else unreadable(event)
-        if why:
-            yield Finding("", why, at=f"event {number}", found=event.data[:200])
+    yield from unreadable(x)
 
 
-@check(
-    "stream.blocks-carry-data",
-    MUST,
+@area.must(
+    "blocks-carry-data",
     sends=SHORT_AND_LONG,
-    needs=OK,
-    requires="chat.stream",
     spec=OPENAI_PYTHON.at(
         "SSEDecoder",
         "a block with `event`, `retry` or `id` and no data becomes an event with empty data: JSONDecodeError",
@@ -171,35 +161,25 @@ def blocks_carry_data(x: Exchange) -> Findings:
     """Every block of fields in a stream carries data."""
     for number, event in enumerate(x.events):
         if not event.has_data and {"event", "retry", "id"} & set(event.fields):
-            yield Finding(
-                "block-fields-carries-no-data",
-                "a block of fields carries no data",
-                at=f"event {number}",
-                found=list(event.fields),
-            )
+            yield Finding("no-data", "A block of fields has no data", at=f"event {number}", found=list(event.fields))
 
 
-@check(
-    "stream.ids-precede-no-empty-block",
-    MUST,
+@area.must(
+    "ids-precede-no-empty-block",
     sends=STREAMED,
-    needs=OK,
-    requires="chat.stream",
     spec=OPENAI_PYTHON.at(
         "SSEDecoder", "the last id is kept, so each further blank line is an event with empty data: JSONDecodeError"
     ),
 )
 def ids_precede_no_empty_block(x: Exchange) -> Findings:
-    """After an event with an `id` there is no block without fields: no spare blank line, no comment on its own."""
+    """After an event with an `id` no block is empty: there is no extra blank line and no comment on its own."""
     for offset in _empty_blocks_after_ids(x.body):
-        yield Finding(
-            "empty-block-follows-event-id", "an empty block follows an event with an id", at=(offset, offset + 1)
-        )
+        yield Finding("empty-block-after-id", "An empty block follows an event with an id", at=(offset, offset + 1))
         return
 
 
 def _empty_blocks_after_ids(body: bytes) -> Iterator[int]:
-    """The byte offset of each blank line that ends no fields, once an id was given. The stream's end does not count."""
+    """The byte offset of each blank line that ends no fields, once an id was given. What follows `[DONE]` does not count."""
     known, fields, start = b"", 0, 0
     for match in LINE_END.finditer(body):
         line = body[start : match.start()]
@@ -216,12 +196,9 @@ def _empty_blocks_after_ids(body: bytes) -> Iterator[int]:
         start = match.end()
 
 
-@check(
-    "stream.begins-without-mark",
-    MUST,
+@area.must(
+    "begins-without-mark",
     sends=STREAMED,
-    needs=OK,
-    requires="chat.stream",
     spec=OPENAI_PYTHON.at(
         "SSEDecoder", "a byte order mark becomes part of the first line: its event is lost without a word"
     ),
@@ -229,17 +206,12 @@ def _empty_blocks_after_ids(body: bytes) -> Iterator[int]:
 def begins_without_mark(x: Exchange) -> Findings:
     """A stream begins without a byte order mark."""
     if x.stream.bom:
-        yield Finding(
-            "stream-begins-byte-order-mark", "the stream begins with a byte order mark", at=(0, 3), found=x.body[:20]
-        )
+        yield Finding("byte-order-mark", "The stream begins with a byte order mark", at=(0, 3), found=x.body[:20])
 
 
-@check(
-    "stream.is-utf8",
-    MUST,
+@area.must(
+    "is-utf8",
     sends=each(STREAMED, UNICODE_STREAMED),
-    needs=OK,
-    requires="chat.stream",
     spec=SSE.at("9.2.5 Parsing an event stream", "Event streams in this format must always be encoded as UTF-8."),
 )
 def is_utf8(x: Exchange) -> Findings:
@@ -247,28 +219,25 @@ def is_utf8(x: Exchange) -> Findings:
     for offset, odd in x.stream.oddities:
         if odd == "bytes that are not UTF-8":
             yield Finding(
-                "line-not-utf-8", "a line is not UTF-8", at=(offset, offset + 1), found=x.body[offset : offset + 8]
+                "not-utf8", "A line is not valid UTF-8", at=(offset, offset + 1), found=x.body[offset : offset + 8]
             )
 
 
-@check(
-    "stream.events-have-no-name",
-    MAY,
+@area.may(
+    "events-have-no-name",
     sends=STREAMED,
-    needs=OK,
-    requires="chat.stream",
     spec=SPEC.at("CreateCompletionRequest.stream", "tokens will be sent as data-only [server-sent events]"),
 )
 def events_have_no_name(x: Exchange) -> Findings:
-    """The events of a stream have no names, so that one handler gets them all."""
+    """The events of a stream have no names, so that a single handler gets them all."""
     for number, event in carriers(x):
         if event.name not in ("", "message"):
-            yield Finding("event-name", "an event has a name", at=f"event {number}", found=event.name)
+            yield Finding("named-event", "An event has a name", at=f"event {number}", found=event.name)
 
 
-@check("stream.framing", NOTE, sends=COUNT_STREAMED, needs=OK, requires="chat.stream")
+@area.note("framing", sends=COUNT_STREAMED)
 def framing(x: Exchange) -> Findings:
-    """What is free in the framing of a stream: line ends, comments, space after the colon, and headers."""
+    """The framing that the specification leaves open is recorded: line ends, comments, space after the colon, headers."""
     yield Observed([repr(end) for end in sorted(x.stream.line_ends)], "line ends")
     yield Observed(len(x.stream.comments), "comments")
     yield Observed(x.stream.tight > 0, "data without a space")
