@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from conformance.check import catalogue
-from conformance.checks.embedding_requests import unpacked
+from conformance.checks.embeddings_requests import unpacked
 from conformance.checks.embeddings import cosine, vector
 from conformance.checks.metadata import form_of
 from conformance.exchange import Exchange

@@ -48,12 +48,7 @@ def served(x: Exchange) -> Findings:
         yield Finding("not-answered", "A valid request is not answered", **refusal(x))
 
 
-@area.must(
-    "requests-are-accepted",
-    sends=each(GREEDY, STOPPED, TWO, SEEDED, FORCED),
-    needs=REPLY,
-    spec=STOP,
-)
+@area.must("requests-are-accepted", sends=each(GREEDY, STOPPED, TWO, SEEDED, FORCED), needs=REPLY, spec=STOP)
 def requests_are_accepted(x: Exchange) -> Findings:
     """A request with a valid sampling parameter is answered, or refused by that parameter's name."""
     yield from served(x)
