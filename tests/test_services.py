@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from conformance.checks.catalogue import catalogue
-from conformance.checks.embedding_requests import unpacked
+from conformance.check import catalogue
+from conformance.checks.embeddings_requests import unpacked
 from conformance.checks.embeddings import cosine, vector
 from conformance.checks.http_metadata import form_of
 from conformance.exchange import Exchange

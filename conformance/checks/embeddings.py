@@ -1,33 +1,35 @@
 """Embeddings: the shape of the answer, and that each input has its own vector, in its own place.
 
-What may be asked for, and what has to be refused, is in `embedding_requests`. Whether vectors mean anything is a model's
-business: only that the same text has the same one, and other texts have others.
+What may be asked for, and what has to be refused, is in `embeddings_requests`. What vectors mean is the model's
+business; here the same text only has to have the same vector, and different texts different ones.
 """
 
 from __future__ import annotations
 
 from math import hypot, isfinite
 
-from conformance.core.check import OK, REPLY, check, each
-from conformance.core.exchange import Exchange
-from conformance.core.finding import Finding, Findings, Observed, Unsupported, Unwitnessed
-from conformance.core.reading.json import Value
-from conformance.core.requirement import MUST, NOTE, REPORTS, SHOULD, SPEC
-from conformance.judging.refusal import message, unserved
+from conformance.check import OK, REPLY, Area, each
+from conformance.exchange import Exchange
+from conformance.finding import Finding, Findings, Observed, Unsupported, Unwitnessed
 from conformance.probes.embeddings import AGAIN, LISTED, ONE, SEVERAL, SINGLE, unicode
+from conformance.reading.json import Value
+from conformance.refusal import message, unserved
+from conformance.requirement import REPORTS, SPEC
+
+area = Area("embeddings", needs=OK, requires="embeddings")
 
 RESPONSE = "CreateEmbeddingResponse"
 ALIKE = 0.99
-"""The cosine from which on two vectors are of the same text: engines that batch round otherwise, and by far less."""
+"""The cosine from which two vectors count as the same: engines round differently in other batches, but by far less."""
 MARGIN = 0.01
-"""How much nearer another text's vector has to be before two are taken for mixed up."""
-UNREADABLE = Unwitnessed("there is no vector that can be read")
+"""How much nearer the vector of another text has to be before the two count as mixed up."""
+UNREADABLE = "no vector can be read"
 
 
 def vector(value: Value) -> list[float] | None:
-    """A vector that came as numbers; None where it is none."""
+    """A vector that came as an array of finite numbers; None where it is something else."""
     numbers = value.value
-    if isinstance(numbers, list) and numbers and all(type(one) in (int, float) and isfinite(one) for one in numbers):
+    if isinstance(numbers, list) and numbers and all(type(n) in (int, float) and isfinite(n) for n in numbers):
         return numbers
     return None
 
@@ -42,12 +44,12 @@ def vectors(x: Exchange) -> dict[int, list[float]]:
     return found
 
 
-def cosine(one: list[float], other: list[float]) -> float:
+def cosine(left: list[float], right: list[float]) -> float:
     """How alike two vectors are, from -1 to 1; 0 where they cannot be compared."""
-    lengths = hypot(*one), hypot(*other)
-    if len(one) != len(other) or not all(0 < length < float("inf") for length in lengths):
+    lengths = hypot(*left), hypot(*right)
+    if len(left) != len(right) or not all(0 < length < float("inf") for length in lengths):
         return 0.0
-    return sum((a / lengths[0]) * (b / lengths[1]) for a, b in zip(one, other, strict=True))
+    return sum((a / lengths[0]) * (b / lengths[1]) for a, b in zip(left, right, strict=True))
 
 
 def inputs(x: Exchange) -> int:
@@ -56,12 +58,10 @@ def inputs(x: Exchange) -> int:
     return len(given) if isinstance(given, list) and not isinstance(given[0], int) else 1
 
 
-@check(
-    "embeddings.requests-are-accepted",
-    MUST,
+@area.must(
+    "requests-are-accepted",
     sends=each((ONE, LISTED), (ONE, SEVERAL)),
     needs=REPLY,
-    requires="embeddings",
     spec=SPEC.at(
         "CreateEmbeddingRequest.input",
         "To embed multiple inputs in a single request, pass an array of strings or array of token arrays.",
@@ -70,92 +70,79 @@ def inputs(x: Exchange) -> int:
 def requests_are_accepted(plain: Exchange, x: Exchange) -> Findings:
     """A text, and a list of texts, are embedded; or the server has no such route."""
     if plain.status == 501 or (plain.status is not None and 400 <= plain.status < 500):
-        yield Unsupported(f"the server does not serve embeddings ({plain.status})")
-    for one in {plain.key: plain, x.key: x}.values():
-        if not one.ok:
-            found = {"status": one.status, "message": message(one)[:300]}
+        raise Unsupported(f"the server does not serve embeddings ({plain.status})")
+    for answer in {plain.key: plain, x.key: x}.values():
+        if not answer.ok:
             yield Finding(
-                "plain-request-embeddings-not-answered",
-                "a plain request for embeddings is not answered 2xx",
+                "not-answered",
+                "A plain request for embeddings is not answered",
                 at="status",
                 expected=200,
-                found=found,
-                on=one.key,
+                found={"status": answer.status, "message": message(answer)[:300]},
+                on=answer.key,
             )
 
 
-@check(
-    "embeddings.object-is-list",
-    MUST,
+@area.must(
+    "object-is-list",
     sends=ONE,
-    needs=OK,
-    requires="embeddings",
     spec=SPEC.at(f"{RESPONSE}.object", 'The object type, which is always "list".'),
 )
 def object_is_list(x: Exchange) -> Findings:
     """The `object` of an answer is `list`."""
     if x.json["object"].value != "list":
-        yield Finding("object-another", "`object` is another", at="/object", expected="list", found=x.json["object"])
+        yield Finding("object-differs", "`object` is not `list`", at="/object", expected="list", found=x.json["object"])
 
 
-@check(
-    "embeddings.one-for-each-input",
-    MUST,
+@area.must(
+    "one-for-each-input",
     sends=each(ONE, LISTED, SEVERAL),
-    needs=OK,
-    requires="embeddings",
     spec=SPEC.at(f"{RESPONSE}.data", "The list of embeddings generated by the model."),
 )
 def one_for_each_input(x: Exchange) -> Findings:
     """`data` has one entry for each input."""
     data = x.json["data"]
     if data.type != "array":
-        yield Finding("data-not-array", "`data` is not an array", at="/data", expected="array", found=data.type)
+        yield Finding("data-not-list", "`data` is not an array", at="/data", expected="array", found=data.type)
     elif len(data) != inputs(x):
         yield Finding(
-            "not-one-entry-each-input",
-            "there is not one entry for each input",
+            "wrong-number-of-entries",
+            "`data` does not have one entry for each input",
             at="/data",
             expected=inputs(x),
             found=len(data),
         )
 
 
-@check(
-    "embeddings.entries-have-their-members",
-    MUST,
+@area.must(
+    "entries-have-their-members",
     sends=each(ONE, SEVERAL),
-    needs=OK,
-    requires="embeddings",
     spec=SPEC.at("Embedding", "required: [index, object, embedding]; object: enum [embedding]; index: integer"),
 )
 def entries_have_their_members(x: Exchange) -> Findings:
-    """Each entry is an object of the kind `embedding` with an index."""
+    """Each entry has the `object` `embedding`, and an `index`."""
     for entry in x.json["data"]:
         if entry["object"].value != "embedding":
             yield Finding(
-                "entry-another-kind",
-                "an entry is of another kind",
+                "object-differs",
+                "The `object` of an entry is not `embedding`",
                 at=entry["object"].pointer,
                 expected="embedding",
                 found=entry["object"],
             )
         if entry["index"].type != "integer":
             yield Finding(
-                "entry-no-index",
-                "an entry has no index",
+                "index-not-integer",
+                "The `index` of an entry is not an integer",
                 at=entry["index"].pointer,
                 expected="integer",
                 found=entry["index"],
             )
 
 
-@check(
-    "embeddings.vectors-are-numbers",
-    MUST,
+@area.must(
+    "vectors-are-numbers",
     sends=each(ONE, SEVERAL),
-    needs=OK,
-    requires="embeddings",
     spec=SPEC.at(
         "CreateEmbeddingRequest.encoding_format",
         "The format to return the embeddings in. Can be either `float` or [`base64`](https://pypi.org/project/pybase64/)."
@@ -163,67 +150,58 @@ def entries_have_their_members(x: Exchange) -> Findings:
     ),
 )
 def vectors_are_numbers(x: Exchange) -> Findings:
-    """An embedding is an array of numbers where no other form is asked for."""
+    """An embedding is an array of numbers unless another format is asked for."""
     for entry in x.json["data"]:
         value = entry["embedding"]
         if vector(value) is None:
             yield Finding(
-                "embedding-no-array-numbers",
-                "an embedding is no array of numbers",
+                "not-numbers",
+                "An embedding is not an array of numbers",
                 at=value.pointer,
                 expected="array of numbers",
                 found=value,
             )
 
 
-@check(
-    "embeddings.vectors-have-one-length",
-    MUST,
+@area.must(
+    "vectors-have-one-length",
     sends=(*SINGLE, SEVERAL),
-    needs=OK,
-    requires="embeddings",
     spec=SPEC.at("Embedding.embedding", "The length of vector depends on the model"),
 )
 def vectors_have_one_length(*xs: Exchange) -> Findings:
     """All vectors of a model have the same length."""
-    lengths = {len(one) for x in xs for one in vectors(x).values()}
+    lengths = {len(numbers) for x in xs for numbers in vectors(x).values()}
     if not lengths:
-        yield UNREADABLE
-    elif len(lengths) > 1:
+        raise Unwitnessed(UNREADABLE)
+    if len(lengths) > 1:
         yield Finding(
-            "vectors-one-model-different-lengths",
-            "vectors of one model have different lengths",
+            "lengths-differ",
+            "Vectors of one model have different lengths",
             expected="one length",
             found=sorted(lengths),
         )
 
 
-@check(
-    "embeddings.indices-count-the-inputs",
-    MUST,
+@area.must(
+    "indices-count-the-inputs",
     sends=SEVERAL,
-    needs=OK,
-    requires="embeddings",
     spec=SPEC.at("Embedding.index", "The index of the embedding in the list of embeddings."),
 )
 def indices_count_the_inputs(x: Exchange) -> Findings:
-    """The indices are 0 and what follows, each of them once."""
+    """The indices count the entries from 0, each index once."""
     found = [entry["index"].value for entry in x.json["data"] if entry["index"].type == "integer"]
     if sorted(found) != list(range(len(found))):
         yield Finding(
-            "indices-do-not-count-entries",
-            "the indices do not count the entries",
+            "indices-do-not-count",
+            "The indices do not count the entries from 0",
             expected=list(range(len(found))),
             found=found,
         )
 
 
-@check(
-    "embeddings.entries-come-in-order",
-    SHOULD,
+@area.should(
+    "entries-come-in-order",
     sends=SEVERAL,
-    needs=OK,
-    requires="embeddings",
     spec=REPORTS.at(
         "Graphiti",
         "Clients read the entries by their place: where they came in another order, each vector went to the wrong text.",
@@ -232,50 +210,44 @@ def indices_count_the_inputs(x: Exchange) -> Findings:
     remedy="Sort the entries by their index.",
 )
 def entries_come_in_order(x: Exchange) -> Findings:
-    """The entries stand in the order of the inputs."""
+    """The entries come in the order of the inputs."""
     found = [entry["index"].value for entry in x.json["data"] if entry["index"].type == "integer"]
     if sorted(found) == list(range(len(found))) and found != sorted(found):
         yield Finding(
-            "entries-not-order-inputs",
-            "the entries are not in the order of the inputs",
+            "not-in-order",
+            "The entries are not in the order of the inputs",
             expected=sorted(found),
             found=found,
         )
 
 
-@check(
-    "embeddings.index-tells-the-input",
-    MUST,
+@area.must(
+    "index-tells-the-input",
     sends=(SEVERAL, *SINGLE),
-    needs=OK,
-    requires="embeddings",
     spec=SPEC.at("Embedding.index", "The index of the embedding in the list of embeddings."),
     remedy="Send one text a request.",
 )
 def index_tells_the_input(several: Exchange, *single: Exchange) -> Findings:
-    """The vector with an index is that of the input in this place."""
+    """The vector with an index belongs to the input at that position."""
     alone = [vectors(x).get(0) for x in single]
     found = vectors(several)
     if not found or not all(alone):
-        yield UNREADABLE
+        raise Unwitnessed(UNREADABLE)
     for index in range(len(alone)):
-        near = [cosine(found[index], one) for one in alone if one] if index in found else []
+        near = [cosine(found[index], numbers) for numbers in alone if numbers] if index in found else []
         if near and max(near) - near[index] > MARGIN:
             yield Finding(
-                "vector-another-input",
-                "a vector is that of another input",
+                "vectors-mixed-up",
+                "A vector belongs to another input",
                 at=f"/data/{index}",
                 expected=index,
                 found=near.index(max(near)),
             )
 
 
-@check(
-    "embeddings.same-text-same-vector",
-    SHOULD,
+@area.should(
+    "same-text-same-vector",
     sends=(ONE, AGAIN, LISTED, SEVERAL),
-    needs=OK,
-    requires="embeddings",
     spec=SPEC.at("/embeddings", "Creates an embedding vector representing the input text."),
 )
 def same_text_same_vector(*xs: Exchange) -> Findings:
@@ -284,110 +256,100 @@ def same_text_same_vector(*xs: Exchange) -> Findings:
     for x, other in zip(xs[1:], others, strict=True):
         if first and other and (near := cosine(first, other)) < ALIKE:
             yield Finding(
-                "same-text-another-vector",
-                "the same text has another vector",
+                "vector-differs",
+                "The same text has a different vector",
                 expected=1.0,
                 found=round(near, 4),
                 on=x.key,
             )
 
 
-@check(
-    "embeddings.other-texts-other-vectors",
-    SHOULD,
+@area.should(
+    "other-texts-other-vectors",
     sends=SINGLE,
-    needs=OK,
-    requires="embeddings",
     spec=SPEC.at("/embeddings", "Creates an embedding vector representing the input text."),
 )
 def other_texts_other_vectors(*xs: Exchange) -> Findings:
-    """Different texts have different vectors, and none has nothing but zeros."""
+    """Different texts have different vectors, and none is all zeros."""
     found = [numbers for x in xs if (numbers := vectors(x).get(0))]
     if not found:
-        yield UNREADABLE
-    elif not all(any(numbers) for numbers in found):
-        yield Finding("vector-nothing-but-zeros", "a vector has nothing but zeros")
+        raise Unwitnessed(UNREADABLE)
+    if not all(any(numbers) for numbers in found):
+        yield Finding("all-zeros", "A vector is all zeros")
     elif len({tuple(numbers) for numbers in found}) < len(found):
-        yield Finding("different-texts-same-vector", "different texts have the same vector")
+        yield Finding("vectors-alike", "Different texts have the same vector")
 
 
-@check(
-    "embeddings.model-is-named",
-    MUST,
+@area.must(
+    "model-is-named",
     sends=ONE,
-    needs=OK,
-    requires="embeddings",
     spec=SPEC.at(f"{RESPONSE}.model", "The name of the model used to generate the embedding."),
 )
 def model_is_named(x: Exchange) -> Findings:
     """The answer names the model that was used."""
     if x.json["model"].type != "string" or not x.json["model"]:
         yield Finding(
-            "answer-names-no-model", "the answer names no model", at="/model", expected="string", found=x.json["model"]
+            "no-model", "The answer does not name the model", at="/model", expected="string", found=x.json["model"]
         )
 
 
-@check(
-    "embeddings.usage-is-counted",
-    MUST,
+@area.must(
+    "usage-is-counted",
     sends=each(ONE, SEVERAL),
-    needs=OK,
-    requires="embeddings",
     spec=SPEC.at(f"{RESPONSE}.usage", "required: [prompt_tokens, total_tokens]"),
 )
 def usage_is_counted(x: Exchange) -> Findings:
-    """`usage` has the tokens of the prompt and in all, whole numbers of which the second is no less than the first."""
+    """`usage` has `prompt_tokens` and `total_tokens`: integers, the second no less than the first."""
     prompt, total = (x.json["usage"][name] for name in ("prompt_tokens", "total_tokens"))
     for count in (prompt, total):
         if count.type != "integer" or count.value < 0:
             yield Finding(
-                "count-no-whole-number", "a count is no whole number", at=count.pointer, expected="integer", found=count
+                "not-a-count",
+                "A count is not an integer of 0 or more",
+                at=count.pointer,
+                expected="integer",
+                found=count,
             )
     if prompt.type == total.type == "integer" and total.value < prompt.value:
         yield Finding(
-            "fewer-tokens-all-than-prompt",
-            "there are fewer tokens in all than in the prompt",
+            "total-too-small",
+            "`total_tokens` is less than `prompt_tokens`",
             at="/usage/total_tokens",
             found=total,
         )
 
 
-@check(
-    "embeddings.every-input-is-counted",
-    SHOULD,
+@area.should(
+    "every-input-is-counted",
     sends=(*SINGLE, SEVERAL),
-    needs=OK,
-    requires="embeddings",
     spec=SPEC.at(f"{RESPONSE}.usage.prompt_tokens", "The number of tokens used by the prompt."),
 )
 def every_input_is_counted(*xs: Exchange) -> Findings:
-    """Tokens are counted, and several texts cost as much as they cost one by one, give or take what encloses them."""
+    """Every text costs tokens, and several texts in one request cost more than any one of them alone."""
     counts = [x.json["usage"]["prompt_tokens"].value for x in xs]
     if not all(isinstance(count, int) for count in counts):
-        yield Unwitnessed("the tokens are not counted")
-    elif 0 in counts:
+        raise Unwitnessed("the tokens are not counted")
+    if 0 in counts:
         yield Finding(
-            "text-costs-no-tokens",
-            "a text costs no tokens",
+            "no-tokens",
+            "A text costs no tokens",
             at="/usage/prompt_tokens",
             expected="1 or more",
             found=counts,
         )
     elif counts[-1] <= max(counts[:-1]):
         yield Finding(
-            "several-texts-cost-no-more",
-            "several texts cost no more than one of them",
+            "no-more-tokens",
+            "Several texts cost no more tokens than one of them",
             at="/usage/prompt_tokens",
             found=counts,
         )
 
 
-@check(
-    "embeddings.any-text-is-embedded",
-    SHOULD,
+@area.should(
+    "any-text-is-embedded",
     sends=unicode,
     needs=REPLY,
-    requires="embeddings",
     examples=4,
     spec=REPORTS.at(
         "Ollama",
@@ -398,22 +360,22 @@ def every_input_is_counted(*xs: Exchange) -> Findings:
 def any_text_is_embedded(x: Exchange) -> Findings:
     """Any text has a vector, whatever characters it is written in."""
     if unserved(x, ("embeddings",)):
-        yield Unsupported(f"the server does not serve embeddings ({x.status})")
-    elif x.status is not None and x.status >= 500:
-        yield Finding("text-server-error", "a text is a server error", at="status", expected=200, found=x.status)
+        raise Unsupported(f"the server does not serve embeddings ({x.status})")
+    if x.status is not None and x.status >= 500:
+        yield Finding("server-error", "A text causes a server error", at="status", expected=200, found=x.status)
     elif x.ok and vector(x.json["data"][0]["embedding"]) is None:
         yield Finding(
-            "text-no-vector",
-            "a text has no vector",
+            "no-vector",
+            "A text has no vector",
             at="/data/0/embedding",
             expected="array of numbers",
             found=x.text[:200],
         )
 
 
-@check("embeddings.vectors", NOTE, sends=ONE, needs=OK, requires="embeddings")
+@area.note("vectors", sends=ONE)
 def kinds_of_vectors(x: Exchange) -> Findings:
-    """How many numbers a vector has, and whether its length is 1, as that of OpenAI's is."""
-    for numbers in [found[0]] if 0 in (found := vectors(x)) else []:
+    """How many numbers a vector has, and whether its length is 1, as with OpenAI."""
+    if numbers := vectors(x).get(0):
         yield Observed(len(numbers), "dimensions")
         yield Observed("1" if abs(hypot(*numbers) - 1) < 1e-3 else "another", "length")

@@ -1,4 +1,4 @@
-"""Answers by schemas of every kind: drawn from OpenAI's strict subset, recursive, large, with words that few know.
+"""Answers under schemas of every kind: drawn from OpenAI's strict subset, recursive, large, with keywords that few know.
 
 A schema may be refused with a 4xx; it may not be ignored, and it may not bring the server down.
 """
@@ -12,13 +12,10 @@ import jsonschema
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from conformance.core.check import ANYTHING, REPLY, check
-from conformance.core.exchange import Exchange, How
-from conformance.core.finding import Finding, Findings, Unsupported, Unwitnessed
-from conformance.core.probe import Probe
-from conformance.core.reading.json import NotJSON, parse
-from conformance.core.requirement import MUST, REPORTS, SHOULD, SPEC, STRUCTURED
-from conformance.judging.refusal import message
+from conformance.check import ANYTHING, REPLY, Area
+from conformance.exchange import Exchange, How
+from conformance.finding import Finding, Findings, Unsupported, Unwitnessed
+from conformance.probe import Probe
 from conformance.probes.invalid import either
 from conformance.probes.structured import (
     GUARDED,
@@ -30,36 +27,44 @@ from conformance.probes.structured import (
     recursive,
     schemas,
 )
+from conformance.reading.json import NotJSON, parse
+from conformance.refusal import message
+from conformance.requirement import REPORTS, SPEC, STRUCTURED
+
+area = Area("structured", needs=REPLY, requires="structured.json_schema")
 
 Asserting = jsonschema.Draft202012Validator
-BY_SCHEMA = "structured.json_schema"
+STRICT = SPEC.at(
+    "ResponseFormatJsonSchema.json_schema.strict",
+    "If set to true, the model will always follow the exact schema defined in the `schema` field.",
+)
 CONTENT = "/choices/0/message/content"
 BLANK = re.compile(r"\s{64,}")
 RUN = re.compile(r"(.{1,4}?)\1{40,}", re.DOTALL)
 """The same few characters over and over: a grammar that does not end."""
-
-
 LOOSE: tuple[Any, ...] = ({}, {"type": "object"}, objects(a={}))
 
 
 def beside(probes: SearchStrategy[Probe]) -> SearchStrategy[tuple[Probe, Probe]]:
-    """Each request beside the one by the plainest schema, which shows whether schemas are read at all."""
+    """Each request beside the one with the plainest schema, which shows whether schemas are read at all."""
     return probes.map(lambda probe: (GUARDED, probe))
 
 
+def crashed(x: Exchange) -> bool:
+    """Whether the answer is a server error."""
+    return x.status is not None and x.status >= 500
+
+
 def _refused(x: Exchange) -> Findings:
-    """What to say about an answer that is no 2xx."""
-    if x.status is not None and x.status >= 500:
-        found = {"status": x.status, "message": message(x)}
-        yield Finding(
-            "schema-server-error", "the schema is a server error", expected="2xx or 4xx", found=found, on=x.key
-        )
-    else:
-        yield Unsupported(f"the server refuses the schema ({x.status})")
+    """A finding where a schema is a server error. Raises Unsupported where it is refused with another status."""
+    if not crashed(x):
+        raise Unsupported(f"the server refuses the schema ({x.status})")
+    found = {"status": x.status, "message": message(x)}
+    yield Finding("server-error", "The schema causes a server error", expected="2xx or 4xx", found=found, on=x.key)
 
 
 def _ignored(plain: Exchange) -> bool:
-    """Whether the answer by the plainest schema is no JSON at all: `structured.schema-is-kept` finds that."""
+    """Whether the answer under the plainest schema is no JSON at all: `structured.schema-is-kept` reports that."""
     try:
         parse(plain.choice.text)
     except NotJSON:
@@ -73,48 +78,34 @@ def _kept(plain: Exchange, x: Exchange) -> Findings:
         yield from _refused(x)
         return
     if _ignored(plain) or not x.choices:
-        yield Unwitnessed("schemas are ignored altogether, or no answer can be read")
-        return
+        raise Unwitnessed("the server ignores schemas altogether, or no answer can be read")
     if x.choice.finish_reason in ("length", "content_filter") or x.choice.refusal:
-        yield Unwitnessed("the answer was cut off or refused")
-        return
+        raise Unwitnessed("the answer was cut off or refused")
     schema: Any = x.probe.wish["response_format"]["json_schema"]["schema"]
+    text = x.choice.text[:500]
     try:
         value = parse(x.choice.text)
-    except NotJSON as problem:
-        yield Finding(
-            "answer-not-json",
-            "the answer is not JSON",
-            at=CONTENT,
-            expected=str(problem),
-            found=x.choice.text[:500],
-            on=x.key,
-        )
+    except NotJSON:
+        yield Finding("not-json", "The answer is not JSON", at=CONTENT, expected="JSON", found=text, on=x.key)
         return
     error = next(iter(Asserting(schema).iter_errors(value)), None)
     if error is not None:
         rule = {"".join(f"/{step}" for step in error.absolute_path): {str(error.validator): error.validator_value}}
         yield Finding(
-            "answer-not-valid-under-schema",
-            "the answer is not valid under the schema",
+            "breaks-schema",
+            "The answer is not valid under the schema",
             at=CONTENT,
             expected=rule,
-            found=x.choice.text[:500],
+            found=text,
             on=x.key,
         )
 
 
-@check(
-    "structured.any-strict-schema-is-kept",
-    MUST,
+@area.must(
+    "any-strict-schema-is-kept",
     sends=beside(schemas.map(by_schema)),
-    needs=REPLY,
-    requires=BY_SCHEMA,
     examples=12,
-    spec=SPEC.at(
-        "ResponseFormatJsonSchema.json_schema.strict",
-        "If set to true, the model will always follow the exact schema defined in the `schema` field.",
-    ),
+    spec=STRICT,
     remedy="Turn on guided decoding, or validate in the client and ask again.",
 )
 def any_strict_schema_is_kept(plain: Exchange, x: Exchange) -> Findings:
@@ -122,30 +113,21 @@ def any_strict_schema_is_kept(plain: Exchange, x: Exchange) -> Findings:
     yield from _kept(plain, x)
 
 
-@check(
-    "structured.any-name-is-kept",
-    MUST,
+@area.must(
+    "any-name-is-kept",
     sends=beside(odd_names.map(by_schema)),
-    needs=REPLY,
-    requires=BY_SCHEMA,
     examples=6,
-    spec=SPEC.at(
-        "ResponseFormatJsonSchema.json_schema.strict",
-        "If set to true, the model will always follow the exact schema defined in the `schema` field.",
-    ),
+    spec=STRICT,
     remedy="Use names of letters, digits and underscores.",
 )
 def any_name_is_kept(plain: Exchange, x: Exchange) -> Findings:
-    """Members may have any name: with blanks, quotes, slashes, in any script."""
+    """Members may have any name: with spaces, quotes or slashes, in any script."""
     yield from _kept(plain, x)
 
 
-@check(
-    "structured.no-runaway-blanks",
-    SHOULD,
+@area.should(
+    "no-runaway-blanks",
     sends=beside(schemas.map(by_schema)),
-    needs=REPLY,
-    requires=BY_SCHEMA,
     examples=4,
     spec=REPORTS.at(
         "vLLM",
@@ -155,57 +137,51 @@ def any_name_is_kept(plain: Exchange, x: Exchange) -> Findings:
     remedy="Forbid blanks in guided decoding (vLLM: --structured-outputs-config.disable_any_whitespace true).",
 )
 def no_runaway_blanks(plain: Exchange, x: Exchange) -> Findings:
-    """An answer in JSON has no run of blanks as long as a line: a schema leaves no room for it."""
+    """An answer in JSON has no run of 64 or more blanks: a schema leaves no room for it."""
     if not x.ok:
-        yield Unsupported(f"the server refuses the schema ({x.status})")
-    for one in (plain, x):
-        if run := BLANK.search(one.choice.text):
+        raise Unsupported(f"the server refuses the schema ({x.status})")
+    for answer in (plain, x):
+        if run := BLANK.search(answer.choice.text):
             yield Finding(
-                "answer-runs-away-into-blanks",
-                "the answer runs away into blanks",
+                "run-of-blanks",
+                "The answer has a long run of blanks",
                 at=CONTENT,
                 expected=64,
                 found=len(run[0]),
-                on=one.key,
+                on=answer.key,
             )
 
 
-@check(
-    "structured.recursion-is-kept-or-refused",
-    MUST,
+@area.must(
+    "recursion-is-kept-or-refused",
     sends=beside(either(recursive.map(by_schema))),
     needs=ANYTHING,
-    requires=BY_SCHEMA,
     examples=4,
     spec=STRUCTURED.at("supported schemas", "Recursive schemas are supported"),
 )
 def recursion_is_kept_or_refused(plain: Exchange, x: Exchange) -> Findings:
     """A recursive schema is answered or refused at once, not given up in the middle of an answer."""
     if x.status is None or x.put_off:
-        yield Unwitnessed(f"no answer: {x.status or x.ending}")
-    elif x.ending.how is How.CUT:
+        raise Unwitnessed(f"no answer: {x.status or x.ending}")
+    if x.ending.how is How.CUT:
         yield Finding(
-            "answer-breaks-off", "the answer breaks off", expected="an answer or a 4xx", found=str(x.ending), on=x.key
+            "breaks-off", "The answer breaks off", expected="an answer or a 4xx", found=str(x.ending), on=x.key
+        )
+    elif x.complete and x.streamed and x.ok and not x.choice.finish_reason:
+        yield Finding(
+            "no-finish-reason",
+            "The answer ends without a `finish_reason`",
+            expected="stop",
+            found=x.choice.text[:200],
+            on=x.key,
         )
     elif x.complete:
-        if x.streamed and x.ok and not x.choice.finish_reason:
-            yield Finding(
-                "answer-stops-without-finish-reason",
-                "the answer stops without a finish_reason",
-                expected="stop",
-                found=x.choice.text[:200],
-                on=x.key,
-            )
-        else:
-            yield from _kept(plain, x)
+        yield from _kept(plain, x)
 
 
-@check(
-    "structured.empty-schema-ends",
-    SHOULD,
+@area.should(
+    "empty-schema-ends",
     sends=beside(st.sampled_from([by_schema(schema, strict=False) for schema in LOOSE])),
-    needs=REPLY,
-    requires=BY_SCHEMA,
     examples=3,
     spec=REPORTS.at(
         "vLLM",
@@ -215,12 +191,10 @@ def recursion_is_kept_or_refused(plain: Exchange, x: Exchange) -> Findings:
 )
 def empty_schema_ends(plain: Exchange, x: Exchange) -> Findings:
     """A schema that allows anything is refused, or answered with some JSON that ends."""
-    if not x.ok:
-        yield from _refused(x)
-    elif run := RUN.search(x.choice.text):
+    if x.ok and (run := RUN.search(x.choice.text)):
         yield Finding(
-            "answer-repeats-itself-without-end",
-            "the answer repeats itself without end",
+            "endless-repetition",
+            "The answer repeats itself without end",
             at=CONTENT,
             found=run[0][:80],
             on=x.key,
@@ -229,12 +203,9 @@ def empty_schema_ends(plain: Exchange, x: Exchange) -> Findings:
         yield from _kept(plain, x)
 
 
-@check(
-    "structured.large-schemas-are-no-server-error",
-    SHOULD,
+@area.should(
+    "large-schemas-are-no-server-error",
     sends=st.sampled_from([by_schema(schema) for schema in LARGE]),
-    needs=REPLY,
-    requires=BY_SCHEMA,
     examples=6,
     spec=STRUCTURED.at(
         "limits", "A schema may have up to 5000 object properties total, with up to 10 levels of nesting."
@@ -242,25 +213,22 @@ def empty_schema_ends(plain: Exchange, x: Exchange) -> Findings:
 )
 def large_schemas_are_no_server_error(x: Exchange) -> Findings:
     """A large schema is answered or refused, never a server error."""
-    if x.status is not None and x.status >= 500:
+    if crashed(x):
         yield from _refused(x)
 
 
-@check(
-    "structured.unknown-keywords-are-no-server-error",
-    SHOULD,
+@area.should(
+    "unknown-keywords-are-no-server-error",
     sends=keywords,
-    needs=REPLY,
-    requires=BY_SCHEMA,
     examples=20,
     spec=REPORTS.at(
         "vLLM",
         "A schema with propertyNames was a 500, and clients that retry sent it three times.",
         "https://github.com/noonghunna/club-3090/issues/45",
     ),
-    remedy="Take words out of the schema that the server's grammar does not know.",
+    remedy="Leave keywords that the server's grammar does not know out of the schema.",
 )
 def unknown_keywords_are_no_server_error(x: Exchange) -> Findings:
-    """A schema with any word of JSON Schema is answered or refused, never a server error."""
-    if x.status is not None and x.status >= 500:
+    """A schema with any keyword of JSON Schema is answered or refused, never a server error."""
+    if crashed(x):
         yield from _refused(x)

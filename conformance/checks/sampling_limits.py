@@ -1,25 +1,28 @@
 """Which values parameters take, and how long an answer may get.
 
-Values that one may refuse or not are a note; those that have to be refused are in `invalid`.
+Values that a server is free to refuse are a note; those that have to be refused are in `invalid`.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from conformance.core.check import REPLY, check
-from conformance.core.exchange import Exchange
-from conformance.core.finding import Finding, Findings, Observed, Unsupported, Unwitnessed
-from conformance.core.probe import Probe
-from conformance.core.requirement import MUST, NOTE, OPENAI_PYTHON, REPORTS, SHOULD, SPEC
-from conformance.judging.refusal import message, named
+from conformance.check import ANSWER, REPLY, Area
+from conformance.checks.sampling import refusal, served
+from conformance.exchange import Exchange
+from conformance.finding import Finding, Findings, Observed, Unwitnessed
+from conformance.probe import Probe
 from conformance.probes.chat import COUNT, HELLO, chat
 from conformance.probes.invalid import HUGE_CAP, either
 from conformance.probes.streams import GREEDY_COUNT
+from conformance.requirement import OPENAI_PYTHON, REPORTS, SPEC
+
+area = Area("sampling", needs=REPLY)
 
 CAPPED = COUNT.asking(max_completion_tokens=5)
 DEFAULTS = chat(temperature=1, top_p=1, n=1, presence_penalty=0, frequency_penalty=0, stream=False)
@@ -36,61 +39,39 @@ LENGTH = SPEC.at(
 )
 
 
-def one(**values: SearchStrategy[Any]) -> SearchStrategy[Probe]:
-    """The plainest request with one of these members drawn."""
-    wishes = [st.tuples(st.just(name), strategy) for name, strategy in values.items()]
+def with_one(**members: SearchStrategy[Any]) -> SearchStrategy[Probe]:
+    """The plainest request with one of these members, its value drawn."""
+    wishes = [st.tuples(st.just(name), values) for name, values in members.items()]
     return st.one_of(*wishes).map(lambda drawn: HELLO.asking(**{drawn[0]: drawn[1]}))
 
 
-def _refused(x: Exchange) -> dict[str, Any]:
-    return {"status": x.status, "message": message(x)}
-
-
-def _served(x: Exchange) -> Findings:
-    """A valid request is answered, or the refusal says which member it is about."""
-    if x.ok:
-        return
-    feature = named(x)
-    if feature:
-        yield Unsupported(f"the server refuses `{feature}` ({x.status})")
-    else:
-        yield Finding(
-            "valid-request-not-answered", "a valid request is not answered", expected="2xx", found=_refused(x)
-        )
-
-
-@check(
-    "sampling.defaults-are-accepted",
-    SHOULD,
+@area.should(
+    "defaults-are-accepted",
     sends=DEFAULTS,
-    needs=REPLY,
     spec=SPEC.at("ModelResponseProperties.top_p", "minimum: 0, maximum: 1, default: 1"),
     remedy="Leave default values out of the requests: several clients write them out.",
 )
 def defaults_are_accepted(x: Exchange) -> Findings:
     """A request that writes out the default values of its parameters is answered."""
     if not x.ok:
-        yield Finding("default-values-refused", "default values are refused", expected="2xx", found=_refused(x))
+        yield Finding("refused", "Default values are refused", **refusal(x))
 
 
-@check(
-    "sampling.null-means-absent",
-    SHOULD,
+@area.should(
+    "null-means-absent",
     sends=NULLS,
-    needs=REPLY,
     spec=SPEC.at("CreateChatCompletionRequest.max_completion_tokens", "type: integer, nullable: true"),
     remedy="Have the client leave out members without a value (exclude_none).",
 )
 def null_means_absent(x: Exchange) -> Findings:
-    """A parameter that is null is as good as one that is not there."""
+    """A parameter that is null counts as one that is absent."""
     if not x.ok:
-        yield Finding("null-refused", "null is refused", expected="2xx", found=_refused(x))
+        yield Finding("refused", "A parameter that is null is refused", **refusal(x))
 
 
-@check(
-    "sampling.valid-values-are-accepted",
-    MUST,
-    sends=one(
+@area.must(
+    "valid-values-are-accepted",
+    sends=with_one(
         temperature=st.one_of(st.floats(0, 2), st.sampled_from([0, 1, 2, 0.1 + 0.2])),
         top_p=st.floats(0.05, 1),
         frequency_penalty=st.floats(-2, 2),
@@ -98,13 +79,12 @@ def null_means_absent(x: Exchange) -> Findings:
         seed=st.integers(-(2**63), 2**63 - 1),
         stop=st.lists(st.sampled_from(["\n", "\n\nUser:", "世界", "😀", '"', "\\", "</s>"]), min_size=1, max_size=4),
     ),
-    needs=REPLY,
     examples=12,
     spec=SPEC.at("CreateChatCompletionRequest.frequency_penalty", "type: number, default: 0, minimum: -2, maximum: 2"),
 )
 def valid_values_are_accepted(x: Exchange) -> Findings:
     """Any value within a parameter's documented range is answered, or the parameter is refused by name."""
-    yield from _served(x)
+    yield from served(x)
 
 
 HINTS: dict[str, Any] = {
@@ -122,11 +102,9 @@ HINTS: dict[str, Any] = {
 """What a client may send along to any server: it asks for nothing that would show in the answer."""
 
 
-@check(
-    "sampling.hints-are-taken-or-refused",
-    SHOULD,
+@area.should(
+    "hints-are-taken-or-refused",
     sends=st.sampled_from([HELLO.asking(**{name: value}) for name, value in HINTS.items()]),
-    needs=REPLY,
     examples=10,
     spec=REPORTS.at(
         "litellm",
@@ -136,7 +114,7 @@ HINTS: dict[str, Any] = {
 )
 def hints_are_taken_or_refused(x: Exchange) -> Findings:
     """A documented parameter that is only a hint is taken, or refused by its name."""
-    yield from _served(x)
+    yield from served(x)
 
 
 EXTREMES: dict[str, list[Any]] = {
@@ -151,11 +129,11 @@ EXTREMES: dict[str, list[Any]] = {
 }
 
 
-@check(
-    "sampling.extreme-values-are-no-server-error",
-    SHOULD,
-    sends=either(st.sampled_from([HELLO.asking(**{name: one}) for name, values in EXTREMES.items() for one in values])),
-    needs=REPLY,
+@area.should(
+    "extreme-values-are-no-server-error",
+    sends=either(
+        st.sampled_from([HELLO.asking(**{name: value}) for name, values in EXTREMES.items() for value in values])
+    ),
     examples=16,
     spec=OPENAI_PYTHON.at("retries", "an answer of 500 or above is sent again twice, a 400 is raised at once"),
     remedy="Check the ranges in the client; retries only repeat this fault.",
@@ -164,15 +142,16 @@ def extreme_values_are_no_server_error(x: Exchange) -> Findings:
     """A parameter at or beyond the edge of its range is answered or refused, never a server error."""
     if x.status is not None and x.status >= 500:
         yield Finding(
-            "value-edge-server-error", "a value at the edge is a server error", expected="2xx or 4xx", found=x.status
+            "server-error",
+            "A value at the edge of its range causes a server error",
+            expected="2xx or 4xx",
+            found=x.status,
         )
 
 
-@check(
-    "sampling.max-completion-tokens-is-accepted",
-    MUST,
+@area.must(
+    "max-completion-tokens-is-accepted",
     sends=CAPPED,
-    needs=REPLY,
     spec=SPEC.at(
         "CreateChatCompletionRequest.max_tokens",
         "This value is now deprecated in favor of `max_completion_tokens`, and is not compatible with "
@@ -183,33 +162,29 @@ def extreme_values_are_no_server_error(x: Exchange) -> Findings:
 def max_completion_tokens_is_accepted(x: Exchange) -> Findings:
     """A request with `max_completion_tokens` is answered: it is the one cap that every current model takes."""
     if not x.ok:
-        yield Finding(
-            "max-completion-tokens-refused", "max_completion_tokens is refused", expected="2xx", found=_refused(x)
-        )
+        yield Finding("refused", "`max_completion_tokens` is refused", **refusal(x))
 
 
-def _beyond(x: Exchange, cap: int) -> Findings:
-    """What says that more tokens came than the cap allows, by the server's count or ours: a number is one or more."""
+def _beyond(x: Exchange, cap: int) -> Iterator[Finding]:
+    """A finding where more tokens came than the cap allows, by the server's count or ours: a number is one or more."""
     spent = x.usage["completion_tokens"]
     counted = len(re.findall(r"[0-9]+", x.choice.text))
     if not x.streamed and spent.type == "integer" and spent.value > cap:
         yield Finding(
-            "more-tokens-generated-than-cap",
-            "more tokens were generated than the cap allows",
+            "too-many-tokens",
+            "More tokens were generated than the cap allows",
             at=spent.pointer,
             expected=cap,
             found=spent,
         )
     elif counted > cap:
-        yield Finding(
-            "text-longer-than-cap-allows", "the text is longer than the cap allows", expected=cap, found=x.choice.text
-        )
+        yield Finding("text-too-long", "The text is longer than the cap allows", expected=cap, found=x.choice.text)
 
 
-@check(
-    "sampling.cap-is-kept",
-    MUST,
+@area.must(
+    "cap-is-kept",
     sends=either(st.integers(1, 32).map(lambda cap: COUNT.asking(max_completion_tokens=cap))),
+    needs=ANSWER,
     examples=6,
     spec=CAP,
 )
@@ -218,10 +193,10 @@ def cap_is_kept(x: Exchange) -> Findings:
     yield from _beyond(x, x.probe.wish["max_completion_tokens"])
 
 
-@check(
-    "sampling.old-cap-is-kept",
-    MUST,
+@area.must(
+    "old-cap-is-kept",
     sends=st.integers(1, 32).map(lambda cap: COUNT.asking(max_tokens=cap)),
+    needs=ANSWER,
     examples=4,
     spec=SPEC.at(
         "CreateChatCompletionRequest.max_tokens",
@@ -233,40 +208,44 @@ def old_cap_is_kept(x: Exchange) -> Findings:
     yield from _beyond(x, x.probe.wish["max_tokens"])
 
 
-@check("sampling.capped-ends-with-length", MUST, sends=CAPPED, spec=LENGTH)
+@area.must("capped-ends-with-length", sends=CAPPED, needs=ANSWER, spec=LENGTH)
 def capped_ends_with_length(x: Exchange) -> Findings:
     """An answer that the cap cut off has the `finish_reason` `length`."""
     spent, reason = x.usage["completion_tokens"].value, x.choice.finish_reason
-    if any(True for _ in _beyond(x, 5)):
-        yield Unwitnessed("the cap was not kept")
-    elif reason == "length" or (x.choice.calls and reason == "tool_calls"):
+    if any(_beyond(x, 5)):
+        raise Unwitnessed("the cap was not kept")
+    if reason == "length" or (x.choice.calls and reason == "tool_calls"):
         return
-    elif x.choice.text.rstrip().endswith("40") or (isinstance(spent, int) and spent < 5):
-        yield Unwitnessed("the answer ended before the cap")
-    elif reason:
+    if x.choice.text.rstrip().endswith("40") or (isinstance(spent, int) and spent < 5):
+        raise Unwitnessed("the answer ended before the cap")
+    if reason:
         yield Finding(
-            "answer-cut-off-another-finish",
-            "an answer that was cut off has another finish_reason",
+            "other-finish-reason",
+            "The `finish_reason` of an answer that was cut off is not `length`",
             expected="length",
             found=reason,
         )
 
 
-@check(
-    "sampling.cap-cuts-the-same-text",
-    SHOULD,
+@area.should(
+    "cap-cuts-the-same-text",
     sends=(GREEDY_COUNT, GREEDY_COUNT.asking(max_completion_tokens=16)),
+    needs=ANSWER,
     spec=LENGTH,
 )
 def cap_cuts_the_same_text(whole: Exchange, cut: Exchange) -> Findings:
     """At temperature 0, a capped answer is the beginning of the one without the cap."""
     text = cut.choice.text.rstrip("\ufffd").strip()
     if not text:
-        yield Unwitnessed("no text fits under the cap")
-    elif not whole.choice.text.strip().startswith(text):
+        raise Unwitnessed("no text fits under the cap")
+    if not whole.choice.text.strip().startswith(text):
         expected = whole.choice.text[: len(text)]
         yield Finding(
-            "capped-answer-another-text", "the capped answer is another text", expected=expected, found=text, on=cut.key
+            "text-differs",
+            "The capped answer is not the beginning of the whole one",
+            expected=expected,
+            found=text,
+            on=cut.key,
         )
 
 
@@ -281,7 +260,7 @@ DISPUTED = {
 }
 
 
-@check("sampling.disputed-values", NOTE, sends=st.sampled_from(list(DISPUTED.values())), needs=REPLY)
+@area.note("disputed-values", sends=st.sampled_from(list(DISPUTED.values())))
 def disputed_values(x: Exchange) -> Findings:
     """What becomes of values on which servers differ: a cap of 0, five stop strings, two caps at once."""
     name = next(name for name, probe in DISPUTED.items() if probe.key == x.key)

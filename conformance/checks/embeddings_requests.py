@@ -1,7 +1,7 @@
-"""What may be asked of embeddings: the form of the vectors, their length, tokens for texts; and what has to be refused.
+"""What may be asked of embeddings: the format of the vectors, their length, tokens as input; and what is refused.
 
-A parameter is honoured, refused by name, or silently ignored; the last is a violation. Each request stands beside the
-plainest one: a server that does not answer that has no embeddings, and its refusals say nothing.
+A parameter is honoured, refused by name, or silently ignored; the last is a violation. Each request is sent beside the
+plainest one: a server that does not answer that one has no embeddings, and its refusals say nothing.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import base64
 import binascii
 import struct
 
+from conformance.check import REPLY, Area, each
 from conformance.checks.embeddings import ALIKE, UNREADABLE, cosine, vector, vectors
 from conformance.core.check import REPLY, check, each
 from conformance.core.exchange import Exchange
@@ -34,6 +35,17 @@ from conformance.probes.embeddings import (
     wrong,
 )
 from conformance.probes.windows import WINDOWS
+from conformance.reading.json import Value
+from conformance.refusal import honoured, model_refused, named, with_error_object, without
+from conformance.requirement import REPORTS, SPEC
+
+
+def embeddings_are_served(plain: Exchange, *_: Exchange) -> None:
+    """Raises Unsupported where the plainest request is not answered."""
+    without(plain, "embeddings")
+
+
+area = Area("embeddings", needs=REPLY, requires="embeddings", given=embeddings_are_served)
 
 REQUEST = "CreateEmbeddingRequest"
 FORMAT = SPEC.at(
@@ -43,7 +55,7 @@ FORMAT = SPEC.at(
 
 
 def unpacked(value: Value) -> list[float] | None:
-    """A vector that came as base64 of single floats; None where it is none."""
+    """A vector that came as base64 of 32-bit floats; None where it is something else."""
     try:
         raw = base64.b64decode(value.value, validate=True) if isinstance(value.value, str) else b""
     except (binascii.Error, ValueError):
@@ -51,34 +63,24 @@ def unpacked(value: Value) -> list[float] | None:
     return list(struct.unpack(f"<{len(raw) // 4}f", raw)) if raw and len(raw) % 4 == 0 else None
 
 
-@check(
-    "embeddings.float-is-honoured",
-    MUST,
-    sends=(ONE, FLOATS),
-    needs=REPLY,
-    requires="embeddings",
-    spec=FORMAT,
-)
+@area.must("float-is-honoured", sends=(ONE, FLOATS), spec=FORMAT)
 def float_is_honoured(plain: Exchange, x: Exchange) -> Findings:
-    """With the `encoding_format` of `float`, an embedding is an array of numbers."""
+    """With the `encoding_format` `float`, an embedding is an array of numbers."""
     yield from honoured(plain, x, "embeddings", "encoding_format")
     value = x.json["data"][0]["embedding"]
     if vector(value) is None:
         yield Finding(
-            "floats-asked-did-not-come",
-            "floats were asked for, and did not come",
+            "not-numbers",
+            "Floats were asked for, but the embedding is not an array of numbers",
             at=value.pointer,
             found=value,
             on=x.key,
         )
 
 
-@check(
-    "embeddings.base64-is-honoured-or-refused",
-    SHOULD,
+@area.should(
+    "base64-is-honoured-or-refused",
     sends=(ONE, BASE64),
-    needs=REPLY,
-    requires="embeddings",
     spec=REPORTS.at(
         "LM Studio",
         "The format was ignored, and the official .NET client, which asks for base64 only, could not read the answer.",
@@ -87,25 +89,22 @@ def float_is_honoured(plain: Exchange, x: Exchange) -> Findings:
     remedy="Ask for floats: `encoding_format: float`.",
 )
 def base64_is_honoured_or_refused(plain: Exchange, x: Exchange) -> Findings:
-    """With the `encoding_format` of `base64`, an embedding is a text; or the format is refused."""
+    """With the `encoding_format` `base64`, an embedding is a string; or the format is refused."""
     yield from honoured(plain, x, "embeddings", "encoding_format")
     value = x.json["data"][0]["embedding"]
     if value.type != "string":
         yield Finding(
-            "base64-asked-did-not-come",
-            "base64 was asked for, and did not come",
+            "not-string",
+            "Base64 was asked for, but the embedding is not a string",
             at=value.pointer,
             expected="string",
             found=value,
         )
 
 
-@check(
-    "embeddings.base64-holds-the-same-numbers",
-    MUST,
+@area.must(
+    "base64-holds-the-same-numbers",
     sends=(ONE, BASE64),
-    needs=REPLY,
-    requires="embeddings",
     spec=REPORTS.at(
         "LiteLLM",
         "Vectors came with a quarter of their numbers, and every vector store refused them.",
@@ -114,21 +113,19 @@ def base64_is_honoured_or_refused(plain: Exchange, x: Exchange) -> Findings:
     remedy="Ask for floats: `encoding_format: float`.",
 )
 def base64_holds_the_same_numbers(plain: Exchange, x: Exchange) -> Findings:
-    """A vector in base64 is the same vector: single floats, the lowest byte first."""
-    without(plain, "embeddings")
+    """A vector in base64 is the same vector: 32-bit floats, the lowest byte first."""
     value, floats = x.json["data"][0]["embedding"], vectors(plain).get(0)
     if not x.ok or value.type != "string" or floats is None:
-        yield UNREADABLE
-        return
+        raise Unwitnessed(UNREADABLE)
     numbers = unpacked(value)
     if numbers is None:
         yield Finding(
-            "text-no-base64-floats", "the text is no base64 of floats", at=value.pointer, found=value, on=x.key
+            "not-base64-floats", "The string is not base64 of 32-bit floats", at=value.pointer, found=value, on=x.key
         )
     elif len(numbers) != len(floats):
         yield Finding(
-            "base64-holds-another-number-floats",
-            "base64 holds another number of floats",
+            "wrong-number-of-floats",
+            "The base64 string holds a different number of floats",
             at=value.pointer,
             expected=len(floats),
             found=len(numbers),
@@ -136,8 +133,8 @@ def base64_holds_the_same_numbers(plain: Exchange, x: Exchange) -> Findings:
         )
     elif (near := cosine(numbers, floats)) < ALIKE:
         yield Finding(
-            "base64-holds-another-vector",
-            "base64 holds another vector",
+            "vector-differs",
+            "The base64 string holds a different vector",
             at=value.pointer,
             expected=1.0,
             found=round(near, 4),
@@ -145,166 +142,148 @@ def base64_holds_the_same_numbers(plain: Exchange, x: Exchange) -> Findings:
         )
 
 
-@check(
-    "embeddings.other-formats-are-refused",
-    SHOULD,
+@area.should(
+    "other-formats-are-refused",
     sends=(ONE, OTHER_FORM),
-    needs=REPLY,
-    requires="embeddings",
     spec=SPEC.at(f"{REQUEST}.encoding_format", "enum: [float, base64]"),
 )
-def other_formats_are_refused(plain: Exchange, x: Exchange) -> Findings:
+def other_formats_are_refused(_: Exchange, x: Exchange) -> Findings:
     """An `encoding_format` that does not exist is refused."""
-    without(plain, "embeddings")
     if x.ok:
         yield Finding(
-            "format-does-not-exist-accepted",
-            "a format that does not exist is accepted",
+            "accepted",
+            "A format that does not exist is accepted",
             expected="4xx",
             found=x.status,
             on=x.key,
         )
     elif x.status is not None and x.status >= 500:
         yield Finding(
-            "format-does-not-exist-server",
-            "a format that does not exist is a server error",
+            "server-error",
+            "A format that does not exist causes a server error",
             expected="4xx",
             found=x.status,
             on=x.key,
         )
 
 
-@check(
-    "embeddings.dimensions-is-honoured-or-refused",
-    SHOULD,
+@area.should(
+    "dimensions-is-honoured-or-refused",
     sends=sizes,
-    needs=REPLY,
-    requires="embeddings",
     examples=1,
     spec=SPEC.at(f"{REQUEST}.dimensions", "The number of dimensions the resulting output embeddings should have."),
-    remedy="Cut the vectors in the client where the model is made for it, and scale them to the length of 1 again.",
+    remedy="Where the model is made for it, cut the vectors in the client, and scale them to length 1 again.",
 )
 def dimensions_is_honoured_or_refused(plain: Exchange, x: Exchange) -> Findings:
-    """`dimensions` is honoured, or refused: the vector has as many numbers as were asked for."""
+    """`dimensions` is honoured or refused: the vector has as many numbers as were asked for."""
     yield from honoured(plain, x, "embeddings", "dimensions")
-    numbers, wanted = vectors(x).get(0), x.probe.wish["dimensions"]
-    if numbers is None or len(vectors(plain).get(0, [])) == wanted:
-        yield UNREADABLE
-    elif len(numbers) != wanted:
+    numbers, dimensions = vectors(x).get(0), x.probe.wish["dimensions"]
+    if numbers is None or len(vectors(plain).get(0, [])) == dimensions:
+        raise Unwitnessed(UNREADABLE)
+    if len(numbers) != dimensions:
         yield Finding(
-            "vector-another-number-dimensions",
-            "the vector has another number of dimensions",
-            expected=wanted,
+            "wrong-length",
+            "The vector does not have the number of dimensions that was asked for",
+            expected=dimensions,
             found=len(numbers),
             on=x.key,
         )
 
 
-@check(
-    "embeddings.bad-dimensions-are-refused",
-    SHOULD,
+def dimensions_are_honoured(fewer: Exchange, _: Exchange) -> None:
+    """Raises Unsupported where embeddings are not served, Unwitnessed where `dimensions` is not honoured."""
+    if not named(fewer):
+        without(fewer, "embeddings")
+    if not fewer.ok or len(vectors(fewer).get(0, [])) != fewer.probe.wish["dimensions"]:
+        raise Unwitnessed("the server does not honour `dimensions`")
+
+
+@area.should(
+    "bad-dimensions-are-refused",
     sends=no_sizes,
-    needs=REPLY,
-    requires="embeddings",
+    given=dimensions_are_honoured,
     examples=3,
     spec=SPEC.at(f"{REQUEST}.dimensions", "type: integer, minimum: 1"),
 )
-def bad_dimensions_are_refused(fewer: Exchange, x: Exchange) -> Findings:
-    """`dimensions` that are no number, or below 1, are refused."""
-    without(fewer, "embeddings") if not named(fewer) else ()
-    if not fewer.ok or len(vectors(fewer).get(0, [])) != fewer.probe.wish["dimensions"]:
-        yield Unwitnessed("the server does not honour `dimensions`")
-    elif x.ok or (x.status is not None and x.status >= 500):
+def bad_dimensions_are_refused(_: Exchange, x: Exchange) -> Findings:
+    """`dimensions` below 1, or of another type than integer, is refused."""
+    if x.ok or (x.status is not None and x.status >= 500):
         found = {"dimensions": x.probe.wish["dimensions"], "status": x.status}
         yield Finding(
-            "number-dimensions-cannot-not-refused",
-            "a number of dimensions that cannot be is not refused",
+            "not-refused",
+            "Impossible `dimensions` are not refused with a 4xx",
             expected="4xx",
             found=found,
             on=x.key,
         )
 
 
-@check(
-    "embeddings.tokens-are-one-input",
-    SHOULD,
+@area.should(
+    "tokens-are-one-input",
     sends=each((ONE, TOKENS), (ONE, TOKEN_LISTS)),
-    needs=REPLY,
-    requires="embeddings",
     spec=SPEC.at(f"{REQUEST}.input", "Input text to embed, encoded as a string or array of tokens."),
     remedy="Send texts (LangChain: check_embedding_ctx_length=False).",
 )
-def tokens_are_one_input(plain: Exchange, x: Exchange) -> Findings:
-    """An array of tokens is one input, an array of such arrays is as many as it has; or tokens are refused."""
-    without(plain, "embeddings")
+def tokens_are_one_input(_: Exchange, x: Exchange) -> Findings:
+    """An array of tokens is one input, an array of such arrays one input for each; or tokens are refused."""
     given = x.probe.wish["input"]
-    wanted = len(given) if isinstance(given[0], list) else 1
+    count = len(given) if isinstance(given[0], list) else 1
     if x.status is not None and x.status >= 500:
         yield Finding(
-            "tokens-server-error", "tokens are a server error", expected="2xx or 4xx", found=x.status, on=x.key
+            "server-error", "Tokens as input cause a server error", expected="2xx or 4xx", found=x.status, on=x.key
         )
     elif not x.ok:
-        yield Unsupported(f"the server refuses tokens as input ({x.status})")
-    elif len(x.json["data"]) != wanted:
+        raise Unsupported(f"the server refuses tokens as input ({x.status})")
+    elif len(x.json["data"]) != count:
         yield Finding(
-            "tokens-taken-another-number-inputs",
-            "tokens are taken for another number of inputs",
-            expected=wanted,
+            "wrong-number-of-inputs",
+            "Tokens are counted as a different number of inputs",
+            expected=count,
             found=len(x.json["data"]),
             on=x.key,
         )
 
 
-@check(
-    "embeddings.wrong-inputs-are-refused",
-    MUST,
+@area.must(
+    "wrong-inputs-are-refused",
     sends=wrong,
-    needs=REPLY,
-    requires="embeddings",
     examples=len(WRONG),
     spec=SPEC.at(REQUEST, "required: [model, input]; input: oneOf [string, array (minItems: 1, maxItems: 2048)]"),
 )
-def wrong_inputs_are_refused(plain: Exchange, x: Exchange) -> Findings:
+def wrong_inputs_are_refused(_: Exchange, x: Exchange) -> Findings:
     """A request without an input, or with one that is neither text nor tokens, is refused with a 4xx."""
-    without(plain, "embeddings")
     if x.status is not None and x.status >= 500:
         yield Finding(
-            "invalid-request-server-error",
-            "an invalid request is a server error",
+            "server-error",
+            "An invalid request causes a server error",
             expected="4xx",
             found=x.status,
             on=x.key,
         )
     elif x.ok and x.json["data"]:
         yield Finding(
-            "invalid-request-answered-if-valid",
-            "an invalid request is answered as if it were valid",
+            "accepted",
+            "An invalid request is answered as if it were valid",
             expected="4xx",
             found=x.status,
             on=x.key,
         )
 
 
-@check(
-    "embeddings.refusals-have-an-error-object",
-    MUST,
+@area.must(
+    "refusals-have-an-error-object",
     sends=wrong,
-    needs=REPLY,
-    requires="embeddings",
     examples=len(WRONG),
     spec=SPEC.at("ErrorResponse", "properties: {error: {$ref: '#/components/schemas/Error'}}, required: [error]"),
 )
 def refusals_have_an_error_object(plain: Exchange, x: Exchange) -> Findings:
-    """A refusal is an object with an `error`, and that has a message."""
+    """A refusal is an object with an `error` that has a `message`."""
     yield from with_error_object(plain, x, "embeddings")
 
 
-@check(
-    "embeddings.empty-text-is-refused",
-    SHOULD,
+@area.should(
+    "empty-text-is-refused",
     sends=each((ONE, EMPTY), (ONE, EMPTY_AMONG)),
-    needs=REPLY,
-    requires="embeddings",
     spec=SPEC.at(
         f"{REQUEST}.input",
         "The input must not exceed the max input tokens for the model (8192 tokens for all embedding models), cannot be "
@@ -312,36 +291,27 @@ def refusals_have_an_error_object(plain: Exchange, x: Exchange) -> Findings:
     ),
     remedy="Leave empty texts out in the client.",
 )
-def empty_text_is_refused(plain: Exchange, x: Exchange) -> Findings:
+def empty_text_is_refused(_: Exchange, x: Exchange) -> Findings:
     """An empty text is refused, alone and among others."""
-    without(plain, "embeddings")
     if x.ok:
-        yield Finding(
-            "empty-text-embedding", "an empty text has an embedding", expected="4xx", found=x.status, on=x.key
-        )
+        yield Finding("accepted", "An empty text gets an embedding", expected="4xx", found=x.status, on=x.key)
     elif x.status is not None and x.status >= 500:
-        yield Finding(
-            "empty-text-server-error", "an empty text is a server error", expected="4xx", found=x.status, on=x.key
-        )
+        yield Finding("server-error", "An empty text causes a server error", expected="4xx", found=x.status, on=x.key)
 
 
-@check(
-    "embeddings.too-long-is-refused",
-    SHOULD,
+@area.should(
+    "too-long-is-refused",
     sends=(ONE, TOO_LONG),
-    needs=REPLY,
-    requires="embeddings",
     spec=SPEC.at(f"{REQUEST}.input", "The input must not exceed the max input tokens for the model"),
-    remedy="Count the tokens in the client: what is beyond the window is cut off without a word.",
+    remedy="Count the tokens in the client: what is beyond the window is silently cut off.",
 )
-def too_long_is_refused(plain: Exchange, card: Exchange, x: Exchange) -> Findings:
-    """A text of more tokens than fit is refused: it is not cut off without a word."""
-    without(plain, "embeddings")
+def too_long_is_refused(_: Exchange, card: Exchange, x: Exchange) -> Findings:
+    """A text of more tokens than fit is refused, not silently cut off."""
     sent, counted = len(x.probe.wish["input"].split()), x.json["usage"]["prompt_tokens"].value
     if x.status is not None and x.status >= 500:
         yield Finding(
-            "text-too-long-server-error",
-            "a text that is too long is a server error",
+            "server-error",
+            "A text that is too long causes a server error",
             expected="4xx",
             found=x.status,
             on=x.key,
@@ -349,23 +319,20 @@ def too_long_is_refused(plain: Exchange, card: Exchange, x: Exchange) -> Finding
     elif x.ok and isinstance(counted, int) and 0 < counted < sent:
         found = {"status": x.status, "prompt_tokens": counted, "numbers in the text": sent}
         yield Finding(
-            "text-too-long-cut-off",
-            "a text that is too long is cut off without a word",
+            "silently-cut-off",
+            "A text that is too long is silently cut off",
             expected="4xx",
             found=found,
             on=x.key,
         )
     elif x.ok:
         known = any(isinstance(card.json[name].value, int) for name in WINDOWS)
-        yield Unwitnessed("the text fits" + ("" if known else ", as far as can be told"))
+        raise Unwitnessed("the text fits" + ("" if known else ", as far as can be told"))
 
 
-@check(
-    "embeddings.unknown-model-is-refused",
-    SHOULD,
+@area.should(
+    "unknown-model-is-refused",
     sends=(ONE, UNKNOWN_MODEL),
-    needs=REPLY,
-    requires="embeddings",
     spec=SPEC.at(f"{REQUEST}.model", "ID of the model to use."),
 )
 def unknown_model_is_refused(plain: Exchange, x: Exchange) -> Findings:
@@ -373,9 +340,8 @@ def unknown_model_is_refused(plain: Exchange, x: Exchange) -> Findings:
     yield from model_refused(plain, x, "embeddings")
 
 
-@check("embeddings.refusals", NOTE, sends=(ONE, UNKNOWN_MODEL, EMPTY), needs=REPLY, requires="embeddings")
-def refusals_of_embeddings(plain: Exchange, model: Exchange, empty: Exchange) -> Findings:
-    """With which status an unknown model and an empty text are refused."""
-    without(plain, "embeddings")
+@area.note("refusals", sends=(ONE, UNKNOWN_MODEL, EMPTY))
+def refusals_of_embeddings(_: Exchange, model: Exchange, empty: Exchange) -> Findings:
+    """The statuses with which an unknown model and an empty text are refused."""
     yield Observed(model.status, "unknown model")
     yield Observed(empty.status, "empty text")
