@@ -60,7 +60,7 @@ def status_tells(x: Exchange) -> Findings:
     remedy="Read the first event of a stream before handing the stream on.",
 )
 def huge_cap_is_no_error_event(x: Exchange) -> Findings:
-    """A streamed request for more tokens than fit is refused by its status or given what fits: it does not begin and fail."""
+    """A streamed request for more tokens than fit is refused by its status or given what fits, not begun and failed."""
     if x.status is None:
         raise Unwitnessed(f"no answer: {x.ending}")
     if 200 <= x.status < 300 and any(_holds_error(value) for value in x.data):
@@ -220,7 +220,7 @@ BAD: tuple[Probe | Chain, ...] = (BROKEN, HOT, NO_CHOICE, BAD_REFERENCE, TOO_LON
 
 
 def _after(first: Probe | Chain, nth: int) -> Chain:
-    """A good request right after a bad one. It is a repetition: the plain request may have been answered long before."""
+    """A good request right after a bad one: a repetition, as the plain request may have been answered before."""
     return first.then(lambda *before: HELLO.again(nth))
 
 
