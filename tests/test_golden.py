@@ -60,7 +60,7 @@ def outcomes(golden: GoldenSet, ask: Ask) -> dict[str, Outcome]:
 
 
 def said(golden: GoldenSet, ask: Ask) -> dict[str, set[str]]:
-    """What is found, by the last part of ids: sentence and place."""
+    """What is found, by the last part of ids: code and place."""
     every = outcomes(golden, ask).items()
     return {name: {f"{one.code}: {one.at}" for one in what.findings} for name, what in every if what.findings}
 
@@ -601,7 +601,7 @@ def test_a_departure_from_a_recording_fails_the_run(pytester: pytest.Pytester) -
     made.path.write_text(text, encoding="utf-8")
     result = pytester.runpytest("--target", "reference", "--golden", golden.name, "-k", "golden")
     assert result.ret == pytest.ExitCode.TESTS_FAILED
-    result.stdout.fnmatch_lines(["*golden.mine.chat-whole*MUST*", "*a member is missing*"])
+    result.stdout.fnmatch_lines(["*golden.mine.chat-whole*MUST*", "*A member is missing*"])
     result.stdout.fnmatch_lines(["*/fingerprint*string*absent*"])
     result.stdout.fnmatch_lines(["*1 failed*1 noted*"])
 

@@ -240,7 +240,7 @@ def good_requests_are_answered_after_bad_ones(*exchanges: Exchange) -> Findings:
     if good.status == 429 or (good.put_off and bad.put_off):
         raise Unwitnessed(f"the server is busy ({good.status})")
     if bad.ending.how is How.UNREACHABLE:
-        raise Unwitnessed("the server was not there before")
+        raise Unwitnessed("the server could not be reached before")
     if not good.ok:
         found = {"bad": bad.status or str(bad.ending), "good": good.status or str(good.ending)}
         yield Finding(
