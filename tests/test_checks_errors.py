@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from conformance.checks.catalogue import catalogue
-from conformance.checks.error_shape import DUMP, INSIDES
+from conformance.check import catalogue
+from conformance.checks.errors_shape import DUMP, INSIDES
 from conformance.checks.structured_schemas import BLANK, RUN
 from conformance.core.exchange import Chunk, Exchange
 from conformance.core.finding import Kind, Outcome
@@ -159,7 +159,7 @@ def test_a_param_has_to_be_the_right_one(param: str | None) -> None:
 
 def test_a_refusal_is_judged_once() -> None:
     """Each way to be unreadable is one violated check: the ones for the parts inside have nothing to say."""
-    areas = [one for one in catalogue().values() if one.place.startswith("error_shape") and one.level != "NOTE"]
+    areas = [one for one in catalogue().values() if one.place.startswith("errors_shape") and one.level != "NOTE"]
     for body, name in (
         ({"detail": "Not Found"}, "errors.no-detail"),
         ({"object": "error", "message": "x", "code": 400}, "errors.lies-under-error"),

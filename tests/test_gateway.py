@@ -118,12 +118,12 @@ def said(pytester: pytest.Pytester, *options: str) -> tuple[int, str]:
 
 def test_both_legs_are_asked_and_compared(project: pytest.Pytester) -> None:
     """The upstream sees the same probes without being judged; what the gateway changed is told field by field."""
-    code, text = said(project, "--target", "gateway", "conformance/error_shape", "-k", "gateway or error or behind")
+    code, text = said(project, "--target", "gateway", "conformance/errors_shape", "-k", "gateway or error or behind")
     assert code == 0
     assert "gateway against its upstream behind" in text
     assert "a member is of another type at /error/type: behind string, gateway null" in text
     assert "baseline" in text
-    code, text = said(project, "--target", "sound", "conformance/error_shape")
+    code, text = said(project, "--target", "sound", "conformance/errors_shape")
     assert code == 0
     assert "sound against its upstream behind: no difference" in text
     header = json.loads(next((project.path / "reports" / "sound").glob("*/run.jsonl")).read_text().splitlines()[0])

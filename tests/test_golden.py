@@ -61,9 +61,9 @@ def outcomes(golden: GoldenSet, ask: Ask) -> dict[str, Outcome]:
 
 
 def said(golden: GoldenSet, ask: Ask) -> dict[str, set[str]]:
-    """What is found, by the last part of ids: sentence and place."""
+    """What is found, by the last part of ids: code and place."""
     every = outcomes(golden, ask).items()
-    return {name: {f"{one.message}: {one.at}" for one in what.findings} for name, what in every if what.findings}
+    return {name: {f"{one.code}: {one.at}" for one in what.findings} for name, what in every if what.findings}
 
 
 def recorded(ask: Ask, path: Path) -> tuple[GoldenSet, Recorder]:
@@ -125,18 +125,18 @@ def test_legal_variants_are_silent() -> None:
 @pytest.mark.parametrize(
     ("fault", "name", "finding"),
     [
-        ("refusal-missing", "chat-whole", "a member is missing: /choices/0/message/refusal"),
-        ("created-float", "chat-two", "a member is of another type: /created"),
-        ("object-text_completion", "stream", "a member has another value: event 0 /object"),
-        ("choices-empty-200", "chat-schema", "an array has another length: /choices"),
-        ("done-missing", "stream", "the events come in another order: the end of the stream"),
-        ("usage-chunk-before-finish", "stream-usage", "the events come in another order: event 11"),
-        ("models-bare-array", "models-list", "a member is of another type: "),
-        ("models-created-as-text", "models-list", "a member is of another type: /data/0/created"),
+        ("refusal-missing", "chat-whole", "member-missing: /choices/0/message/refusal"),
+        ("created-float", "chat-two", "type-differs: /created"),
+        ("object-text_completion", "stream", "value-differs: event 0 /object"),
+        ("choices-empty-200", "chat-schema", "length-differs: /choices"),
+        ("done-missing", "stream", "order-differs: the end of the stream"),
+        ("usage-chunk-before-finish", "stream-usage", "order-differs: event 11"),
+        ("models-bare-array", "models-list", "type-differs: "),
+        ("models-created-as-text", "models-list", "type-differs: /data/0/created"),
     ],
 )
 def test_planted_faults_are_found_where_they_are(fault: str, name: str, finding: str) -> None:
-    """Each is named by a fixed sentence and its place."""
+    """Each is named by its code and its place."""
     assert finding in said(openai(), server(faults()[fault](responder())))[name]
 
 
@@ -159,12 +159,12 @@ def test_a_page_in_the_place_of_an_answer_is_one_finding() -> None:
         answer.body, answer.headers["content-type"] = b"<html></html>", "text/html"
 
     found = said(openai(), spoiled(page))
-    assert found["chat-capped"] == {"a header has another value: content-type", "the body is not JSON: body"}
+    assert found["chat-capped"] == {"header-differs: content-type", "not-json: body"}
 
     def broken(answer: Answer, request: Request) -> None:
         answer.status, answer.body = 500, {"detail": "Internal Server Error"}
 
-    assert said(openai(), spoiled(broken))["chat-capped"] == {"the status is another: status"}
+    assert said(openai(), spoiled(broken))["chat-capped"] == {"status-differs: status"}
 
 
 def test_what_is_in_every_chunk_is_one_finding() -> None:
@@ -174,7 +174,7 @@ def test_what_is_in_every_chunk_is_one_finding() -> None:
         for chunk in answer.chunks:
             chunk["id"] = 7
 
-    assert said(openai(), spoiled(numbers))["stream"] == {"a member is of another type: event 0 /id"}
+    assert said(openai(), spoiled(numbers))["stream"] == {"type-differs: event 0 /id"}
 
 
 def test_more_than_is_documented_is_only_observed() -> None:
@@ -242,9 +242,9 @@ def test_a_recorded_set_sees_what_changed(tmp_path: Path) -> None:
             answer.body["error"]["code"] = None
 
     found = said(golden, spoiled(change))
-    assert found["chat-whole"] == {"a member is missing: /service_tier", "a header is missing: x-request-id"}
-    assert "a member is of another type: /error/code" in found["error-model"]
-    assert found["nothing-more"] == {"a member is there that was not before: /provider"}
+    assert found["chat-whole"] == {"member-missing: /service_tier", "header-missing: x-request-id"}
+    assert "type-differs: /error/code" in found["error-model"]
+    assert found["nothing-more"] == {"member-new: /provider"}
 
 
 def test_masks_are_kept_when_a_set_is_recorded_again(tmp_path: Path) -> None:
@@ -257,7 +257,7 @@ def test_masks_are_kept_when_a_set_is_recorded_again(tmp_path: Path) -> None:
                 holder["service_tier"] = "flex"
 
     text = made.path.read_text(encoding="utf-8").replace("counted:", "  /service_tier: changes with the load\ncounted:")
-    assert "a member has another value: /service_tier" in said(read(made.path), spoiled(names))["chat-whole"]
+    assert "value-differs: /service_tier" in said(read(made.path), spoiled(names))["chat-whole"]
     made.path.write_text(text, encoding="utf-8")
     assert said(read(made.path), spoiled(names)) == {}
     assert "/service_tier" in recorded(server(), tmp_path)[0].masks
@@ -604,7 +604,7 @@ def test_a_departure_from_a_recording_fails_the_run(pytester: pytest.Pytester) -
     made.path.write_text(text, encoding="utf-8")
     result = pytester.runpytest("--target", "reference", "--conformance-golden", golden.name, "-k", "golden")
     assert result.ret == pytest.ExitCode.TESTS_FAILED
-    result.stdout.fnmatch_lines(["*golden.mine.chat-whole*MUST*", "*a member is missing*"])
+    result.stdout.fnmatch_lines(["*golden.mine.chat-whole*MUST*", "*A member is missing*"])
     result.stdout.fnmatch_lines(["*/fingerprint*string*absent*"])
     result.stdout.fnmatch_lines(["*1 failed*1 noted*"])
 

@@ -1,207 +1,221 @@
-"""Images and sounds in messages: understood, or refused in so many words; never lost, never the end of a server."""
+"""Images, sounds and files in messages: read and counted, or refused in so many words; never silently lost.
+
+What they must not do to a server is in `multimodal_harm`.
+"""
 
 from __future__ import annotations
 
-from conformance.core.check import REPLY, check, each
-from conformance.core.exchange import Exchange
-from conformance.core.finding import Finding, Findings, Observed, Unsupported, Unwitnessed
-from conformance.core.probe import Probe
-from conformance.core.requirement import MUST, NOTE, REPORTS, SHOULD, SPEC
-from conformance.judging.refusal import message, named
-from conformance.probes.chat import HELLO
-from conformance.probes.history import WHOLE
-from conformance.probes.images import (
-    BARE,
-    BROKEN,
-    COLOUR,
-    DETAILED,
-    DIRECTED,
-    FILE_URL,
-    IMAGE,
-    ONE_PIXEL,
-    SOUND,
-    UNPADDED,
+from hypothesis import strategies as st
+
+from conformance.check import REPLY, Area, each
+from conformance.exchange import Exchange
+from conformance.finding import Finding, Findings, Observed, Unsupported, Unwitnessed
+from conformance.probes.chat import chat
+from conformance.probes.history import WHOLE, part
+from conformance.probes.images import ASK, BARE, COLOUR, DETAILED, IMAGE, RED, image
+from conformance.reading.json import Value
+from conformance.refusal import message, named
+from conformance.requirement import SPEC
+
+area = Area("multimodal", needs=REPLY)
+
+IMAGE_PART = "ChatCompletionRequestMessageContentPartImage"
+DETAILS = {detail: chat([part(ASK), image(RED, detail=detail)]) for detail in ("low", "high", "auto")}
+SEVERAL = st.integers(2, 4).map(lambda number: (COLOUR, IMAGE, chat([part(ASK), *[image(RED)] * number])))
+PDF = (
+    "JVBERi0xLjEKMSAwIG9iajw8L1R5cGUvQ2F0YWxvZy9QYWdlcyAyIDAgUj4+ZW5kb2JqCjIgMCBvYmo8PC9UeXBlL1BhZ2VzL0tpZHNbMyAwIFJdL0Nv"
+    "dW50IDE+PmVuZG9iagozIDAgb2JqPDwvVHlwZS9QYWdlL1BhcmVudCAyIDAgUi9NZWRpYUJveFswIDAgOSA5XT4+ZW5kb2JqCnRyYWlsZXI8PC9Sb290"
+    "IDEgMCBSPj4="
+)
+"""A PDF of one empty page."""
+FILE = chat(
+    [part(ASK), {"type": "file", "file": {"filename": "a.pdf", "file_data": f"data:application/pdf;base64,{PDF}"}}]
 )
 
-PART = "ChatCompletionRequestMessageContentPartImage"
 
-
-def said(x: Exchange) -> dict[str, object]:
-    """A status and what came with it, as `found` of a finding."""
+def status_and_message(x: Exchange) -> dict[str, object]:
+    """A status and the message that came with it, as `found` of a finding."""
     return {"status": x.status, "message": message(x)[:300]}
 
 
-def answered_or_refused(x: Exchange) -> Findings:
-    """A finding where a request is neither answered with choices nor refused with 4xx."""
+def neither(x: Exchange) -> Finding | None:
+    """The finding that a request is neither answered with choices nor refused with 4xx; None where it is."""
     assert x.status is not None
     if x.ok and x.json["choices"].type != "array" and not x.error.missing:
-        found = {"status": x.status, "body": x.text[:300]}
-        yield Finding("refused-2xx", "it is refused with 2xx", at="/error", expected="choices, or 4xx", found=found)
-    elif not x.ok and not 400 <= x.status < 500:
-        yield Finding(
+        return Finding(
+            "error-with-2xx",
+            "The refusal comes with a 2xx status",
+            at="/error",
+            expected="choices, or 4xx",
+            found={"status": x.status, "body": x.text[:300]},
+            on=x.key,
+        )
+    if not x.ok and not 400 <= x.status < 500:
+        return Finding(
             "neither-answered-nor-refused",
-            "it is neither answered nor refused",
+            "The request is neither answered nor refused",
             at="status",
             expected="200 or 400",
-            found=said(x),
+            found=status_and_message(x),
+            on=x.key,
         )
+    return None
 
 
-@check(
-    "multimodal.image-is-accepted",
-    MUST,
+def images_are_handled(plain: Exchange) -> None:
+    """Raises Unwitnessed where even a plain image is neither answered nor refused: that is found once, elsewhere."""
+    if neither(plain):
+        raise Unwitnessed(f"any image is neither answered nor refused ({plain.status})")
+
+
+def prompt_tokens(x: Exchange) -> Value:
+    """The number of tokens in the prompt, as the usage has it."""
+    return x.usage["prompt_tokens"]
+
+
+@area.must(
+    "image-is-accepted",
     sends=each(IMAGE, DETAILED),
-    needs=REPLY,
     requires="vision",
-    spec=SPEC.at(f"{PART}.image_url.url", "Either a URL of the image or the base64 encoded image data."),
+    spec=SPEC.at(f"{IMAGE_PART}.image_url.url", "Either a URL of the image or the base64 encoded image data."),
 )
 def image_is_accepted(x: Exchange) -> Findings:
     """A user message may hold an image in a data URL."""
     assert x.status is not None
     if x.status >= 500:
-        yield Unwitnessed(f"the server failed ({x.status})")  # multimodal.image-does-no-harm says so
-    elif not x.ok and named(x, ("vision",)):
-        yield Unsupported(f"the server refuses images ({x.status})")
-    elif not x.ok:
+        raise Unwitnessed(f"the server failed ({x.status})")  # multimodal.image-does-no-harm finds it
+    if not x.ok and named(x, ("vision",)):
+        raise Unsupported(f"the server refuses images ({x.status})")
+    if not x.ok:
         yield Finding(
-            "image-refused-not-being-image",
-            "an image is refused, and not for being an image",
+            "refused",
+            "An image is refused, and the refusal does not name images",
             at="status",
             expected="200",
-            found=said(x),
+            found=status_and_message(x),
         )
 
 
-@check(
-    "multimodal.image-is-not-ignored",
-    SHOULD,
+@area.should(
+    "image-is-not-ignored",
     sends=(IMAGE, COLOUR, WHOLE),
-    needs=REPLY,
     spec=SPEC.at("ChatCompletionRequestUserMessage.content", "Can contain text, image, or audio inputs."),
     remedy="claim `vision` only for a model that reads images, and let the server refuse them otherwise",
 )
-def image_is_not_ignored(image: Exchange, text: Exchange, longer: Exchange) -> Findings:
+def image_is_not_ignored(shown: Exchange, text: Exchange, longer: Exchange) -> Findings:
     """An image that is not refused is counted in the prompt."""
-    more, less = image.usage["prompt_tokens"], text.usage["prompt_tokens"]
-    assert image.status is not None
-    if 400 <= image.status < 500:
-        yield Unsupported(f"the server refuses images ({image.status})")
-    elif not image.ok:
-        yield Unwitnessed(f"the server failed ({image.status})")
-    elif more.type != "integer" or less.type != "integer" or less.value == longer.usage["prompt_tokens"].value:
-        yield Unwitnessed("tokens are not counted")
-    elif more.value <= less.value:
-        expected = f"more than {less.value}"
+    more, less = prompt_tokens(shown), prompt_tokens(text)
+    assert shown.status is not None
+    if 400 <= shown.status < 500:
+        raise Unsupported(f"the server refuses images ({shown.status})")
+    if not shown.ok:
+        raise Unwitnessed(f"the server failed ({shown.status})")
+    if more.type != "integer" or less.type != "integer" or less.value == prompt_tokens(longer).value:
+        raise Unwitnessed("tokens are not counted")
+    if more.value <= less.value:
         yield Finding(
-            "image-accepted-ignored",
-            "an image is accepted, and ignored",
+            "image-ignored",
+            "An image is accepted and then ignored",
             at=more.pointer,
-            expected=expected,
+            expected=f"more than {less.value}",
             found=more,
         )
 
 
-@check(
-    "multimodal.image-does-no-harm",
-    SHOULD,
-    sends=each(IMAGE, ONE_PIXEL, UNPADDED, DIRECTED),
-    needs=REPLY,
-    spec=REPORTS.at(
-        "LM Studio",
-        "an image for a model without eyes is answered 200 with an error in the body: clients see no choices",
-        "https://github.com/lmstudio-ai/lms/issues/362",
-    ),
+@area.should(
+    "detail-is-accepted",
+    sends=st.sampled_from([(IMAGE, probe) for probe in DETAILS.values()]),
+    requires="vision",
+    examples=len(DETAILS),
+    spec=SPEC.at(f"{IMAGE_PART}.image_url.detail", "Specifies the detail level of the image."),
 )
-def image_does_no_harm(x: Exchange) -> Findings:
-    """An image, large or tiny, is answered with choices or refused with 4xx, whatever the model can see."""
-    yield from answered_or_refused(x)
-
-
-def taken(image: Exchange, text: Exchange, plain: Exchange, sentence: str) -> Findings:
-    """A finding, in the words of `sentence`, where an image that should be refused is read, or a server error.
-
-    Where any image is a server error, that is found once, elsewhere.
-    """
-    assert image.status is not None
-    if image.status >= 500 and plain.status == image.status:
-        yield Unwitnessed(f"any image is a server error ({plain.status})")
-        return
-    more, less = image.usage["prompt_tokens"], text.usage["prompt_tokens"]
-    if 400 <= image.status < 500:
-        return
-    if image.ok and not (more.type == less.type == "integer" and more.value > less.value):
-        yield Unwitnessed("nothing shows that the image was read")  # multimodal.image-is-not-ignored looks at that
-    else:
-        yield Finding("", sentence, at="status", expected=400, found=said(image))
-
-
-def afterwards(x: Exchange) -> Probe:
-    """A plain request, after an image."""
-    return HELLO.again(1000)
-
-
-@check(
-    "multimodal.server-survives-an-image",
-    SHOULD,
-    sends=ONE_PIXEL.then(afterwards),
-    needs=REPLY,
-    spec=REPORTS.at(
-        "LM Studio",
-        "an image of one pixel crashes the model, and every request after it fails",
-        "https://github.com/lmstudio-ai/lmstudio-bug-tracker/issues/1755",
-    ),
-)
-def server_survives_an_image(image: Exchange, plain: Exchange) -> Findings:
-    """After an image, plain requests are answered as before."""
+def detail_is_accepted(plain: Exchange, x: Exchange) -> Findings:
+    """An image may have a level of detail, `low`, `high` or `auto`; what that costs in tokens is noted."""
+    images_are_handled(plain)
     if not plain.ok:
+        raise Unsupported(f"the server refuses images ({plain.status})")
+    if not x.ok:
         yield Finding(
-            "after-image-plain-request-fails",
-            "after an image a plain request fails",
+            "not-answered",
+            "An image with a level of detail is not answered",
             at="status",
             expected=200,
-            found=said(plain),
-            on=plain.key,
+            found=status_and_message(x),
+            on=x.key,
+        )
+    detail = x.probe.wish["messages"][0]["content"][1]["image_url"]["detail"]
+    yield Observed(prompt_tokens(x).value if x.usage else None, f"prompt tokens, {detail}")
+
+
+@area.should(
+    "several-images-are-counted",
+    sends=SEVERAL,
+    examples=2,
+    requires="vision",
+    spec=SPEC.at("ChatCompletionRequestUserMessage.content", "An array of content parts with a defined type."),
+    remedy="Raise the server's limit (vLLM: --limit-mm-per-prompt).",
+)
+def several_images_are_counted(text: Exchange, single: Exchange, together: Exchange) -> Findings:
+    """A message with several images is refused, or costs more tokens than one with a single image."""
+    images_are_handled(single)
+    least, less, more = map(prompt_tokens, (text, single, together))
+    if not single.ok or (together.status is not None and 400 <= together.status < 500):
+        raise Unsupported(f"the server refuses images, or several of them ({together.status})")
+    if not together.ok:
+        yield Finding(
+            "neither-answered-nor-refused",
+            "Several images are neither answered nor refused",
+            at="status",
+            found=status_and_message(together),
+            on=together.key,
+        )
+    elif not least.type == less.type == more.type == "integer" or less.value <= least.value:
+        raise Unwitnessed("the tokens of images are not counted")
+    elif more.value < less.value + 2:
+        yield Finding(
+            "images-lost",
+            "All images but one are lost",
+            at=more.pointer,
+            expected=f"over {less.value}",
+            found=more,
+            on=together.key,
         )
 
 
-@check(
-    "multimodal.broken-image-is-refused",
-    SHOULD,
-    sends=(BROKEN, COLOUR, IMAGE),
-    needs=REPLY,
-    spec=SPEC.at(f"{PART}.image_url.url", "Either a URL of the image or the base64 encoded image data."),
+@area.should(
+    "file-is-not-ignored",
+    sends=(FILE, COLOUR, WHOLE),
+    spec=SPEC.at(
+        "ChatCompletionRequestMessageContentPartFile.file.file_data",
+        "The base64 encoded file data, used when passing the file to the model as a string.",
+    ),
 )
-def broken_image_is_refused(broken: Exchange, text: Exchange, plain: Exchange) -> Findings:
-    """An image that is none is refused with 4xx."""
-    yield from taken(broken, text, plain, "an image that is none is not refused")
+def file_is_not_ignored(file: Exchange, text: Exchange, longer: Exchange) -> Findings:
+    """A file is refused with 4xx, or counted in the prompt."""
+    more, less = prompt_tokens(file), prompt_tokens(text)
+    if file.status is not None and 400 <= file.status < 500:
+        raise Unsupported(f"the server refuses files ({file.status})")
+    if not file.ok:
+        yield Finding(
+            "neither-answered-nor-refused",
+            "A file is neither answered nor refused",
+            at="status",
+            expected="200 or 400",
+            found=status_and_message(file),
+        )
+    elif more.type != "integer" or less.type != "integer" or less.value == prompt_tokens(longer).value:
+        raise Unwitnessed("tokens are not counted")
+    elif more.value <= less.value:
+        yield Finding(
+            "file-ignored",
+            "A file is accepted and then ignored",
+            at=more.pointer,
+            expected=f"over {less.value}",
+            found=more,
+        )
 
 
-@check(
-    "multimodal.file-url-is-refused",
-    SHOULD,
-    sends=(FILE_URL, COLOUR, IMAGE),
-    needs=REPLY,
-    spec=SPEC.at(f"{PART}.image_url.url", "Either a URL of the image or the base64 encoded image data."),
-    remedy="restrict what the server fetches (vLLM: --allowed-media-domains, no --allowed-local-media-path)",
-)
-def file_url_is_refused(file: Exchange, text: Exchange, plain: Exchange) -> Findings:
-    """An image URL that names a file of the server's is refused with 4xx."""
-    yield from taken(file, text, plain, "a file of the server's is not refused as an image")
-
-
-@check(
-    "multimodal.sound-does-no-harm",
-    SHOULD,
-    sends=SOUND,
-    needs=REPLY,
-    spec=SPEC.at("ChatCompletionRequestMessageContentPartAudio.input_audio.data", "Base64 encoded audio data."),
-)
-def sound_does_no_harm(x: Exchange) -> Findings:
-    """A sound is answered with choices or refused with 4xx, whatever the model can hear."""
-    yield from answered_or_refused(x)
-
-
-@check("multimodal.image-url-may-be-a-string", NOTE, sends=BARE, needs=REPLY)
+@area.note("image-url-may-be-a-string", sends=BARE)
 def image_url_may_be_a_string(x: Exchange) -> Findings:
-    """An `image_url` that is a string, not an object, is read or refused."""
+    """Whether an `image_url` that is a string, not an object, is accepted."""
     yield Observed(x.status, "status")

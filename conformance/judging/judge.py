@@ -38,7 +38,7 @@ class Evidence:
 def illegible(x: Exchange) -> str:
     """Why a 2xx answer cannot be read as a chat completion at all; "" where it can."""
     if x.streamed and not x.probe.streamed:
-        return "the answer is a stream, and none was asked for"
+        return "the answer is a stream, which was not asked for"
     if x.streamed:
         if not x.data:
             return "the stream has no data events"
@@ -57,14 +57,14 @@ def illegible(x: Exchange) -> str:
 
 
 def lacking(x: Exchange, needs: Needs) -> str:
-    """Why an exchange is no evidence for a check that needs so much; "" where it is."""
+    """Why an exchange is not evidence for a check with these needs; "" where it is."""
     if x.ending.how is How.UNSENT:
-        return x.ending.detail or "it was not sent"
+        return x.ending.detail or "the request was not sent"
     if needs >= Needs.REPLY:
         if x.status is None or not x.complete:
             return f"no complete answer: {x.ending}"
         if x.asleep:
-            return "the endpoint is scaled to zero, and was woken by this request: run again in some minutes"
+            return "the endpoint is scaled to zero, and was woken by this request: run again in a few minutes"
         if x.put_off:
             waited = sum(wait.seconds for wait in x.waits)
             return f"answered {x.status}" + (f" after waiting {waited:g} s" if x.waits else "")
@@ -89,7 +89,7 @@ def gate(check: Check, evidence: Evidence, claims: frozenset[str] | None) -> Out
         if claims is not None and any(one in claims for one in check.requires):
             said = Finding(
                 "claimed-but-refused",
-                "The target claims a feature, and refuses a request for it",
+                "The target claims a feature but refuses a request for it",
                 found=x.text[:300],
                 on=x.key,
             )
@@ -98,8 +98,8 @@ def gate(check: Check, evidence: Evidence, claims: frozenset[str] | None) -> Out
     if evidence.stopped:
         return Outcome(Kind.UNWITNESSED, reason=evidence.stopped)
     if not evidence.witnessed:
-        tried = f"in {check.tries} tries" if check.tries > 1 else "when asked once"
-        return Outcome(Kind.UNWITNESSED, reason=f"the model did not show it {tried}")
+        tried = f"in {check.tries} tries" if check.tries > 1 else "in one try"
+        return Outcome(Kind.UNWITNESSED, reason=f"the model did not show the behaviour {tried}")
     return None
 
 
@@ -187,9 +187,9 @@ def read(check: Check, evidence: Evidence, claims: frozenset[str] | None = None)
 
 
 def unseen(check: Check, evidence: Evidence) -> Outcome | None:
-    """What becomes of a check that found nothing where there was nothing to look at: never green. None where there was.
+    """The outcome of a check that found nothing because there was nothing to look at, which is never green; else None.
 
-    Only checks that take what others cannot read come to see such answers.
+    Only checks that take answers which others cannot read come to see such ones.
     """
     if check.needs is Needs.ANYTHING and not any(x.status is not None and x.complete for x in evidence.exchanges):
         x = evidence.exchanges[0]
@@ -197,9 +197,9 @@ def unseen(check: Check, evidence: Evidence) -> Outcome | None:
     if check.needs is Needs.OK:
         for x in evidence.exchanges:
             if x.probe.streamed and not any(event.has_data for event in x.events):
-                return Outcome(Kind.UNWITNESSED, reason="the stream has no events to look at", cause=x.key)
+                return Outcome(Kind.UNWITNESSED, reason="the stream has no events", cause=x.key)
             if not x.probe.streamed and x.json.type != "object":
-                return Outcome(Kind.UNWITNESSED, reason="the body is no JSON object to look at", cause=x.key)
+                return Outcome(Kind.UNWITNESSED, reason="the body is not a JSON object", cause=x.key)
     return None
 
 

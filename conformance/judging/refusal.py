@@ -6,7 +6,7 @@ from conformance.core.exchange import Exchange
 from conformance.core.finding import Finding, Findings, Unsupported, Unwitnessed
 
 ALWAYS = frozenset({"model", "messages", "prompt", "input"})
-"""Members of every request: naming one of them is no word about a feature."""
+"""Members of every request: a refusal that names one of them says nothing about a feature."""
 
 WORDS = {
     "developer_role": ("role", "developer"),
@@ -14,11 +14,11 @@ WORDS = {
     "audio": ("audio", "multimodal"),
     "tools": ("tool choice", "tool-call-parser", "tool call parser", "function calling"),
 }
-"""What a refusal says that names a feature which is no member of the request."""
+"""Words of a refusal that name a feature which is not a member of the request."""
 
 
 def message(x: Exchange) -> str:
-    """The text by which a server says what is wrong, wherever in the body it put it."""
+    """The text that says what is wrong, wherever in the body the server puts it."""
     for holder in (x.error, x.json, x.json["detail"]):
         for value in (holder["message"].value, holder.value):
             if isinstance(value, str):
@@ -27,7 +27,7 @@ def message(x: Exchange) -> str:
 
 
 def named(x: Exchange, requires: tuple[str, ...] = ()) -> str:
-    """The feature that a 4xx answer names as refused; "" where it is no refusal, or names none.
+    """The feature that a 4xx answer names as refused; "" where it is not a refusal, or names none.
 
     A feature is a member of the request beyond model and messages, or one of `requires` that WORDS knows.
     """
@@ -52,7 +52,7 @@ def named(x: Exchange, requires: tuple[str, ...] = ()) -> str:
 
 
 ROUTES = {"embeddings": "embedding", "completions": "completions"}
-"""Capabilities that are a route of their own, and a word of a refusal that speaks of the route."""
+"""Capabilities that are a route of their own, and the word by which a refusal names the route."""
 NOT_SERVED = (404, 405, 501)
 """How a server says that it has no such route."""
 
@@ -73,7 +73,7 @@ def unserved(x: Exchange, requires: tuple[str, ...]) -> str:
 def without(x: Exchange, feature: str) -> None:
     """Raises Unsupported where the plainest request to a route is not answered.
 
-    A server that refuses it cleanly does not serve the route, whatever the words; a broken one is for the first check.
+    A server that refuses it cleanly does not serve the route, whatever it says; a broken answer is for the first check.
     """
     if not x.ok:
         raise Unsupported(f"the server does not serve `{feature}` ({x.status})")
@@ -108,7 +108,7 @@ def neither(x: Exchange, expected: str) -> Finding:
 
 
 def with_error_object(plain: Exchange, x: Exchange, feature: str) -> Findings:
-    """A refusal by a route is an object with an `error`, and that has a message."""
+    """A finding where the refusal of a request to a route has no `error` with a message."""
     without(plain, feature)
     if x.ok:
         raise Unwitnessed("the request is not refused")
@@ -124,13 +124,21 @@ def with_error_object(plain: Exchange, x: Exchange, feature: str) -> Findings:
 
 
 def model_refused(plain: Exchange, x: Exchange, feature: str) -> Findings:
-    """A request of a route for a model that does not exist is refused."""
+    """A finding where a request to a route for a model that does not exist is not refused."""
     without(plain, feature)
     if x.ok:
         yield Finding(
-            "answered", "A model that does not exist is answered for", expected="404", found=x.status, on=x.key
+            "answered",
+            "A request for a model that does not exist is answered",
+            expected="404",
+            found=x.status,
+            on=x.key,
         )
     elif x.status is not None and x.status >= 500:
         yield Finding(
-            "server-error", "A model that does not exist is a server error", expected="404", found=x.status, on=x.key
+            "server-error",
+            "A request for a model that does not exist causes a server error",
+            expected="404",
+            found=x.status,
+            on=x.key,
         )

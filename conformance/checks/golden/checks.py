@@ -1,13 +1,14 @@
 """Golden sets as checks: one for each answer, and for a recorded set one more for what is new in any of them.
 
-What is missing or of another type is a finding. What is there besides is only observed where OpenAI's documents are the
-measure (servers may say more); where a recording is, it is a finding of its own check, which is not binding.
+What is missing or of another type is a finding. What is new is only observed where the set is written from OpenAI's documents
+(servers may say more); where the set is a recording, it is a finding of a check of its own, which is not binding.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from conformance.checks.golden.order import pieces, shown
 from conformance.checks.golden.sets import MEDIA_TYPE, PRESENT, Entry, GoldenSet, Stream
@@ -21,22 +22,22 @@ from conformance.judging.refusal import named
 
 AREA = "golden"
 EXTRAS = "nothing-more"
-"""What the check for new members of a recorded set is called, in the place of an entry."""
+"""The last part of the id of the check for new members of a recorded set."""
 
-MESSAGES = {
-    "missing": "a member is missing",
-    "extra": "a member is there that was not before",
-    "type": "a member is of another type",
-    "value": "a member has another value",
-    "length": "an array has another length",
-    "status": "the status is another",
-    "header missing": "a header is missing",
-    "header extra": "a header is there that was not before",
-    "header value": "a header has another value",
-    "not JSON": "the body is not JSON",
-    "order": "the events come in another order",
+FINDINGS = {
+    "missing": Finding("member-missing", "A member is missing"),
+    "extra": Finding("member-new", "A member is new"),
+    "type": Finding("type-differs", "The type of a member differs"),
+    "value": Finding("value-differs", "The value of a member differs"),
+    "length": Finding("length-differs", "The length of an array differs"),
+    "status": Finding("status-differs", "The status differs"),
+    "header missing": Finding("header-missing", "A header is missing"),
+    "header extra": Finding("header-new", "A header is new"),
+    "header value": Finding("header-differs", "The value of a header differs"),
+    "not JSON": Finding("not-json", "The body is not JSON"),
+    "order": Finding("order-differs", "The order of the events differs"),
 }
-"""What is said of each sort of difference: the same for every server."""
+"""What is found for each sort of difference: the same for every server."""
 EXTRA = ("extra", "header extra")
 NO_ROUTE = (404, 405, 501)
 """How a server says that it has no such route."""
@@ -50,9 +51,8 @@ def checks_of(golden: GoldenSet) -> tuple[Check, ...]:
 
 def _check(golden: GoldenSet, entry: Entry) -> Check:
     def judge(x: Exchange) -> Findings:
-        if not golden.recorded and (why := unsupported(entry, x)):
-            yield Unsupported(why)
-            return
+        if not golden.recorded and (reason := unsupported(entry, x)):
+            raise Unsupported(reason)
         extra: list[str] = []
         for difference in departures(golden, entry, x):
             if difference.sort in EXTRA:
@@ -88,7 +88,7 @@ def _extras(golden: GoldenSet) -> Check:
     return Check(
         id=f"{AREA}.{golden.name}.{EXTRAS}",
         level=Level.MAY,
-        title=f"No answer has members that were not in it when `{golden.name}` was recorded.",
+        title=f"No answer has members that it did not have when `{golden.name}` was recorded.",
         sends=each(*(entry.probe for entry in golden.entries)),
         spec=_source(golden, "all answers"),
         judge=judge,
@@ -112,7 +112,7 @@ def _remedy(golden: GoldenSet) -> str:
 
 
 def unsupported(entry: Entry, x: Exchange) -> str:
-    """Why an answer says that the server does not do what is asked at all; "" where it does not say so."""
+    """Why the server does not support what is asked, as its answer shows; "" where it does not show that."""
     if entry.probe.auth != "key" and x.ok:
         return "the server answers without a valid key"
     if x.ok or not entry.status.startswith("2"):
@@ -125,7 +125,7 @@ def unsupported(entry: Entry, x: Exchange) -> str:
 
 
 def departures(golden: GoldenSet, entry: Entry, x: Exchange) -> Iterator[Difference]:
-    """How an answer departs from what is golden, each way once: a thousand chunks with one fault have one fault."""
+    """How an answer differs from the golden one, each way once: a thousand chunks with one fault have one fault."""
     seen: set[tuple[str, str, str, str]] = set()
     for difference in _departures(golden, entry, x):
         key = (difference.sort, _general(difference.at), repr(difference.expected), repr(difference.found))
@@ -135,7 +135,7 @@ def departures(golden: GoldenSet, entry: Entry, x: Exchange) -> Iterator[Differe
 
 
 def _general(at: str) -> str:
-    """A pointer without the event it is in, and for any element of an array."""
+    """A pointer without its event, and with `*` for the index of an array."""
     return re.sub(r"/[0-9]+(?=/|$)", "/*", re.sub(r"^event [0-9]+ (?=/)", "", at))
 
 
@@ -145,7 +145,7 @@ def _departures(golden: GoldenSet, entry: Entry, x: Exchange) -> Iterator[Differ
         expected = int(entry.status) if entry.status.isdigit() else entry.status
         yield Difference("status", "status", expected, x.status)
         if status[:1] != entry.status[:1]:
-            return  # an error in the place of an answer differs in everything: that is one fault
+            return  # an error instead of an answer differs in everything: that is one fault
     yield from _of_headers(golden, entry, x)
     if entry.stream is not None:
         yield from _of_stream(entry.stream, x, golden.masks)
@@ -168,7 +168,7 @@ def _of_headers(golden: GoldenSet, entry: Entry, x: Exchange) -> Iterator[Differ
 
 
 def _is_json(media_type: str) -> bool:
-    """Whether it is a name for JSON of some kind. Which names JSON goes by, OpenAI's documents do not say."""
+    """Whether this is another media type for JSON. OpenAI's documents do not say which ones are allowed."""
     return media_type.endswith("+json")
 
 
@@ -188,4 +188,4 @@ def _of_stream(stream: Stream, x: Exchange, masks: Pointers) -> Iterator[Differe
 def _finding(difference: Difference) -> Finding:
     found = ABSENT if "missing" in difference.sort else difference.found
     expected = ABSENT if difference.sort in EXTRA else difference.expected
-    return Finding("", MESSAGES[difference.sort], at=difference.at, expected=expected, found=found)
+    return replace(FINDINGS[difference.sort], at=difference.at, expected=expected, found=found)

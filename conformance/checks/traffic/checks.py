@@ -1,4 +1,4 @@
-"""Requests of an application as checks: each is answered as it was, in a form that the official client reads.
+"""Requests of an application as checks: each is answered as it was before, and the official client can read the answer.
 
 What the answer looks like is observed as well, so that two targets can be compared on it.
 """
@@ -32,34 +32,34 @@ def _check(traffic: Traffic, asked: Asked, number: int) -> Check:
         if was_refused:
             if x.ok:
                 yield Finding(
-                    "what-refused-answered-now",
-                    "what was refused is answered now",
+                    "answered",
+                    "A request that was refused is now answered",
                     at="status",
                     expected=asked.status,
                     found=x.status,
                 )
             return
         if not x.ok:
-            said = x.error["message"].value
+            message = x.error["message"].value
             yield Finding(
-                "request-refused",
-                "the request is refused",
+                "refused",
+                "The request is refused",
                 at="status",
                 expected=asked.status or 200,
-                found=f"{x.status} {said or x.text[:200]}",
+                found=f"{x.status} {message or x.text[:200]}",
             )
             return
         if asked.probe.path == CHAT:
-            if why := illegible(x):
-                yield Finding("answer-cannot-read-one", "the answer cannot be read as one", at="body", found=why)
+            if reason := illegible(x):
+                yield Finding("unreadable", "The answer cannot be read as a chat completion", at="body", found=reason)
                 return
             client = heard(x)
             if client.raised:
-                yield Finding("official-client-raises", "the official client raises", at="body", found=client.raised)
+                yield Finding("client-raises", "The official client raises an error", at="body", found=client.raised)
             for lost in client.lost:
                 yield Finding(
-                    "official-client-loses-part-answer",
-                    "the official client loses a part of the answer",
+                    "client-loses-part",
+                    "The official client loses a part of the answer",
                     at="body",
                     found=lost,
                 )
@@ -81,7 +81,7 @@ def _check(traffic: Traffic, asked: Asked, number: int) -> Check:
 
 
 def _seen(x: Exchange, client: Heard) -> Mapping[str, Any]:
-    """What an application could depend on in an answer, without what a model is free to say."""
+    """What an application could depend on in an answer, apart from what the model is free to say."""
     return {
         "finish_reason": sorted({str(choice.finish_reason) for choice in x.choices.values()}),
         "streamed": x.streamed,
