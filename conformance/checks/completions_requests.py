@@ -5,8 +5,8 @@ A parameter is honoured, refused by name, or silently ignored; the last is a vio
 
 from __future__ import annotations
 
-from conformance.check import OK, REPLY, check, each
-from conformance.checks.completions import REQUEST, RESPONSE, text
+from conformance.check import OK, REPLY, Area, each
+from conformance.checks.completions import PROMPTS, REQUEST, RESPONSE, text
 from conformance.exchange import Exchange
 from conformance.finding import Finding, Findings, Observed, Unsupported, Unwitnessed
 from conformance.probes.completions import (
@@ -26,8 +26,9 @@ from conformance.probes.completions import (
     UNKNOWN_MODEL,
     wrong,
 )
+from conformance.reading.json import Value
 from conformance.refusal import honoured, model_refused, with_error_object, without
-from conformance.requirement import MUST, NOTE, SHOULD, SPEC
+from conformance.requirement import SPEC
 
 LOGPROBS = SPEC.at(
     f"{RESPONSE}.choices.logprobs",
@@ -35,12 +36,18 @@ LOGPROBS = SPEC.at(
 )
 
 
-@check(
-    "completions.stop-ends-the-text",
-    MUST,
+def plain_is_served(plain: Exchange, *_: Exchange) -> None:
+    """Raise Unsupported where the plainest request to the route is not answered."""
+    without(plain, "completions")
+
+
+area = Area("completions", needs=OK, requires="completions")
+beside_plain = Area("completions", needs=REPLY, requires="completions", given=plain_is_served)
+
+
+@area.must(
+    "stop-ends-the-text",
     sends=STOPPED,
-    needs=OK,
-    requires="completions",
     spec=SPEC.at(
         "StopConfiguration",
         "Up to 4 sequences where the API will stop generating further tokens. "
@@ -51,24 +58,20 @@ LOGPROBS = SPEC.at(
 def stop_ends_the_text(long: Exchange, x: Exchange) -> Findings:
     """The text ends before a stop string that it would have had."""
     (stop,) = x.probe.wish["stop"]
-    wanted = text(long).partition(stop)[0]
     if stop in text(x):
         yield Finding(
-            "text-stop-string",
-            "the text has the stop string in it",
+            "stop-in-text",
+            "The text contains the stop string",
             at="/choices/0/text",
-            expected=wanted,
+            expected=text(long).partition(stop)[0],
             found=text(x),
             on=x.key,
         )
 
 
-@check(
-    "completions.echo-is-honoured-or-refused",
-    SHOULD,
+@beside_plain.should(
+    "echo-is-honoured-or-refused",
     sends=(BARE, ECHO),
-    needs=REPLY,
-    requires="completions",
     spec=SPEC.at(f"{REQUEST}.echo", "Echo back the prompt in addition to the completion"),
     remedy="Put the prompt before the text in the client.",
 )
@@ -77,8 +80,8 @@ def echo_is_honoured_or_refused(plain: Exchange, x: Exchange) -> Findings:
     yield from honoured(plain, x, "completions", "echo")
     if x.ok and COUNT not in text(x):
         yield Finding(
-            "prompt-does-not-come-back",
-            "the prompt does not come back",
+            "no-prompt",
+            "The text does not contain the prompt",
             at="/choices/0/text",
             expected=COUNT,
             found=text(x)[:300],
@@ -86,37 +89,31 @@ def echo_is_honoured_or_refused(plain: Exchange, x: Exchange) -> Findings:
         )
 
 
-@check(
-    "completions.suffix-is-honoured-or-refused",
-    SHOULD,
+@beside_plain.should(
+    "suffix-is-honoured-or-refused",
     sends=(LONG, SUFFIX),
-    needs=REPLY,
-    requires="completions",
     spec=SPEC.at(f"{REQUEST}.suffix", "The suffix that comes after a completion of inserted text."),
     remedy="Write the suffix into the prompt, in the form that the model was trained on.",
 )
 def suffix_is_honoured_or_refused(plain: Exchange, x: Exchange) -> Findings:
     """`suffix` is honoured, or refused: it is read, so it costs tokens or changes the text."""
     yield from honoured(plain, x, "completions", "suffix")
-    spent = [one.usage["prompt_tokens"].value for one in (plain, x)]
-    if not all(isinstance(count, int) for count in spent):
-        yield Unwitnessed("the tokens are not counted")
-    elif text(plain) == text(x) and spent[1] <= spent[0]:
+    without_it, with_it = (answer.usage["prompt_tokens"].value for answer in (plain, x))
+    if not isinstance(without_it, int) or not isinstance(with_it, int):
+        raise Unwitnessed("the tokens are not counted")
+    if text(plain) == text(x) and with_it <= without_it:
         yield Finding(
-            "suffix-changes-nothing",
-            "a suffix changes nothing",
-            expected=f"more than {spent[0]} tokens",
-            found=spent[1],
+            "changes-nothing",
+            "The suffix changes neither the text nor the number of prompt tokens",
+            expected=f"more than {without_it} tokens",
+            found=with_it,
             on=x.key,
         )
 
 
-@check(
-    "completions.best-of-is-honoured-or-refused",
-    SHOULD,
+@beside_plain.should(
+    "best-of-is-honoured-or-refused",
     sends=(BARE, BEST_OF_FEWER),
-    needs=REPLY,
-    requires="completions",
     spec=SPEC.at(
         f"{REQUEST}.best_of",
         "When used with `n`, `best_of` controls the number of candidate completions and `n` specifies how many to return – "
@@ -124,181 +121,157 @@ def suffix_is_honoured_or_refused(plain: Exchange, x: Exchange) -> Findings:
     ),
     remedy="Ask for several choices, and choose in the client.",
 )
-def best_of_is_honoured_or_refused(plain: Exchange, x: Exchange) -> Findings:
-    """`best_of` is honoured, or refused: fewer candidates than answers are refused."""
-    without(plain, "completions")
+def best_of_is_honoured_or_refused(_: Exchange, x: Exchange) -> Findings:
+    """`best_of` is honoured, or refused: a request for fewer candidates than choices is refused."""
     if x.ok:
         yield Finding(
-            "more-answers-than-candidates-given",
-            "more answers than candidates are given",
+            "answered",
+            "A request for more choices than candidates is answered",
             expected="4xx",
             found=len(x.json["choices"]),
             on=x.key,
         )
     elif x.status is not None and x.status >= 500:
         yield Finding(
-            "neither-taken-nor-refused",
-            "A documented parameter is neither honoured nor refused by name",
+            "server-error",
+            "A request for more choices than candidates is a server error",
             expected="4xx",
             found=x.status,
             on=x.key,
         )
 
 
-@check(
-    "completions.logprobs-is-honoured-or-refused",
-    SHOULD,
+@beside_plain.should(
+    "logprobs-is-honoured-or-refused",
     sends=(BARE, LIKELY),
-    needs=REPLY,
-    requires="completions",
     spec=SPEC.at(
         f"{REQUEST}.logprobs",
         "Include the log probabilities on the `logprobs` most likely output tokens, as well the chosen tokens.",
     ),
 )
 def logprobs_is_honoured_or_refused(plain: Exchange, x: Exchange) -> Findings:
-    """`logprobs` is honoured, or refused: where they are asked for, they come."""
+    """`logprobs` is honoured, or refused: where log probabilities are asked for, they come."""
     yield from honoured(plain, x, "completions", "logprobs")
-    value = x.json["choices"][0]["logprobs"]
-    if x.ok and value.type != "object":
+    logprobs = x.json["choices"][0]["logprobs"]
+    if x.ok and logprobs.type != "object":
         yield Finding(
-            "log-probabilities-asked-did-not",
-            "log probabilities were asked for, and did not come",
-            at=value.pointer,
-            found=value,
+            "no-logprobs",
+            "Log probabilities were asked for, and did not come",
+            at=logprobs.pointer,
+            found=logprobs,
             on=x.key,
         )
 
 
-@check(
-    "completions.logprobs-are-arrays",
-    MUST,
-    sends=LIKELY,
-    needs=OK,
-    requires="completions",
-    spec=LOGPROBS,
-)
+@area.must("logprobs-are-arrays", sends=LIKELY, spec=LOGPROBS)
 def logprobs_are_arrays(x: Exchange) -> Findings:
-    """`logprobs` has arrays beside each other: one token, one number that is no more than 0, one offset each."""
-    value = x.json["choices"][0]["logprobs"]
-    if value.type != "object":
-        yield Unwitnessed("there are no log probabilities")
-        return
-    arrays = {name: value[name] for name in ("tokens", "token_logprobs", "text_offset")}
+    """`logprobs` has parallel arrays: for each token one text, one number that is at most 0, and one offset."""
+    logprobs = x.json["choices"][0]["logprobs"]
+    if logprobs.type != "object":
+        raise Unwitnessed("there are no log probabilities")
+    arrays = {name: logprobs[name] for name in ("tokens", "token_logprobs", "text_offset")}
+    lengths = {name: len(array) for name, array in arrays.items()}
     if any(array.type != "array" for array in arrays.values()):
         found = {name: array.type for name, array in arrays.items()}
-        yield Finding("array-missing", "an array is missing", at=value.pointer, expected=list(arrays), found=found)
-    elif len({len(array) for array in arrays.values()}) > 1:
-        lengths = {name: len(array) for name, array in arrays.items()}
+        yield Finding("array-missing", "An array is missing", at=logprobs.pointer, expected=list(arrays), found=found)
+    elif len(set(lengths.values())) > 1:
         yield Finding(
-            "arrays-different-lengths",
-            "the arrays have different lengths",
-            at=value.pointer,
+            "lengths-differ",
+            "The arrays have different lengths",
+            at=logprobs.pointer,
             expected="one length",
             found=lengths,
         )
     else:
-        for kind, name in (("string", "tokens"), ("integer", "text_offset")):
-            for one in arrays[name]:
-                if one.type != kind:
-                    yield Finding(
-                        "element-another-type", "an element has another type", at=one.pointer, expected=kind, found=one
-                    )
-        for one in arrays["token_logprobs"]:
-            if one.type not in ("number", "integer") or one.value > 0:
+        yield from _wrong_elements(**arrays)
+
+
+def _wrong_elements(tokens: Value, token_logprobs: Value, text_offset: Value) -> Findings:
+    for array, kind in ((tokens, "string"), (text_offset, "integer")):
+        for element in array:
+            if element.type != kind:
                 yield Finding(
-                    "log-probability-none", "a log probability is none", at=one.pointer, expected="0 or less", found=one
+                    "wrong-type",
+                    "A token is not a string, or an offset is not an integer",
+                    at=element.pointer,
+                    expected=kind,
+                    found=element,
                 )
+    for logprob in token_logprobs:
+        if logprob.type not in ("number", "integer") or logprob.value > 0:
+            yield Finding(
+                "not-a-log-probability",
+                "A log probability is not a number, or is above 0",
+                at=logprob.pointer,
+                expected="0 or less",
+                found=logprob,
+            )
 
 
-@check(
-    "completions.tokens-make-the-text",
-    SHOULD,
-    sends=LIKELY,
-    needs=OK,
-    requires="completions",
-    spec=LOGPROBS,
-)
+@area.should("tokens-make-the-text", sends=LIKELY, spec=LOGPROBS)
 def tokens_make_the_text(x: Exchange) -> Findings:
     """The tokens of `logprobs` together are the text."""
-    tokens = [one.value for one in x.json["choices"][0]["logprobs"]["tokens"]]
-    if not tokens or not all(isinstance(one, str) and one.isascii() for one in tokens) or "\\x" in "".join(tokens):
-        yield Unwitnessed("there are no tokens, or such as are no characters")
-    elif text(x) not in "".join(tokens):  # the token that ends the text may be listed and not be said
-        yield Finding("tokens-another-text", "the tokens are another text", expected=text(x), found="".join(tokens))
+    tokens = [token.value for token in x.json["choices"][0]["logprobs"]["tokens"]]
+    if (
+        not tokens
+        or not all(isinstance(token, str) and token.isascii() for token in tokens)
+        or "\\x" in "".join(tokens)
+    ):
+        raise Unwitnessed("there are no tokens, or some are not whole characters")
+    if text(x) not in "".join(tokens):  # the token that ends the text may be listed and not be part of it
+        yield Finding("text-differs", "The tokens together are not the text", expected=text(x), found="".join(tokens))
 
 
-@check(
-    "completions.tokens-are-one-prompt",
-    SHOULD,
+@beside_plain.should(
+    "tokens-are-one-prompt",
     sends=each((BARE, TOKENS), (BARE, TOKEN_LISTS)),
-    needs=REPLY,
-    requires="completions",
-    spec=SPEC.at(
-        f"{REQUEST}.prompt",
-        "The prompt(s) to generate completions for, encoded as a string, array of strings, array of tokens, or array of "
-        "token arrays.",
-    ),
+    spec=PROMPTS,
     remedy="Send texts.",
 )
-def tokens_are_one_prompt(plain: Exchange, x: Exchange) -> Findings:
-    """An array of tokens is one prompt, an array of such arrays is as many as it has; or tokens are refused."""
-    without(plain, "completions")
-    given = x.probe.wish["prompt"]
-    wanted = len(given) if isinstance(given[0], list) else 1
+def tokens_are_one_prompt(_: Exchange, x: Exchange) -> Findings:
+    """An array of tokens is one prompt, and an array of such arrays is as many as it has; or tokens are refused."""
     if x.status is not None and x.status >= 500:
         yield Finding(
-            "tokens-server-error", "tokens are a server error", expected="2xx or 4xx", found=x.status, on=x.key
+            "server-error", "A prompt of tokens is a server error", expected="2xx or 4xx", found=x.status, on=x.key
         )
-    elif not x.ok:
-        yield Unsupported(f"the server refuses tokens as prompt ({x.status})")
-    elif len(x.json["choices"]) != wanted:
-        found = len(x.json["choices"])
+        return
+    if not x.ok:
+        raise Unsupported(f"the server refuses tokens as prompt ({x.status})")
+    prompt, choices = x.probe.wish["prompt"], x.json["choices"]
+    prompts = len(prompt) if isinstance(prompt[0], list) else 1
+    if len(choices) != prompts:
         yield Finding(
-            "tokens-taken-another-number-prompts",
-            "tokens are taken for another number of prompts",
-            expected=wanted,
-            found=found,
+            "other-number",
+            "Tokens are taken for another number of prompts",
+            expected=prompts,
+            found=len(choices),
             on=x.key,
         )
 
 
-@check(
-    "completions.wrong-requests-are-refused",
-    MUST,
+@beside_plain.must(
+    "wrong-requests-are-refused",
     sends=wrong,
-    needs=REPLY,
-    requires="completions",
     examples=len(REFUSED),
     spec=SPEC.at(REQUEST, "required: [model, prompt]; n: minimum: 1; max_tokens: minimum: 0; temperature: number"),
 )
-def wrong_requests_are_refused(plain: Exchange, x: Exchange) -> Findings:
+def wrong_requests_are_refused(_: Exchange, x: Exchange) -> Findings:
     """A request with a member of a wrong type, or out of its range, is refused with a 4xx, also for a stream."""
-    without(plain, "completions")
     if x.status is not None and x.status >= 500:
-        yield Finding(
-            "invalid-request-server-error",
-            "an invalid request is a server error",
-            expected="4xx",
-            found=x.status,
-            on=x.key,
-        )
+        yield Finding("server-error", "An invalid request is a server error", expected="4xx", found=x.status, on=x.key)
     elif x.ok and any(len(value["choices"]) for value in x.bodies):
         yield Finding(
-            "invalid-request-answered-if-valid",
-            "an invalid request is answered as if it were valid",
+            "answered",
+            "An invalid request is answered as if it were valid",
             expected="4xx",
             found=x.status,
             on=x.key,
         )
 
 
-@check(
-    "completions.refusals-have-an-error-object",
-    MUST,
+@beside_plain.must(
+    "refusals-have-an-error-object",
     sends=wrong,
-    needs=REPLY,
-    requires="completions",
     examples=len(REFUSED),
     spec=SPEC.at("ErrorResponse", "properties: {error: {$ref: '#/components/schemas/Error'}}, required: [error]"),
 )
@@ -307,12 +280,9 @@ def refusals_have_an_error_object(plain: Exchange, x: Exchange) -> Findings:
     yield from with_error_object(plain, x, "completions")
 
 
-@check(
-    "completions.unknown-model-is-refused",
-    SHOULD,
+@beside_plain.should(
+    "unknown-model-is-refused",
     sends=(BARE, UNKNOWN_MODEL),
-    needs=REPLY,
-    requires="completions",
     spec=SPEC.at(f"{REQUEST}.model", "ID of the model to use."),
 )
 def unknown_model_is_refused(plain: Exchange, x: Exchange) -> Findings:
@@ -320,9 +290,8 @@ def unknown_model_is_refused(plain: Exchange, x: Exchange) -> Findings:
     yield from model_refused(plain, x, "completions")
 
 
-@check("completions.disputed", NOTE, sends=(BARE, NO_PROMPT, MANY_LIKELY), needs=REPLY, requires="completions")
-def disputed(plain: Exchange, promptless: Exchange, likely: Exchange) -> Findings:
+@beside_plain.note("disputed", sends=(BARE, NO_PROMPT, MANY_LIKELY))
+def disputed(_: Exchange, promptless: Exchange, likely: Exchange) -> Findings:
     """What becomes of a request without a prompt, and of one for more log probabilities than OpenAI gives."""
-    without(plain, "completions")
     yield Observed("answered" if promptless.ok else promptless.status, "no prompt")
     yield Observed("answered" if likely.ok else likely.status, "logprobs 6")
