@@ -229,7 +229,7 @@ def tokens_make_the_text(x: Exchange) -> Findings:
     remedy="Send texts.",
 )
 def tokens_are_one_prompt(_: Exchange, x: Exchange) -> Findings:
-    """An array of tokens is one prompt, and an array of such arrays is as many as it has; or tokens are refused."""
+    """An array of tokens is one prompt, and an array of such arrays one prompt each; or tokens are refused."""
     if x.status is not None and x.status >= 500:
         yield Finding(
             "server-error", "A prompt of tokens is a server error", expected="2xx or 4xx", found=x.status, on=x.key

@@ -1,7 +1,7 @@
 """What of a request reaches the server behind a gateway. That server is the reference, which reports it in its answer.
 
-They need a target that names its `upstream:`. Where another server than the reference is upstream, nothing can be told: then
-the two targets are compared answer by answer.
+These checks need a target that names its `upstream:`. Where another server than the reference is upstream, they cannot judge:
+then the two targets are compared answer by answer.
 """
 
 from __future__ import annotations

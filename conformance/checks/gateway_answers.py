@@ -1,4 +1,4 @@
-"""What a gateway makes of the answers of the server behind it. That server is the reference, and answers as it is ordered to."""
+"""What a gateway makes of the answers of the server behind it. That server is the reference, and answers as ordered."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ area = Area("gateway", needs=OK, requires=UPSTREAM, given=upstream_reports)
     "text-arrives",
     sends=each(*beside(SAID, SAID_STREAMED)),
     spec=SPEC.at("ChatCompletionResponseMessage.content", "The contents of the message."),
-    remedy="report it to the makers of the gateway: it mends what is not broken",
+    remedy="report it to the makers of the gateway: it changes texts that need no change",
 )
 def text_arrives(_: Exchange, x: Exchange) -> Findings:
     """The text of an answer passes the gateway as it is, character by character."""
@@ -212,7 +212,7 @@ def usage_is_not_invented(_: Exchange, x: Exchange) -> Findings:
     remedy="switch off response buffering in the proxy (nginx: proxy_buffering off; X-Accel-Buffering: no)",
 )
 def streams_flow(_: Exchange, *slow: Exchange) -> Findings:
-    """A slow stream passes the gateway as it is made, not all at once in the end."""
+    """A slow stream passes the gateway as it is made, not all at once at the end."""
     spans = []
     for x in slow:
         times = [x.at_byte(event.span[1] - 1) for event in x.events if event.has_data]
@@ -270,7 +270,7 @@ def error_status_arrives(_: Exchange, x: Exchange) -> Findings:
     remedy="read the status, not the code, to tell errors apart",
 )
 def error_object_arrives(_: Exchange, x: Exchange) -> Findings:
-    """What a refusal says passes the gateway: type, code and param as they are, and the message at least within another."""
+    """What a refusal says passes the gateway: its type, code and param as they are, its message at least within another."""
     for name in ("type", "code", "param"):
         if not same(x.error[name].value, ERROR[name]):
             yield Finding(
@@ -328,7 +328,7 @@ def retry_after_arrives(_: Exchange, x: Exchange) -> Findings:
         "an error in a stream came out as nothing: the client waited for ever",
         "https://github.com/Portkey-AI/gateway/pull/1024",
     ),
-    remedy="take a stream without a finish reason for a failed one",
+    remedy="treat a stream without a finish reason as failed",
 )
 def stream_error_arrives(_: Exchange, x: Exchange) -> Findings:
     """An error within a stream passes the gateway: the client sees an error or a broken stream, not an ordinary end."""
