@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
-from conformance.core.check import ANYTHING, REPLY, check, each
-from conformance.core.exchange import Exchange, How
-from conformance.core.finding import Finding, Findings, Observed, Unwitnessed
-from conformance.core.requirement import NOTE, OPENAI_PYTHON, REPORTS, SAGEMAKER_GUIDE, SHOULD
+from conformance.check import ANYTHING, REPLY, Area, each
+from conformance.exchange import Exchange, How
+from conformance.finding import Finding, Findings, Observed, Unwitnessed
 from conformance.probes.chat import GREEDY, HELLO, STREAMED
 from conformance.probes.sagemaker import (
     AT_ENDPOINT,
@@ -26,28 +24,40 @@ from conformance.probes.sagemaker import (
     WRONG_MODEL,
 )
 from conformance.probes.streams import MINUTES
+from conformance.requirement import OPENAI_PYTHON, REPORTS, SAGEMAKER_GUIDE
 
 STRAIGHT = SAGEMAKER_GUIDE.at(
     "Invoke endpoints with OpenAI-compatible APIs",
     "accepts Chat Completions requests and returns responses directly from the container, including streaming",
 )
 WRAPPED = re.compile(r"Received (?:client|server) error \(\d{3}\)|OriginalStatusCode|OriginalMessage")
-PRIVATE = {
-    "the account": re.compile(r"account:? \d{12}\b|:\d{12}:"),
-    "the address of its logs": re.compile(r"console\.aws\.|logEventViewer|log-group|/aws/sagemaker/", re.IGNORECASE),
-}
+ACCOUNT = re.compile(r"account:? \d{12}\b|:\d{12}:")
+LOGS = re.compile(r"console\.aws\.|logEventViewer|log-group|/aws/sagemaker/", re.IGNORECASE)
 
 
-def _refused(x: Exchange) -> bool:
+def client_error(x: Exchange) -> bool:
+    """Whether a request was answered with a 4xx."""
     return x.status is not None and 400 <= x.status < 500
 
 
-@check(
-    "sagemaker.component-and-endpoint-agree",
-    SHOULD,
+def wrapped(x: Exchange) -> bool:
+    """Whether the container's error is text within another error."""
+    return bool(WRAPPED.search(x.text))
+
+
+def was_refused(x: Exchange) -> None:
+    """Raise Unwitnessed where there is no error to look at."""
+    if x.ok:
+        raise Unwitnessed("the request is not refused")
+
+
+area = Area("sagemaker", needs=REPLY, kinds=SAGEMAKER)
+refusals = Area("sagemaker", needs=REPLY, kinds=SAGEMAKER, given=was_refused)
+
+
+@area.should(
+    "component-and-endpoint-agree",
     sends=(GREEDY, AT_ENDPOINT),
-    needs=REPLY,
-    kinds=SAGEMAKER,
     spec=SAGEMAKER_GUIDE.at(
         "Invoke endpoints with OpenAI-compatible APIs",
         "OpenAI-compatible endpoints are available on all endpoints and inference components",
@@ -60,29 +70,30 @@ def component_and_endpoint_agree(component: Exchange, endpoint: Exchange) -> Fin
     if not (component.ok and endpoint.ok):
         return
     for member in ("object", "model"):
-        one, other = component.json[member].value, endpoint.json[member].value
-        if one != other:
+        expected, found = component.json[member].value, endpoint.json[member].value
+        if expected != found:
             yield Finding(
-                "two-urls-different-answers",
-                "the two URLs have different answers",
+                "member-differs",
+                "The answers of the two URLs differ in `object` or `model`",
                 at=f"/{member}",
-                expected=one,
-                found=other,
+                expected=expected,
+                found=found,
                 on=endpoint.key,
             )
     expected, found = (sorted(name for name, _ in x.json.items()) for x in (component, endpoint))
     if expected != found:
         yield Finding(
-            "answers-other-members", "the answers have other members", expected=expected, found=found, on=endpoint.key
+            "members-differ",
+            "The answers of the two URLs have different members",
+            expected=expected,
+            found=found,
+            on=endpoint.key,
         )
 
 
-@check(
-    "sagemaker.unknown-names-are-refused",
-    SHOULD,
+@area.should(
+    "unknown-names-are-refused",
     sends=each(NO_ENDPOINT, NO_COMPONENT),
-    needs=REPLY,
-    kinds=SAGEMAKER,
     spec=SAGEMAKER_GUIDE.at(
         "Invoke endpoints with OpenAI-compatible APIs",
         "SageMaker AI routes requests based on the endpoint name in the URL.",
@@ -90,114 +101,79 @@ def component_and_endpoint_agree(component: Exchange, endpoint: Exchange) -> Fin
 )
 def unknown_names_are_refused(x: Exchange) -> Findings:
     """An endpoint or component that does not exist is refused with an error object."""
-    if not _refused(x):
-        yield Finding(
-            "name-nobody-not-refused",
-            "a name that nobody has is not refused",
-            at="status",
-            expected="4xx",
-            found=x.status,
-        )
+    if not client_error(x):
+        yield Finding("not-refused", "An unknown name is not refused", at="status", expected="4xx", found=x.status)
     elif x.error["message"].type != "string":
         yield Finding(
-            "refusal-no-error-object",
-            "the refusal has no error object",
+            "no-error-object",
+            "The refusal has no error object with a message",
             at="/error/message",
             expected="string",
             found=x.text[:200],
         )
 
 
-@check("sagemaker.unknown-name-code", NOTE, sends=each(NO_ENDPOINT, NO_COMPONENT), needs=REPLY, kinds=SAGEMAKER)
+@area.note("unknown-name-code", sends=each(NO_ENDPOINT, NO_COMPONENT))
 def unknown_name_code(x: Exchange) -> Findings:
-    """What is answered for a name that nobody has: a 400 has been seen, a 404 would be usual."""
+    """What is answered for an unknown name: a 400 has been seen, a 404 would be usual."""
     yield Observed(x.status, f"{x.probe.place} status")
     yield Observed(x.error["code"].value if not x.error["code"].missing else None, f"{x.probe.place} code")
 
 
-@check("sagemaker.model-names", NOTE, sends=(NO_MODEL, HELLO, WRONG_MODEL), needs=REPLY, kinds=SAGEMAKER)
+@area.note("model-names", sends=(NO_MODEL, HELLO, WRONG_MODEL))
 def model_names(empty: Exchange, served: Exchange, wrong: Exchange) -> Findings:
-    """Which `model` the container takes: none, the one it serves, one that it does not."""
+    """Which `model` the container takes: none, the one it serves, one that it does not serve."""
     for name, x in (("empty", empty), ("as configured", served), ("wrong", wrong)):
         yield Observed(x.status, name)
         if x.ok and isinstance(x.json["model"].value, str):
             yield Observed(x.json["model"].value, f"{name}, says the answer")
 
 
-@check("sagemaker.routes", NOTE, sends=tuple(PATHS.values()), needs=REPLY, kinds=SAGEMAKER)
+@area.note("routes", sends=tuple(PATHS.values()))
 def routes(*exchanges: Exchange) -> Findings:
-    """Which paths beside `POST chat/completions` are routed, and what the others are answered with."""
+    """Which paths besides `POST chat/completions` are routed, and what the others are answered with."""
     for name, x in zip(PATHS, exchanges, strict=True):
         yield Observed(x.status, name)
 
 
-def _wrapped(x: Exchange) -> bool:
-    return bool(WRAPPED.search(x.text))
-
-
-@check(
-    "sagemaker.container-errors-come-through",
-    SHOULD,
+@refusals.should(
+    "container-errors-come-through",
     sends=each(*REFUSED),
-    needs=REPLY,
-    kinds=SAGEMAKER,
     spec=STRAIGHT,
     remedy="read the container's error object out of the message, where it is text between quotes",
 )
 def container_errors_come_through(x: Exchange) -> Findings:
     """An error of the container comes as the container made it: with its status, its `param` and its `code`."""
-    if x.ok:
-        yield Unwitnessed("the container refuses nothing that was asked")
-        return
     if x.status == 424:
+        yield Finding("status-lost", "The container's status is lost", at="status", expected=400, found=424)
+    if wrapped(x):
         yield Finding(
-            "status-container-lost", "the status of the container is lost", at="status", expected=400, found=424
-        )
-    if _wrapped(x):
-        at = "/error/message" if x.error["message"].type == "string" else ""
-        found = x.text[:300]
-        yield Finding(
-            "container-error-text-within-another",
-            "the container's error is text within another error",
-            at=at,
+            "error-wrapped",
+            "The container's error is text within another error",
+            at="/error/message" if x.error["message"].type == "string" else "",
             expected="its error",
-            found=found,
+            found=x.text[:300],
         )
 
 
-@check(
-    "sagemaker.client-errors-are-called-so",
-    SHOULD,
+@refusals.should(
+    "client-errors-are-called-so",
     sends=each(*REFUSED),
-    needs=REPLY,
-    kinds=SAGEMAKER,
     spec=OPENAI_PYTHON.at("errors", "`type` of the error object tells applications whose fault it was"),
     remedy="decide by the status, not by `error.type`",
 )
 def client_errors_are_called_so(x: Exchange) -> Findings:
-    """A refused request is not called a server's error."""
-    if x.ok:
-        yield Unwitnessed("the container refuses nothing that was asked")
-    elif _refused(x) and x.error["type"].value == "server_error":
+    """A refused request is not called a server error."""
+    if client_error(x) and x.error["type"].value == "server_error":
         found = {"status": x.status, "type": "server_error"}
         yield Finding(
-            "refused-request-called-server-error",
-            "a refused request is called a server's error",
-            at="/error/type",
-            found=found,
+            "called-server-error", "A refused request is called a server error", at="/error/type", found=found
         )
 
 
-def _told(x: Exchange) -> Iterator[str]:
-    return (what for what, pattern in PRIVATE.items() if pattern.search(x.text))
-
-
-@check(
-    "sagemaker.errors-tell-no-account",
-    SHOULD,
+@refusals.should(
+    "errors-tell-no-account",
     sends=each(*REFUSED, NO_ENDPOINT),
-    needs=REPLY,
-    kinds=SAGEMAKER,
     spec=REPORTS.at(
         "a gateway's users",
         "errors of the OpenAI-compatible route name the account, the endpoint and its log group",
@@ -207,28 +183,24 @@ def _told(x: Exchange) -> Iterator[str]:
 )
 def errors_tell_no_account(x: Exchange) -> Findings:
     """An error does not name the AWS account, nor where its logs are."""
-    if x.ok:
-        yield Unwitnessed("nothing was refused")
-        return
-    for what in _told(x):
-        yield Finding("", f"the error tells {what}", at="body", found=x.text[:400])
+    if ACCOUNT.search(x.text):
+        yield Finding("account-named", "The error names the AWS account", at="body", found=x.text[:400])
+    if LOGS.search(x.text):
+        yield Finding("logs-named", "The error names the place of the logs", at="body", found=x.text[:400])
 
 
-@check("sagemaker.error-form", NOTE, sends=each(*REFUSED), needs=REPLY, kinds=SAGEMAKER)
+@refusals.note("error-form", sends=each(*REFUSED))
 def error_form(x: Exchange) -> Findings:
     """In which form a container's refusal arrives, with which status, and whether `param` is still there."""
-    if x.ok:
-        yield Unwitnessed("the container refuses nothing that was asked")
-        return
-    form = "ErrorCode" if "OriginalMessage" in x.text else "within a message" if _wrapped(x) else "as it is"
+    form = "ErrorCode" if "OriginalMessage" in x.text else "within a message" if wrapped(x) else "as it is"
     yield Observed(form, "form")
     yield Observed(x.status, "status")
     yield Observed(not x.error["param"].missing, "has param")
 
 
-@check("sagemaker.stream-form", NOTE, sends=STREAMED, needs=REPLY, requires="chat.stream", kinds=SAGEMAKER)
+@area.note("stream-form", sends=STREAMED, requires="chat.stream")
 def stream_form(x: Exchange) -> Findings:
-    """Whether a stream comes as events, or as JSON lines, of which the official clients see nothing."""
+    """Whether a stream comes as events, or as JSON lines, which the official clients read as an empty stream."""
     lines = [line for line in x.text.splitlines() if line.strip()]
     if x.streamed and x.events:
         form = "events"
@@ -240,7 +212,7 @@ def stream_form(x: Exchange) -> Findings:
     yield Observed(x.media_type, "content type")
 
 
-@check("sagemaker.request-id", NOTE, sends=each(HELLO, NO_ENDPOINT), needs=REPLY, kinds=SAGEMAKER)
+@area.note("request-id", sends=each(HELLO, NO_ENDPOINT))
 def request_id(x: Exchange) -> Findings:
     """Under which names an answer has an id to ask Amazon about: the official clients read `x-request-id`."""
     case = "answer" if x.ok else "error"
@@ -249,43 +221,35 @@ def request_id(x: Exchange) -> Findings:
     yield Observed(sorted({name for name, _ in x.headers if name.startswith("x-amzn-")} - set(names)), f"{case} more")
 
 
-@check("sagemaker.component-header", NOTE, sends=WITH_HEADER, needs=REPLY, kinds=SAGEMAKER)
+@area.note("component-header", sends=WITH_HEADER)
 def component_header(x: Exchange) -> Findings:
-    """What becomes of the header that the older API names a component by: it has been seen refused, whatever its value."""
+    """What is answered to the header by which the older API names a component: it has been seen refused, whatever its value."""
     yield Observed(x.status, "status")
 
 
-@check("sagemaker.large-request", NOTE, sends=LARGE, needs=ANYTHING, kinds=SAGEMAKER)
+@area.note("large-request", sends=LARGE, needs=ANYTHING)
 def large_request(x: Exchange) -> Findings:
     """Whether a request of more than 6 MiB passes: Amazon's documents say 6 MiB, and 25 MB."""
     yield Observed(x.status if x.status is not None else str(x.ending), "6 MiB")
 
 
-def _lasted(x: Exchange, limit: float, name: str) -> Findings:
+def end_of(x: Exchange, limit: float, name: str) -> Findings:
+    """How an answer ends that takes longer than a limit in seconds. Raises Unwitnessed where it did not take that long."""
     if x.ending.how is How.TIMED_OUT:
-        yield Unwitnessed(f"this client gave up: {x.ending.detail}; raise limits.timeout")
-    elif x.ended < limit and x.complete:
-        yield Unwitnessed(f"the answer ({x.status}) was there in {x.ended:.0f} s")
-    else:
-        yield Observed(x.status, f"{name} status")
-        yield Observed(f"{x.ending.how} after {x.ended:.0f} s", name)
+        raise Unwitnessed(f"this client gave up: {x.ending.detail}; raise limits.timeout")
+    if x.ended < limit and x.complete:
+        raise Unwitnessed(f"the answer ({x.status}) was there in {x.ended:.0f} s")
+    yield Observed(x.status, f"{name} status")
+    yield Observed(f"{x.ending.how} after {x.ended:.0f} s", name)
 
 
-@check("sagemaker.minute-limit", NOTE, sends=MINUTES, needs=ANYTHING, kinds=SAGEMAKER, waits=WHOLE_LIMIT)
+@area.note("minute-limit", sends=MINUTES, needs=ANYTHING, waits=WHOLE_LIMIT)
 def minute_limit(x: Exchange) -> Findings:
     """What becomes of an answer that takes longer than the 60 seconds that a container has."""
-    yield from _lasted(x, WHOLE_LIMIT, "whole")
+    yield from end_of(x, WHOLE_LIMIT, "whole")
 
 
-@check(
-    "sagemaker.stream-limit",
-    NOTE,
-    sends=EIGHT_MINUTES,
-    needs=ANYTHING,
-    requires="chat.stream",
-    kinds=SAGEMAKER,
-    waits=STREAM_LIMIT,
-)
+@area.note("stream-limit", sends=EIGHT_MINUTES, needs=ANYTHING, requires="chat.stream", waits=STREAM_LIMIT)
 def stream_limit(x: Exchange) -> Findings:
     """What becomes of a stream that takes longer than the 8 minutes that it may."""
-    yield from _lasted(x, STREAM_LIMIT, "stream")
+    yield from end_of(x, STREAM_LIMIT, "stream")
