@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from conformance.check import catalogue
+from conformance.checks.catalogue import catalogue
 from conformance.checks.errors_shape import DUMP, INSIDES
 from conformance.checks.structured_schemas import BLANK, RUN
 from conformance.core.exchange import Chunk, Exchange

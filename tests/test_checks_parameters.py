@@ -8,8 +8,8 @@ from typing import Any
 import jsonschema
 import pytest
 
-from conformance.check import Check, catalogue
 from conformance.checks import models, more_parameters
+from conformance.checks.catalogue import catalogue
 from conformance.checks.more_parameters import STORED
 from conformance.core.check import Check
 from conformance.core.exchange import Chunk, Exchange

@@ -10,15 +10,15 @@ from typing import Any
 
 import pytest
 
-from conformance.check import catalogue
-from conformance.checks.embeddings_requests import unpacked
+from conformance.checks.catalogue import catalogue
 from conformance.checks.embeddings import cosine, vector
+from conformance.checks.embeddings_requests import unpacked
 from conformance.checks.http_metadata import form_of
-from conformance.exchange import Exchange
-from conformance.finding import Kind
-from conformance.matrix import client, still
-from conformance.preflight import MODELS, opening
-from conformance.probe import Probe
+from conformance.core.exchange import Exchange
+from conformance.core.finding import Kind
+from conformance.core.probe import Probe
+from conformance.core.reading.json import Value
+from conformance.judging.refusal import unserved
 from conformance.probes.chat import HELLO
 from conformance.probes.completions import BARE, COUNT, complete
 from conformance.probes.content import DECLINED, DECLINED_BY_SCHEMA, DECLINED_STREAMED, FILTERED, FILTERED_STREAMED

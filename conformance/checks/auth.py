@@ -6,11 +6,11 @@ from dataclasses import replace
 
 from hypothesis import strategies as st
 
-from conformance.check import REPLY, Area, each
-from conformance.exchange import Exchange
-from conformance.finding import Finding, Findings, Observed, Unsupported, Unwitnessed
+from conformance.core.check import REPLY, Area, each
+from conformance.core.exchange import Exchange
+from conformance.core.finding import Finding, Findings, Observed, Unsupported, Unwitnessed
+from conformance.core.requirement import ERRORS, OPENAI_PYTHON, SPEC
 from conformance.probes.chat import HELLO, STREAMED
-from conformance.requirement import ERRORS, OPENAI_PYTHON, SPEC
 
 KEYLESS = replace(HELLO, auth="none")
 WRONG = replace(HELLO, auth="wrong")

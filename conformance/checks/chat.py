@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from conformance.check import OK, REPLY, Area, each
-from conformance.exchange import Exchange
-from conformance.finding import Finding, Findings, Observed, Unsupported, Unwitnessed
+from conformance.core.check import OK, REPLY, Area, each
+from conformance.core.exchange import Exchange
+from conformance.core.finding import Finding, Findings, Observed, Unsupported, Unwitnessed
+from conformance.core.reading.json import NotJSON, parse
+from conformance.core.requirement import JSON, SPEC
+from conformance.judging.refusal import message, named
 from conformance.probes.chat import COUNT, GREEDY, HELLO
-from conformance.reading.json import NotJSON, parse
-from conformance.refusal import message, named
-from conformance.requirement import JSON, SPEC
 
 RESPONSE = "CreateChatCompletionResponse"
 MESSAGE = "ChatCompletionResponseMessage"

@@ -8,15 +8,15 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from conformance.check import REPLY, Area, each
-from conformance.exchange import Exchange
-from conformance.finding import Finding, Findings, Unwitnessed
+from conformance.core.check import REPLY, Area, each
+from conformance.core.exchange import Exchange
+from conformance.core.finding import Finding, Findings, Unwitnessed
+from conformance.core.reading.json import Value
+from conformance.core.requirement import JSON, OPENAI_PYTHON, SPEC
+from conformance.judging.refusal import message
 from conformance.probes.chat import COUNT, GREEDY, HELLO, STREAMED, chat
 from conformance.probes.chat import get as getting
 from conformance.probes.unicode import CONTROLS, LONG, UNICODE, prompts
-from conformance.reading.json import Value
-from conformance.refusal import message
-from conformance.requirement import JSON, OPENAI_PYTHON, SPEC
 
 CONTENT = SPEC.at("ChatCompletionRequestUserMessage.content", "The text contents of the message.")
 

@@ -5,16 +5,13 @@ What may be asked for is in `completions_requests`, and streams are in `completi
 
 from __future__ import annotations
 
-from conformance.check import OK, REPLY, Area, each
 from conformance.checks.chat import LATEST, OLDEST
-from conformance.core.check import OK, REPLY, check, each
+from conformance.core.check import OK, REPLY, Area, each
 from conformance.core.exchange import Exchange
 from conformance.core.finding import Finding, Findings, Observed, Unsupported, Unwitnessed
-from conformance.core.requirement import MAY, MUST, NOTE, SHOULD, SPEC
+from conformance.core.requirement import SPEC
 from conformance.judging.refusal import message, named
 from conformance.probes.completions import BARE, BOTH, LONG, OTHER, SHORT, TWO, TWO_OF_EACH, capped
-from conformance.refusal import message, named
-from conformance.requirement import SPEC
 
 RESPONSE = "CreateCompletionResponse"
 REQUEST = "CreateCompletionRequest"

@@ -5,10 +5,13 @@ A parameter is honoured, refused by name, or silently ignored; the last is a vio
 
 from __future__ import annotations
 
-from conformance.check import OK, REPLY, Area, each
 from conformance.checks.completions import PROMPTS, REQUEST, RESPONSE, text
-from conformance.exchange import Exchange
-from conformance.finding import Finding, Findings, Observed, Unsupported, Unwitnessed
+from conformance.core.check import OK, REPLY, Area, each
+from conformance.core.exchange import Exchange
+from conformance.core.finding import Finding, Findings, Observed, Unsupported, Unwitnessed
+from conformance.core.reading.json import Value
+from conformance.core.requirement import SPEC
+from conformance.judging.refusal import honoured, model_refused, with_error_object, without
 from conformance.probes.completions import (
     BARE,
     BEST_OF_FEWER,
@@ -26,9 +29,6 @@ from conformance.probes.completions import (
     UNKNOWN_MODEL,
     wrong,
 )
-from conformance.reading.json import Value
-from conformance.refusal import honoured, model_refused, with_error_object, without
-from conformance.requirement import SPEC
 
 LOGPROBS = SPEC.at(
     f"{RESPONSE}.choices.logprobs",

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 
-from conformance.check import OK, Area, each
 from conformance.checks.completions import FINISHES, REQUEST, RESPONSE, text
 from conformance.checks.stream_framing import carriers, is_done
-from conformance.exchange import DONE, Exchange
-from conformance.finding import Finding, Findings, Unwitnessed
+from conformance.core.check import OK, Area, each
+from conformance.core.exchange import DONE, Exchange
+from conformance.core.finding import Finding, Findings, Unwitnessed
+from conformance.core.requirement import SPEC
 from conformance.probes.chat import streamed
 from conformance.probes.completions import BOTH, LONG, LONG_STREAMED, USAGE
-from conformance.requirement import SPEC
 
 SAME_KIND = SPEC.at(
     RESPONSE,

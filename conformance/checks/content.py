@@ -6,9 +6,12 @@ the questions here are simply answered, nothing is known. A prompt may also be r
 
 from __future__ import annotations
 
-from conformance.check import REPLY, Area, each
-from conformance.exchange import Exchange
-from conformance.finding import Finding, Findings, Observed, Unwitnessed
+from conformance.core.check import REPLY, Area, each
+from conformance.core.exchange import Exchange
+from conformance.core.finding import Finding, Findings, Observed, Unwitnessed
+from conformance.core.reading.json import Value
+from conformance.core.requirement import OPENAI_PYTHON, SPEC
+from conformance.judging.refusal import message
 from conformance.probes.chat import COUNT, GREEDY, HELLO, STREAMED
 from conformance.probes.content import (
     DECLINED,
@@ -20,9 +23,6 @@ from conformance.probes.content import (
     GREEDY_DECLINED,
     GREEDY_DECLINED_STREAMED,
 )
-from conformance.reading.json import Value
-from conformance.refusal import message
-from conformance.requirement import OPENAI_PYTHON, SPEC
 
 FINISH_REASON = "CreateChatCompletionResponse.choices.finish_reason"
 FILTER = SPEC.at(FINISH_REASON, "`content_filter` if content was omitted due to a flag from our content filters")

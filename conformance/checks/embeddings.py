@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from math import hypot, isfinite
 
-from conformance.check import OK, REPLY, Area, each
-from conformance.exchange import Exchange
-from conformance.finding import Finding, Findings, Observed, Unsupported, Unwitnessed
+from conformance.core.check import OK, REPLY, Area, each
+from conformance.core.exchange import Exchange
+from conformance.core.finding import Finding, Findings, Observed, Unsupported, Unwitnessed
+from conformance.core.reading.json import Value
+from conformance.core.requirement import REPORTS, SPEC
+from conformance.judging.refusal import message, unserved
 from conformance.probes.embeddings import AGAIN, LISTED, ONE, SEVERAL, SINGLE, unicode
-from conformance.reading.json import Value
-from conformance.refusal import message, unserved
-from conformance.requirement import REPORTS, SPEC
 
 area = Area("embeddings", needs=OK, requires="embeddings")
 

@@ -10,13 +10,12 @@ import base64
 import binascii
 import struct
 
-from conformance.check import REPLY, Area, each
 from conformance.checks.embeddings import ALIKE, UNREADABLE, cosine, vector, vectors
-from conformance.core.check import REPLY, check, each
+from conformance.core.check import REPLY, Area, each
 from conformance.core.exchange import Exchange
 from conformance.core.finding import Finding, Findings, Observed, Unsupported, Unwitnessed
 from conformance.core.reading.json import Value
-from conformance.core.requirement import MUST, NOTE, REPORTS, SHOULD, SPEC
+from conformance.core.requirement import REPORTS, SPEC
 from conformance.judging.refusal import honoured, model_refused, named, with_error_object, without
 from conformance.probes.embeddings import (
     BASE64,
@@ -35,9 +34,6 @@ from conformance.probes.embeddings import (
     wrong,
 )
 from conformance.probes.windows import WINDOWS
-from conformance.reading.json import Value
-from conformance.refusal import honoured, model_refused, named, with_error_object, without
-from conformance.requirement import REPORTS, SPEC
 
 
 def embeddings_are_served(plain: Exchange, *_: Exchange) -> None:

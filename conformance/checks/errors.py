@@ -8,18 +8,18 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from conformance.check import ANYTHING, REPLY, Area, each
-from conformance.exchange import Exchange, How
-from conformance.finding import Finding, Findings, Unsupported, Unwitnessed
-from conformance.probe import Chain, Probe
+from conformance.core.check import ANYTHING, REPLY, Area, each
+from conformance.core.exchange import Exchange, How
+from conformance.core.finding import Finding, Findings, Unsupported, Unwitnessed
+from conformance.core.probe import Chain, Probe
+from conformance.core.reading.json import Value
+from conformance.core.requirement import ERRORS, OPENAI_NODE, OPENAI_PYTHON, OVERVIEW, REPORTS, SPEC, STRANDS
+from conformance.judging.refusal import message, named
 from conformance.probes.chat import GREEDY, HELLO, chat, streamed
 from conformance.probes.invalid import HOT, HUGE_CAP, IN_MEMBERS, INVALID, INVALID_STREAMED, NO_CHOICE, NOWHERE
 from conformance.probes.malformed import BROKEN
 from conformance.probes.structured import BAD_REFERENCE
 from conformance.probes.windows import overlong
-from conformance.reading.json import Value
-from conformance.refusal import message, named
-from conformance.requirement import ERRORS, OPENAI_NODE, OPENAI_PYTHON, OVERVIEW, REPORTS, SPEC, STRANDS
 
 area = Area("errors", needs=REPLY)
 

@@ -10,9 +10,10 @@ import re
 
 from hypothesis import strategies as st
 
-from conformance.check import REPLY, Area, each
-from conformance.exchange import Exchange
-from conformance.finding import Finding, Findings, Observed, Unwitnessed
+from conformance.core.check import REPLY, Area, each
+from conformance.core.exchange import Exchange
+from conformance.core.finding import Finding, Findings, Observed, Unwitnessed
+from conformance.core.requirement import JSON, OPENAI_PYTHON, SPEC, STRUCTURED
 from conformance.probes.chat import GREEDY, HELLO
 from conformance.probes.invalid import (
     IN_MEMBERS,
@@ -28,7 +29,6 @@ from conformance.probes.invalid import (
 )
 from conformance.probes.malformed import AS_TEXT, broken, odd, others
 from conformance.probes.structured import BAD_FORMATS, BAD_SCHEMAS, by_schema
-from conformance.requirement import JSON, OPENAI_PYTHON, SPEC, STRUCTURED
 
 VALIDATE = "Validate the value in the client before it is sent."
 

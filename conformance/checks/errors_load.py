@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from conformance.check import ANYTHING, Area, each
-from conformance.exchange import Exchange
-from conformance.finding import Finding, Findings, Unwitnessed
+from conformance.core.check import ANYTHING, Area, each
+from conformance.core.exchange import Exchange
+from conformance.core.finding import Finding, Findings, Unwitnessed
+from conformance.core.requirement import OPENAI_PYTHON
 from conformance.probes.chat import COUNT, COUNT_STREAMED, HELLO
-from conformance.requirement import OPENAI_PYTHON
 
 area = Area("errors", needs=ANYTHING)
 

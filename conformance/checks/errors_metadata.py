@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 
-from conformance.check import ANYTHING, Area
 from conformance.checks.http_metadata import LONGEST_NUMBER, NUMBER
-from conformance.exchange import Exchange
-from conformance.finding import Finding, Findings, Unwitnessed
+from conformance.core.check import ANYTHING, Area
+from conformance.core.exchange import Exchange
+from conformance.core.finding import Finding, Findings, Unwitnessed
+from conformance.core.requirement import HTTP
 from conformance.probes.chat import HELLO
-from conformance.requirement import HTTP
 
 area = Area("errors", needs=ANYTHING)
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import re
 
-from conformance.check import REPLY, Area, each
-from conformance.exchange import Exchange
-from conformance.finding import Finding, Findings, Observed, Unwitnessed
+from conformance.core.check import REPLY, Area, each
+from conformance.core.exchange import Exchange
+from conformance.core.finding import Finding, Findings, Observed, Unwitnessed
+from conformance.core.requirement import AI_SDK, OPENAI_PYTHON, REPORTS, SPEC
 from conformance.probes.invalid import INVALID
-from conformance.requirement import AI_SDK, OPENAI_PYTHON, REPORTS, SPEC
 
 REFUSALS = each(*INVALID)
 FOUR = SPEC.at("Error", "required: [type, message, param, code]")

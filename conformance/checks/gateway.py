@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from conformance.check import ANYTHING, OK, REPLY, Area, each
-from conformance.exchange import Exchange
-from conformance.finding import Finding, Findings, Observed, Unsupported
-from conformance.probes.orders import CONVERSATION, CROWD, ECHO, ONE_EACH, PARAMETERS, PICTURE, TOOLS, UNKNOWN
-from conformance.reading.json import NotJSON, Value, parse
-from conformance.requirement import REPORTS, SPEC
-from conformance.target import UPSTREAM
+from conformance.core.capabilities import UPSTREAM
+from conformance.core.check import ANYTHING, OK, REPLY, Area, each
+from conformance.core.exchange import Exchange
+from conformance.core.finding import Finding, Findings, Observed, Unsupported
+from conformance.core.reading.json import NotJSON, Value, parse
+from conformance.core.requirement import REPORTS, SPEC
+from conformance.probes.upstream_script import CONVERSATION, CROWD, ECHO, ONE_EACH, PARAMETERS, PICTURE, TOOLS, UNKNOWN
 
 NOT_OURS = "the server upstream does not report what reached it: `conformance serve` does"
 RENAMED = {"max_completion_tokens": "max_tokens", "max_tokens": "max_completion_tokens"}

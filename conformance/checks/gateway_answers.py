@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from conformance.check import ANYTHING, OK, REPLY, Area, each
 from conformance.checks.gateway import same, upstream_reports
-from conformance.exchange import Exchange, How
-from conformance.finding import Finding, Findings, Observed, Unwitnessed
-from conformance.probe import Probe
+from conformance.core.capabilities import UPSTREAM
+from conformance.core.check import ANYTHING, OK, REPLY, Area, each
+from conformance.core.exchange import Exchange, How
+from conformance.core.finding import Finding, Findings, Observed, Unwitnessed
+from conformance.core.probe import Probe
+from conformance.core.requirement import REPORTS, SPEC
 from conformance.probes.chat import streamed
 from conformance.probes.upstream_script import (
     BUSY,
@@ -37,8 +39,6 @@ from conformance.probes.upstream_script import (
     USED,
     USED_STREAMED,
 )
-from conformance.requirement import REPORTS, SPEC
-from conformance.target import UPSTREAM
 
 HELD = 0.2
 """The part of a slow stream's time within which all of it arrives where it was held back."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 import gzip
 from dataclasses import replace
 
-from conformance.check import OK, REPLY, Area, each
-from conformance.exchange import Exchange
-from conformance.finding import Finding, Findings, Observed
-from conformance.probe import Probe
+from conformance.core.check import OK, REPLY, Area, each
+from conformance.core.exchange import Exchange
+from conformance.core.finding import Finding, Findings, Observed
+from conformance.core.probe import Probe
+from conformance.core.requirement import HTTP, OPENAI_NODE, OPENAI_PYTHON, REPORTS
+from conformance.judging.refusal import message
 from conformance.probes.chat import HELLO, PATH, get
-from conformance.refusal import message
-from conformance.requirement import HTTP, OPENAI_NODE, OPENAI_PYTHON, REPORTS
 
 GET = get(PATH)
 HEAD = replace(GET, method="HEAD")

@@ -9,12 +9,12 @@ from __future__ import annotations
 import re
 from datetime import datetime
 
-from conformance.check import REPLY, Area
 from conformance.checks.errors import REQUEST_IDS
-from conformance.exchange import Exchange
-from conformance.finding import Finding, Findings, Observed, Unwitnessed
+from conformance.core.check import REPLY, Area
+from conformance.core.exchange import Exchange
+from conformance.core.finding import Finding, Findings, Observed, Unwitnessed
+from conformance.core.requirement import OVERVIEW, REPORTS
 from conformance.probes.chat import COUNT, GREEDY, HELLO
-from conformance.requirement import OVERVIEW, REPORTS
 
 GO_OPENAI = "https://github.com/sashabaranov/go-openai/blob/master/ratelimit.go"
 

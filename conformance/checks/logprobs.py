@@ -11,17 +11,17 @@ from itertools import pairwise
 
 from hypothesis import strategies as st
 
-from conformance.check import OK, REPLY, Area, each
-from conformance.exchange import Exchange
-from conformance.finding import Finding, Findings, Unsupported, Unwitnessed
+from conformance.core.check import OK, REPLY, Area, each
+from conformance.core.exchange import Exchange
+from conformance.core.finding import Finding, Findings, Unsupported, Unwitnessed
+from conformance.core.reading.json import Value
+from conformance.core.requirement import JSON, REPORTS, SPEC
+from conformance.judging.refusal import message, named
 from conformance.probes.chat import GREEDY, HELLO, STREAMED, chat, streamed
 from conformance.probes.invalid import either
 from conformance.probes.streams import LOGPROBS
 from conformance.probes.structured import GUARD, by_schema
 from conformance.probes.tools import GET_WEATHER
-from conformance.reading.json import Value
-from conformance.refusal import message, named
-from conformance.requirement import JSON, REPORTS, SPEC
 
 area = Area("logprobs", requires="logprobs")
 

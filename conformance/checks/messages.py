@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from conformance.check import REPLY, Area
-from conformance.exchange import Exchange
-from conformance.finding import Finding, Findings, Observed
+from conformance.core.check import REPLY, Area
+from conformance.core.exchange import Exchange
+from conformance.core.finding import Finding, Findings, Observed
+from conformance.core.requirement import ERRORS, SPEC
+from conformance.judging.refusal import message
 from conformance.probes.history import (
     CONTENTLESS,
     NOTHING,
@@ -15,8 +17,6 @@ from conformance.probes.history import (
     WIZARD,
     mistyped,
 )
-from conformance.refusal import message
-from conformance.requirement import ERRORS, SPEC
 
 MALFORMED = ERRORS.at(
     "BadRequestError", "Your request was malformed or missing some required parameters, such as a token or an input."

@@ -6,14 +6,14 @@ import re
 from collections import Counter
 from dataclasses import replace
 
-from conformance.check import REPLY, Area
-from conformance.exchange import Exchange
-from conformance.finding import Finding, Findings, Observed, Unsupported, Unwitnessed
-from conformance.probe import MODEL, Probe
+from conformance.core.check import REPLY, Area
+from conformance.core.exchange import Exchange
+from conformance.core.finding import Finding, Findings, Observed, Unsupported, Unwitnessed
+from conformance.core.probe import MODEL, Probe
+from conformance.core.reading.json import Value
+from conformance.core.requirement import OPENAI_PYTHON, REPORTS, SPEC
+from conformance.judging.refusal import NOT_SERVED
 from conformance.probes.chat import chat, get
-from conformance.reading.json import Value
-from conformance.refusal import NOT_SERVED
-from conformance.requirement import OPENAI_PYTHON, REPORTS, SPEC
 
 LIST = get("models")
 KEYLESS_LIST = replace(LIST, auth="none")

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from conformance.check import REPLY, Area, each
-from conformance.exchange import Exchange
-from conformance.finding import Finding, Findings, Observed, Unsupported, Unwitnessed
+from conformance.core.check import REPLY, Area, each
+from conformance.core.exchange import Exchange
+from conformance.core.finding import Finding, Findings, Observed, Unsupported, Unwitnessed
+from conformance.core.reading.json import Value
+from conformance.core.requirement import SPEC
+from conformance.judging.refusal import message, named
 from conformance.probes.chat import chat
 from conformance.probes.history import WHOLE, part
 from conformance.probes.images import ASK, BARE, COLOUR, DETAILED, IMAGE, RED, image
-from conformance.reading.json import Value
-from conformance.refusal import message, named
-from conformance.requirement import SPEC
 
 area = Area("multimodal", needs=REPLY)
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from conformance.check import REPLY, Area, each
 from conformance.checks.multimodal import IMAGE_PART, images_are_handled, neither, prompt_tokens, status_and_message
-from conformance.exchange import Exchange
-from conformance.finding import Finding, Findings, Unwitnessed
-from conformance.probe import Probe
+from conformance.core.check import REPLY, Area, each
+from conformance.core.exchange import Exchange
+from conformance.core.finding import Finding, Findings, Unwitnessed
+from conformance.core.probe import Probe
+from conformance.core.requirement import OPENAI_PYTHON, REPORTS, SPEC
 from conformance.probes.chat import HELLO, chat
 from conformance.probes.history import part
 from conformance.probes.images import (
@@ -24,7 +25,6 @@ from conformance.probes.images import (
     UNPADDED,
     image,
 )
-from conformance.requirement import OPENAI_PYTHON, REPORTS, SPEC
 
 area = Area("multimodal", needs=REPLY)
 

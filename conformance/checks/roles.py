@@ -6,10 +6,12 @@ instruction, but a server that passed it on has counted it.
 
 from __future__ import annotations
 
-from conformance.check import ANSWER, REPLY, Area, each
-from conformance.exchange import Exchange
-from conformance.finding import Finding, Findings, Unsupported, Unwitnessed
-from conformance.probe import Probe
+from conformance.core.check import ANSWER, REPLY, Area, each
+from conformance.core.exchange import Exchange
+from conformance.core.finding import Finding, Findings, Unsupported, Unwitnessed
+from conformance.core.probe import Probe
+from conformance.core.requirement import REPORTS, SPEC
+from conformance.judging.refusal import message, named
 from conformance.probes.chat import HELLO, user
 from conformance.probes.history import (
     CALLED_ABSENT,
@@ -31,8 +33,6 @@ from conformance.probes.history import (
     histories,
     talk,
 )
-from conformance.refusal import message, named
-from conformance.requirement import REPORTS, SPEC
 
 ASSISTANT = "ChatCompletionRequestAssistantMessage"
 USER = "ChatCompletionRequestUserMessage"

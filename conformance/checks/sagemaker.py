@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 
-from conformance.check import ANYTHING, REPLY, Area, each
-from conformance.exchange import Exchange, How
-from conformance.finding import Finding, Findings, Observed, Unwitnessed
-from conformance.probe import BRIEF
+from conformance.core.check import ANYTHING, REPLY, Area, each
+from conformance.core.exchange import Exchange, How
+from conformance.core.finding import Finding, Findings, Observed, Unwitnessed
+from conformance.core.probe import BRIEF
+from conformance.core.requirement import AWS_SIGNING, BEARER_TOKENS, OPENAI_PYTHON, SAGEMAKER_GUIDE
 from conformance.probes.chat import HELLO
 from conformance.probes.sagemaker import BAD, EXPIRED, FOREIGN, MALFORMED, MISSING, OUTLIVING, SAGEMAKER, TAMPERED
-from conformance.requirement import AWS_SIGNING, BEARER_TOKENS, OPENAI_PYTHON, SAGEMAKER_GUIDE
 
 BEARER = SAGEMAKER_GUIDE.at(
     "Authentication with bearer tokens", "SageMaker AI OpenAI-compatible endpoints use bearer token authentication."

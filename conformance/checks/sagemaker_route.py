@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 
-from conformance.check import ANYTHING, REPLY, Area, each
-from conformance.exchange import Exchange, How
-from conformance.finding import Finding, Findings, Observed, Unwitnessed
+from conformance.core.check import ANYTHING, REPLY, Area, each
+from conformance.core.exchange import Exchange, How
+from conformance.core.finding import Finding, Findings, Observed, Unwitnessed
+from conformance.core.requirement import OPENAI_PYTHON, REPORTS, SAGEMAKER_GUIDE
 from conformance.probes.chat import GREEDY, HELLO, STREAMED
 from conformance.probes.sagemaker import (
     AT_ENDPOINT,
@@ -24,7 +25,6 @@ from conformance.probes.sagemaker import (
     WRONG_MODEL,
 )
 from conformance.probes.streams import MINUTES
-from conformance.requirement import OPENAI_PYTHON, REPORTS, SAGEMAKER_GUIDE
 
 STRAIGHT = SAGEMAKER_GUIDE.at(
     "Invoke endpoints with OpenAI-compatible APIs",

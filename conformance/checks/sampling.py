@@ -11,13 +11,13 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from conformance.check import REPLY, Area, each
-from conformance.exchange import Exchange
-from conformance.finding import Finding, Findings, Observed, Unsupported, Unwitnessed
+from conformance.core.check import REPLY, Area, each
+from conformance.core.exchange import Exchange
+from conformance.core.finding import Finding, Findings, Observed, Unsupported, Unwitnessed
+from conformance.core.requirement import SPEC
+from conformance.judging.refusal import message, named
 from conformance.probes.chat import COUNT, GREEDY, chat
 from conformance.probes.streams import GREEDY_COUNT
-from conformance.refusal import message, named
-from conformance.requirement import SPEC
 
 area = Area("sampling")
 

@@ -12,15 +12,15 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from conformance.check import ANSWER, REPLY, Area
 from conformance.checks.sampling import refusal, served
-from conformance.exchange import Exchange
-from conformance.finding import Finding, Findings, Observed, Unwitnessed
-from conformance.probe import Probe
+from conformance.core.check import ANSWER, REPLY, Area
+from conformance.core.exchange import Exchange
+from conformance.core.finding import Finding, Findings, Observed, Unwitnessed
+from conformance.core.probe import Probe
+from conformance.core.requirement import OPENAI_PYTHON, REPORTS, SPEC
 from conformance.probes.chat import COUNT, HELLO, chat
 from conformance.probes.invalid import HUGE_CAP, either
 from conformance.probes.streams import GREEDY_COUNT
-from conformance.requirement import OPENAI_PYTHON, REPORTS, SPEC
 
 area = Area("sampling", needs=REPLY)
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from conformance.check import OK, REPLY, Area, each
 from conformance.checks.stream_framing import SHORT_AND_LONG, carriers
-from conformance.exchange import Exchange
-from conformance.finding import Finding, Findings, Unsupported
+from conformance.core.check import OK, REPLY, Area, each
+from conformance.core.exchange import Exchange
+from conformance.core.finding import Finding, Findings, Unsupported
+from conformance.core.requirement import HTTP, OPENAI_PYTHON, REPORTS, SPEC
+from conformance.judging.refusal import named
 from conformance.probes.chat import COUNT_STREAMED, HELLO, STREAMED
 from conformance.probes.streams import (
     ACCEPTING_EVENTS,
@@ -17,8 +19,6 @@ from conformance.probes.streams import (
     STRING_STREAMED,
     invalid,
 )
-from conformance.refusal import named
-from conformance.requirement import HTTP, OPENAI_PYTHON, REPORTS, SPEC
 
 area = Area("stream", needs=OK, requires="chat.stream")
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from conformance.check import ANSWER, OK, Area, each
-from conformance.exchange import DONE, Exchange
-from conformance.finding import Finding, Findings
+from conformance.core.check import ANSWER, OK, Area, each
+from conformance.core.exchange import DONE, Exchange
+from conformance.core.finding import Finding, Findings
+from conformance.core.reading.json import Value
+from conformance.core.requirement import AI_SDK, REPORTS, SPEC
 from conformance.probes.chat import COUNT_STREAMED, STREAMED
 from conformance.probes.streams import CALL_USAGE, GREEDY_USAGE, USAGE
-from conformance.reading.json import Value
-from conformance.requirement import AI_SDK, REPORTS, SPEC
 
 area = Area("stream", needs=OK, requires="chat.stream")
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from conformance.check import ANYTHING, OK, Area, each
-from conformance.exchange import DONE, Exchange
-from conformance.finding import Finding, Findings, Observed
+from conformance.core.check import ANYTHING, OK, Area, each
+from conformance.core.exchange import DONE, Exchange
+from conformance.core.finding import Finding, Findings, Observed
+from conformance.core.reading.json import NotJSON, parse
+from conformance.core.reading.sse import LINE_END, Event
+from conformance.core.requirement import OPENAI_NODE, OPENAI_PYTHON, REPORTS, SPEC, SSE
 from conformance.probes.chat import COUNT_STREAMED, STREAMED
 from conformance.probes.streams import UNICODE_STREAMED
-from conformance.reading.json import NotJSON, parse
-from conformance.reading.sse import LINE_END, Event
-from conformance.requirement import OPENAI_NODE, OPENAI_PYTHON, REPORTS, SPEC, SSE
 
 area = Area("stream", needs=OK, requires="chat.stream")
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from conformance.check import OK, REPLY, Area, each
 from conformance.checks.stream_events import chunks
 from conformance.checks.stream_order import NO_STREAM
-from conformance.exchange import Exchange
-from conformance.finding import Finding, Findings, Observed, Unsupported
+from conformance.core.check import OK, REPLY, Area, each
+from conformance.core.exchange import Exchange
+from conformance.core.finding import Finding, Findings, Observed, Unsupported
+from conformance.core.reading.json import Value
+from conformance.core.requirement import LANGCHAIN, REPORTS, SPEC, STRANDS
+from conformance.judging.refusal import named
 from conformance.probes.chat import HELLO, STREAMED, streamed
 from conformance.probes.streams import (
     CALL_USAGE,
@@ -19,9 +22,6 @@ from conformance.probes.streams import (
     USAGE_OFF,
     options,
 )
-from conformance.reading.json import Value
-from conformance.refusal import named
-from conformance.requirement import LANGCHAIN, REPORTS, SPEC, STRANDS
 
 area = Area("stream_options", requires="chat.stream")
 

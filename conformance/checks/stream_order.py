@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from conformance.check import Area, each
 from conformance.checks.stream_events import CHUNK, choices
-from conformance.exchange import Exchange
-from conformance.finding import Finding, Findings, Observed, Unsupported, Unwitnessed
+from conformance.core.check import Area, each
+from conformance.core.exchange import Exchange
+from conformance.core.finding import Finding, Findings, Observed, Unsupported, Unwitnessed
+from conformance.core.reading.json import Value
+from conformance.core.requirement import AI_SDK, OPENAI_PYTHON, REPORTS, SPEC, STRANDS
 from conformance.probes.chat import COUNT_STREAMED, STREAMED
 from conformance.probes.streams import CAPPED_USAGE, TWO_STREAMED
-from conformance.reading.json import Value
-from conformance.requirement import AI_SDK, OPENAI_PYTHON, REPORTS, SPEC, STRANDS
 
 area = Area("stream", requires="chat.stream")
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from conformance.check import Area, each
 from conformance.checks.stream import STREAM
 from conformance.checks.stream_events import choices, chunks
 from conformance.checks.stream_framing import carriers, is_done, unreadable
 from conformance.checks.stream_order import NO_STREAM, addition, by_index, ended
-from conformance.exchange import Exchange
-from conformance.finding import Finding, Findings, Observed, Unsupported, Unwitnessed
+from conformance.core.check import Area, each
+from conformance.core.exchange import Exchange
+from conformance.core.finding import Finding, Findings, Observed, Unsupported, Unwitnessed
+from conformance.core.requirement import JSON, REPORTS, SPEC
 from conformance.probes.chat import COUNT_STREAMED, GREEDY, HELLO, STREAMED
 from conformance.probes.streams import (
     CAPPED,
@@ -25,7 +26,6 @@ from conformance.probes.streams import (
     noise,
     stops,
 )
-from conformance.requirement import JSON, REPORTS, SPEC
 
 area = Area("stream", requires="chat.stream")
 

@@ -12,9 +12,13 @@ from typing import Any
 import jsonschema
 from hypothesis import strategies as st
 
-from conformance.check import REPLY, Area, each
-from conformance.exchange import Exchange
-from conformance.finding import Finding, Findings, Observed, Unsupported, Unwitnessed
+from conformance.core.check import REPLY, Area, each
+from conformance.core.exchange import Exchange
+from conformance.core.finding import Finding, Findings, Observed, Unsupported, Unwitnessed
+from conformance.core.reading.json import NotJSON, parse
+from conformance.core.reading.message import Choice
+from conformance.core.requirement import OPENAI_PYTHON, SPEC, STRUCTURED
+from conformance.judging.refusal import message, named
 from conformance.probes.chat import GREEDY, chat
 from conformance.probes.structured import (
     GUARD,
@@ -28,10 +32,6 @@ from conformance.probes.structured import (
     WITH_TOOLS,
     by_schema,
 )
-from conformance.reading.json import NotJSON, parse
-from conformance.reading.message import Choice
-from conformance.refusal import message, named
-from conformance.requirement import OPENAI_PYTHON, SPEC, STRUCTURED
 
 area = Area("structured")
 

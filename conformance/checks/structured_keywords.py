@@ -10,13 +10,13 @@ from typing import Any
 
 import jsonschema
 
-from conformance.check import REPLY, Area, Check
-from conformance.exchange import Exchange
-from conformance.finding import Finding, Findings, Observed
+from conformance.core.check import REPLY, Area, Check
+from conformance.core.exchange import Exchange
+from conformance.core.finding import Finding, Findings, Observed
+from conformance.core.reading.json import NotJSON, parse
+from conformance.core.requirement import STRUCTURED
+from conformance.judging.refusal import message
 from conformance.probes.keywords import GROUPS, LOOSE, WORDS, Word, every_word, loose_words, words
-from conformance.reading.json import NotJSON, parse
-from conformance.refusal import message
-from conformance.requirement import STRUCTURED
 
 area = Area("structured", needs=REPLY, requires="structured.json_schema")
 

@@ -12,10 +12,13 @@ import jsonschema
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from conformance.check import ANYTHING, REPLY, Area
-from conformance.exchange import Exchange, How
-from conformance.finding import Finding, Findings, Unsupported, Unwitnessed
-from conformance.probe import Probe
+from conformance.core.check import ANYTHING, REPLY, Area
+from conformance.core.exchange import Exchange, How
+from conformance.core.finding import Finding, Findings, Unsupported, Unwitnessed
+from conformance.core.probe import Probe
+from conformance.core.reading.json import NotJSON, parse
+from conformance.core.requirement import REPORTS, SPEC, STRUCTURED
+from conformance.judging.refusal import message
 from conformance.probes.invalid import either
 from conformance.probes.structured import (
     GUARDED,
@@ -27,9 +30,6 @@ from conformance.probes.structured import (
     recursive,
     schemas,
 )
-from conformance.reading.json import NotJSON, parse
-from conformance.refusal import message
-from conformance.requirement import REPORTS, SPEC, STRUCTURED
 
 area = Area("structured", needs=REPLY, requires="structured.json_schema")
 

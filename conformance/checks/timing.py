@@ -7,17 +7,17 @@ from dataclasses import replace
 from itertools import pairwise
 from statistics import quantiles
 
-from conformance.check import ANSWER, ANYTHING, OK, Area, each
 from conformance.checks.stream_order import NO_STREAM
 from conformance.checks.stream_text import malformed
-from conformance.exchange import Exchange, How
-from conformance.finding import Finding, Findings, Observed, Unwitnessed
-from conformance.probe import Chain, Probe
+from conformance.core.check import ANSWER, ANYTHING, OK, Area, each
+from conformance.core.exchange import Exchange, How
+from conformance.core.finding import Finding, Findings, Observed, Unwitnessed
+from conformance.core.probe import Chain, Probe
+from conformance.core.requirement import HTTP, REPORTS, SPEC
 from conformance.probes.chat import COUNT, COUNT_STREAMED, HELLO, STREAMED, chat
 from conformance.probes.invalid import HOT
 from conformance.probes.malformed import BROKEN
 from conformance.probes.streams import GREEDY_COUNT, crowds, echoes
-from conformance.requirement import HTTP, REPORTS, SPEC
 
 area = Area("timing", needs=ANYTHING)
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from conformance.check import ANSWER, ANYTHING, Area, each
 from conformance.checks.timing import after, failure
-from conformance.exchange import Exchange, How
-from conformance.finding import Finding, Findings, Observed, Unwitnessed
-from conformance.probe import Chain, Probe
+from conformance.core.check import ANSWER, ANYTHING, Area, each
+from conformance.core.exchange import Exchange, How
+from conformance.core.finding import Finding, Findings, Observed, Unwitnessed
+from conformance.core.probe import Chain, Probe
+from conformance.core.requirement import OPENAI_PYTHON, REPORTS
 from conformance.probes.streams import ABANDONED, CAPPED_USAGE, GREEDY_COUNT, MINUTES, MINUTES_STREAMED
-from conformance.requirement import OPENAI_PYTHON, REPORTS
 
 area = Area("timing", needs=ANYTHING)
 

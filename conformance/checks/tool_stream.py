@@ -5,9 +5,12 @@ What they add up to is in `tool_stream_sums.py`; what holds for whole and stream
 
 from __future__ import annotations
 
-from conformance.check import ANYTHING, REPLY, Area, each
-from conformance.exchange import Exchange
-from conformance.finding import Finding, Findings, Observed, Unsupported
+from conformance.core.check import ANYTHING, REPLY, Area, each
+from conformance.core.exchange import Exchange
+from conformance.core.finding import Finding, Findings, Observed, Unsupported
+from conformance.core.reading.calls import called, called_twice, fragments
+from conformance.core.requirement import AI_SDK, OPENAI_PYTHON, REPORTS, SPEC, STRANDS
+from conformance.judging.refusal import named
 from conformance.probes.tools import (
     BOTH_STREAMED,
     NAMED_STREAMED,
@@ -16,9 +19,6 @@ from conformance.probes.tools import (
     REQUIRED_STREAMED,
     WEATHER_STREAMED,
 )
-from conformance.reading.calls import called, called_twice, fragments
-from conformance.refusal import named
-from conformance.requirement import AI_SDK, OPENAI_PYTHON, REPORTS, SPEC, STRANDS
 
 NEEDS = ("tools", "chat.stream")
 area = Area("tool_stream", requires=NEEDS)

@@ -7,10 +7,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from conformance.check import Area, each
 from conformance.checks.tool_stream import NEEDS
-from conformance.exchange import Exchange
-from conformance.finding import Finding, Findings, Unwitnessed
+from conformance.core.check import Area, each
+from conformance.core.exchange import Exchange
+from conformance.core.finding import Finding, Findings, Unwitnessed
+from conformance.core.reading.calls import CUT_SHORT, called, complete
+from conformance.core.reading.json import ABSENT, NotJSON, Value, parse
+from conformance.core.reading.message import Call
+from conformance.core.requirement import REPORTS, SPEC
 from conformance.probes.tool_drawn import echoed, echoes_of_text_streamed
 from conformance.probes.tools import (
     BOTH_GREEDY,
@@ -26,10 +30,6 @@ from conformance.probes.tools import (
     WEATHER_GREEDY_STREAMED,
     WEATHER_STREAMED,
 )
-from conformance.reading.calls import CUT_SHORT, called, complete
-from conformance.reading.json import ABSENT, NotJSON, Value, parse
-from conformance.reading.message import Call
-from conformance.requirement import REPORTS, SPEC
 
 area = Area("tool_stream", requires=NEEDS)
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from conformance.check import OK, Area, each
-from conformance.exchange import Exchange
-from conformance.finding import Finding, Findings, Observed, Unsupported, Unwitnessed
+from conformance.core.check import OK, Area, each
+from conformance.core.exchange import Exchange
+from conformance.core.finding import Finding, Findings, Observed, Unsupported, Unwitnessed
+from conformance.core.reading.json import Value
+from conformance.core.requirement import REPORTS, SPEC
 from conformance.probes.chat import GREEDY, HELLO, STREAMED
 from conformance.probes.streams import CAPPED_USAGE, GREEDY_USAGE, LONG, LONG_USAGE, TWO, USAGE, longer
 from conformance.probes.tools import UNNEEDED
-from conformance.reading.json import Value
-from conformance.requirement import REPORTS, SPEC
 
 area = Area("usage")
 BOTH_MODES = ("chat.stream", "usage.stream")
