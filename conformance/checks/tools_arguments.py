@@ -1,7 +1,7 @@
 """The arguments of tool calls: JSON, of the shape that was asked for, with every value unharmed.
 
 A model may write what it likes, and the source says so. What is judged here are calls that the server was told to make,
-in answers that were not cut short; values are drawn, and pinned down by a strict schema that allows no other.
+in answers that were not cut short; values are drawn, and a strict schema allows no other.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 
-from conformance.check import REPLY, check, each
+from conformance.check import REPLY, Area, each
 from conformance.exchange import Exchange
 from conformance.finding import Finding, Findings, Unsupported, Unwitnessed
 from conformance.probes.tool_drawn import (
@@ -26,9 +26,9 @@ from conformance.probes.tool_drawn import (
 )
 from conformance.probes.tools import NAMED, PINGED, PINGED_STREAMED, REQUIRED
 from conformance.reading.calls import called, complete
-from conformance.reading.json import NotJSON, parse
+from conformance.reading.json import ABSENT, NotJSON, parse
 from conformance.reading.message import Call
-from conformance.requirement import LANGCHAIN, MAY, MUST, REPORTS, SHOULD, SPEC
+from conformance.requirement import LANGCHAIN, REPORTS, SPEC
 
 ARGUMENTS = SPEC.at(
     "ChatCompletionMessageToolCall.function.arguments",
@@ -39,75 +39,66 @@ STRICT = SPEC.at(
     "If set to true, the model will follow the exact schema defined in the `parameters` field.",
 )
 
+area = Area("tools", requires="tools")
 
-@check(
-    "tools.arguments-are-json",
-    MUST,
+
+def _parsed(call: Call) -> Any:
+    """The arguments of a call as a JSON value; ABSENT if they are not JSON."""
+    try:
+        return parse(call.arguments)
+    except NotJSON:
+        return ABSENT
+
+
+@area.must(
+    "arguments-are-json",
     sends=each(REQUIRED, NAMED),
     spec=ARGUMENTS,
-    requires="tools",
     witness=called,
     remedy="guided decoding in the server, or strict: true in the tool",
 )
 def arguments_are_json(x: Exchange) -> Findings:
     """The arguments of a call that was demanded are a JSON text, with nothing before or after it."""
     for call in complete(x):
-        try:
-            parse(call.arguments)
-        except NotJSON as problem:
-            yield Finding(
-                "arguments-not-json", "the arguments are not JSON", expected=str(problem), found=call.arguments
-            )
+        if _parsed(call) is ABSENT:
+            yield Finding("not-json", "The arguments are not JSON", expected="JSON", found=call.arguments)
 
 
-@check(
-    "tools.arguments-are-an-object",
-    SHOULD,
+@area.should(
+    "arguments-are-an-object",
     sends=each(REQUIRED, NAMED),
     spec=LANGCHAIN.at("AIMessage.tool_calls", "The arguments are a dict; anything else cannot be made a call."),
-    requires="tools",
     witness=called,
 )
 def arguments_are_an_object(x: Exchange) -> Findings:
     """The arguments of a call that was demanded are a JSON object."""
     for call in complete(x):
-        try:
-            arguments = parse(call.arguments)
-        except NotJSON:
-            continue
-        if not isinstance(arguments, dict):
-            yield Finding("arguments-json-but-no-object", "the arguments are JSON, but no object", found=call.arguments)
+        arguments = _parsed(call)
+        if arguments is not ABSENT and not isinstance(arguments, dict):
+            yield Finding("not-an-object", "The arguments are JSON, but not an object", found=call.arguments)
 
 
-@check(
-    "tools.no-arguments-are-an-object",
-    SHOULD,
+@area.should(
+    "no-arguments-are-an-object",
     sends=each(PINGED, PINGED_STREAMED),
     spec=REPORTS.at(
         "strands-agents",
         "A call without parameters has empty arguments, which do not parse, and the tool is never run.",
         "https://github.com/strands-agents/harness-sdk/pull/270",
     ),
-    requires="tools",
     witness=called,
     tries=2,
     remedy="in the client: read empty arguments as {}",
 )
 def no_arguments_are_an_object(x: Exchange) -> Findings:
-    """The arguments of a call that takes none are a JSON object all the same."""
+    """The arguments of a call that takes none are a JSON object, too."""
     for call in complete(x):
         if not call.arguments.strip():
-            yield Finding(
-                "call-without-arguments-empty-arguments",
-                "a call without arguments has empty arguments",
-                expected="{}",
-                found=call.arguments,
-            )
+            yield Finding("empty", "The arguments are empty", expected="{}", found=call.arguments)
 
 
-@check(
-    "tools.strict-schema-is-kept",
-    MUST,
+@area.must(
+    "strict-schema-is-kept",
     sends=recordings,
     spec=STRICT,
     requires=("tools", "tools.strict"),
@@ -119,23 +110,19 @@ def strict_schema_is_kept(x: Exchange) -> Findings:
     schema = Draft202012Validator(parameters(x.probe))
     calls = list(complete(x))
     if not calls:
-        yield Unwitnessed("there is no complete call of the strict tool")
+        raise Unwitnessed("there is no complete call of the strict tool")
     for call in calls:
-        try:
-            value = parse(call.arguments)
-        except NotJSON as problem:
+        arguments = _parsed(call)
+        if arguments is ABSENT:
             yield Finding(
-                "arguments-strict-tool-not-json",
-                "the arguments of a strict tool are not JSON",
-                expected=str(problem),
-                found=call.arguments,
+                "not-json", "The arguments of a strict tool are not JSON", expected="JSON", found=call.arguments
             )
             continue
-        for error in schema.iter_errors(value):
+        for error in schema.iter_errors(arguments):
             at = "/".join(["arguments", *map(str, error.absolute_path)])
             yield Finding(
-                "arguments-break-strict-schema",
-                "the arguments break the strict schema",
+                "schema-broken",
+                "The arguments break the strict schema",
                 at=at,
                 expected=error.schema,
                 found=error.instance,
@@ -145,31 +132,24 @@ def strict_schema_is_kept(x: Exchange) -> Findings:
 def values(x: Exchange) -> Iterator[tuple[Call, Any]]:
     """The calls of `echo`, each with the value that came."""
     for call in complete(x):
-        try:
-            arguments = parse(call.arguments)
-        except NotJSON:
-            continue
+        arguments = _parsed(call)
         if isinstance(arguments, dict) and "value" in arguments:
             yield call, arguments["value"]
 
 
-@check("tools.text-survives", SHOULD, sends=echoes_of_text, spec=STRICT, requires=("tools", "tools.strict"))
+@area.should("text-survives", sends=echoes_of_text, spec=STRICT, requires=("tools", "tools.strict"))
 def text_survives(x: Exchange) -> Findings:
-    """A string with quotes, backslashes, line breaks and other alphabets comes into the arguments as it is."""
-    wanted = echoed(x.probe)
+    """A string with quotes, backslashes, line breaks and other alphabets arrives in the arguments unchanged."""
+    text = echoed(x.probe)
     for _, value in values(x):
-        if value != wanted:
+        if value != text:
             yield Finding(
-                "text-not-only-one-schema",
-                "the text is not the only one that the schema allows",
-                expected=wanted,
-                found=value,
+                "other-text", "The text is not the only one that the schema allows", expected=text, found=value
             )
 
 
-@check(
-    "tools.integers-survive",
-    SHOULD,
+@area.should(
+    "integers-survive",
     sends=echoes_of_big_integers,
     spec=STRICT,
     requires=("tools", "tools.strict"),
@@ -177,21 +157,20 @@ def text_survives(x: Exchange) -> Findings:
     remedy="give ids to models as strings",
 )
 def integers_survive(x: Exchange) -> Findings:
-    """An integer beyond 2^53 comes into the arguments digit by digit."""
-    wanted = echoed(x.probe)
+    """An integer beyond 2^53 arrives in the arguments digit by digit."""
+    integer = echoed(x.probe)
     for call, value in values(x):
-        if type(value) is not int or value != wanted:
+        if type(value) is not int or value != integer:
             yield Finding(
-                "integer-not-only-one-schema",
-                "the integer is not the only one that the schema allows",
-                expected=wanted,
+                "other-integer",
+                "The integer is not the only one that the schema allows",
+                expected=integer,
                 found=call.arguments,
             )
 
 
-@check(
-    "tools.unicode-is-not-escaped",
-    MAY,
+@area.may(
+    "unicode-is-not-escaped",
     sends=echoes_of_foreign_text,
     spec=REPORTS.at(
         "hermes-agent",
@@ -202,64 +181,47 @@ def integers_survive(x: Exchange) -> Findings:
     examples=3,
 )
 def unicode_is_not_escaped(x: Exchange) -> Findings:
-    """Characters outside ASCII stand in the arguments as themselves."""
+    """Characters outside ASCII are in the arguments as themselves, not as escapes."""
     for call in complete(x):
         if re.search(r"\\u[0-9a-fA-F]{4}", call.arguments):
-            yield Finding(
-                "characters-escaped", "characters are escaped", expected=echoed(x.probe), found=call.arguments
-            )
+            yield Finding("escaped", "Characters are escaped", expected=echoed(x.probe), found=call.arguments)
 
 
-@check(
-    "tools.cut-call-says-length",
-    MUST,
+@area.must(
+    "cut-call-says-length",
     sends=caps,
     spec=SPEC.at(
         "CreateChatCompletionResponse.choices.finish_reason",
         "`length` if the maximum number of tokens specified in the request was reached",
     ),
     needs=REPLY,
-    requires="tools",
     remedy="in the client: parse the arguments before the tool is run",
 )
 def cut_call_says_length(free: Exchange, capped: Exchange) -> Findings:
     """A demanded call that a cap cuts short has the finish reason `length`, and is no server error."""
-    if not free.ok or not all(_parses(call) for call in complete(free)):
-        yield Unwitnessed("calls do not come through without a cap either")
-    elif not capped.ok:
-        if capped.status is not None and capped.status >= 500:
-            yield Finding(
-                "small-cap-server-error",
-                "a small cap is a server error",
-                expected="2xx",
-                found=capped.status,
-                on=capped.key,
-            )
-        else:
-            yield Unsupported("the server refuses so small a cap")
-    elif capped.choice.finish_reason == "tool_calls" and not capped.choice.calls:
+    if not free.ok or any(_parsed(call) is ABSENT for call in complete(free)):
+        raise Unwitnessed("calls do not come through without a cap either")
+    if not capped.ok:
+        if capped.status is None or capped.status < 500:
+            raise Unsupported("the server refuses so small a cap")
         yield Finding(
-            "call-lost-cap-does-not",
-            "a call lost to the cap does not say length",
+            "server-error", "A small cap is a server error", expected="2xx", found=capped.status, on=capped.key
+        )
+        return
+    if capped.choice.finish_reason == "tool_calls" and not capped.choice.calls:
+        yield Finding(
+            "lost-without-length",
+            "A call lost to the cap does not finish with `length`",
             expected="length",
             found="tool_calls",
             on=capped.key,
         )
-    else:
-        lost = [call.arguments for call in complete(capped) if not _parses(call)]
-        if lost:
-            yield Finding(
-                "call-cut-short-does-not",
-                "a call cut short does not say length",
-                expected="length",
-                found=lost,
-                on=capped.key,
-            )
-
-
-def _parses(call: Call) -> bool:
-    try:
-        parse(call.arguments)
-    except NotJSON:
-        return False
-    return True
+    cut = [call.arguments for call in complete(capped) if _parsed(call) is ABSENT]
+    if cut:
+        yield Finding(
+            "cut-without-length",
+            "A call cut short does not finish with `length`",
+            expected="length",
+            found=cut,
+            on=capped.key,
+        )
