@@ -48,12 +48,7 @@ GUIDED = "guided decoding in the server (vLLM and SGLang have it); else ask agai
 area = Area("tool_choice", requires="tools")
 
 
-@area.must(
-    "requests-are-accepted",
-    sends=each(REQUIRED, NAMED, NONE),
-    spec=WHICH,
-    needs=REPLY,
-)
+@area.must("requests-are-accepted", sends=each(REQUIRED, NAMED, NONE), spec=WHICH, needs=REPLY)
 def requests_are_accepted(x: Exchange) -> Findings:
     """A request with `tool_choice` is answered."""
     if feature := named(x, ("tools",)):
@@ -62,12 +57,7 @@ def requests_are_accepted(x: Exchange) -> Findings:
         yield Finding("not-answered", "A request with `tool_choice` is not answered", expected="2xx", found=x.status)
 
 
-@area.must(
-    "required-calls",
-    sends=each(REQUIRED, REQUIRED_STREAMED),
-    spec=MUST_CALL,
-    remedy=GUIDED,
-)
+@area.must("required-calls", sends=each(REQUIRED, REQUIRED_STREAMED), spec=MUST_CALL, remedy=GUIDED)
 def required_calls(x: Exchange) -> Findings:
     """Under `required` there is a call, even where the question has no use for one."""
     if called(x):
@@ -85,13 +75,7 @@ def named_is_called(x: Exchange) -> Findings:
         yield from _only_named(x)
 
 
-@area.must(
-    "named-among-many-is-called",
-    sends=named_among_many,
-    spec=FORCED,
-    examples=6,
-    remedy=GUIDED,
-)
+@area.must("named-among-many-is-called", sends=named_among_many, spec=FORCED, examples=6, remedy=GUIDED)
 def named_among_many_is_called(x: Exchange) -> Findings:
     """The named function is called among several whose names are valid: letters, digits, `_` and `-`, 64 at most."""
     yield from _only_named(x)
@@ -113,9 +97,7 @@ def none_calls_nothing(x: Exchange) -> Findings:
     """Under `none` there is no call, even where the question suggests one."""
     if called(x):
         yield Finding(
-            "called",
-            "Calls were forbidden, but there is one",
-            found=[call.wire["function"] for call in x.choice.calls],
+            "called", "Calls were forbidden, but there is one", found=[call.wire["function"] for call in x.choice.calls]
         )
 
 
@@ -263,12 +245,7 @@ def loose_arguments(*exchanges: Exchange) -> Findings:
         yield Observed("kept" if guard == GUARD_WORD else "not kept", mode)
 
 
-@area.must(
-    "required-is-answered",
-    sends=(HELLO, REQUIRED),
-    spec=MUST_CALL,
-    needs=ANYTHING,
-)
+@area.must("required-is-answered", sends=(HELLO, REQUIRED), spec=MUST_CALL, needs=ANYTHING)
 def required_is_answered(hello: Exchange, required: Exchange) -> Findings:
     """A server that answers a plain request answers one that requires a call, too."""
     if not hello.complete:
