@@ -9,8 +9,8 @@ import jsonschema
 import pytest
 
 from conformance.check import Check, catalogue
-from conformance.checks import more_models, more_parameters
-from conformance.checks.more_parameters import STORED
+from conformance.checks import more_models, parameters_hints
+from conformance.checks.parameters_hints import STORED
 from conformance.exchange import Chunk, Exchange
 from conformance.finding import Kind, Outcome
 from conformance.judgement import Evidence, judge
@@ -157,7 +157,7 @@ def test_an_extension_is_known_by_its_effect() -> None:
     name = "structured_outputs"
     asked = HELLO.asking(structured_outputs={"choice": ["ENFORCED"]})
     for text, said in (("ENFORCED", "honoured"), ("Hello", "ignored")):
-        found = more_parameters._effect(name, (answer(HELLO, "Hello"),), (answer(asked, text),))
+        found = parameters_hints._effect(name, (answer(HELLO, "Hello"),), (answer(asked, text),))
         assert found == said
 
 

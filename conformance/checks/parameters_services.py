@@ -1,23 +1,23 @@
-"""Optional parameters for what only some servers do: sound, moderation, web searches, tiers of service.
+"""Optional parameters for what only some servers do: audio, moderation, web searches, service tiers.
 
-A server that does not do it refuses the parameter by its name: an answer as if nothing had been asked misleads.
+A server that does not do it refuses the parameter by name: an answer as if nothing had been requested misleads.
 """
 
 from __future__ import annotations
 
-from conformance.check import REPLY, check
-from conformance.checks.parameters import REQUEST, only
+from conformance.check import REPLY, Area
+from conformance.checks.parameters import REQUEST, accepted_or_refused
 from conformance.exchange import Exchange
 from conformance.finding import Finding, Findings, Observed
 from conformance.probes.parameters import CHOICES, MODERATED, of_choice, searched, spoken
-from conformance.requirement import MAY, SHOULD, SPEC
+from conformance.requirement import SPEC
+
+area = Area("parameters", needs=REPLY)
 
 
-@check(
-    "parameters.audio-is-honoured-or-refused",
-    SHOULD,
+@area.should(
+    "audio-is-honoured-or-refused",
     sends=spoken,
-    needs=REPLY,
     examples=1,
     spec=SPEC.at(
         "ChatCompletionResponseMessage.audio",
@@ -25,34 +25,28 @@ from conformance.requirement import MAY, SHOULD, SPEC
     ),
 )
 def audio(x: Exchange) -> Findings:
-    """`modalities` and `audio` are honoured, or refused: where sound is asked for, sound comes."""
-    yield from only(x, "modalities", "audio")
-    sound = x.json["choices"][0]["message"]["audio"]
-    if not sound["data"]:
+    """`modalities` and `audio` are honoured or refused: where audio is requested, audio comes."""
+    yield from accepted_or_refused(x, "modalities", "audio")
+    sent = x.json["choices"][0]["message"]["audio"]
+    if not sent["data"]:
         yield Finding(
-            "sound-asked-none",
-            "sound was asked for, and there is none",
-            at=sound.pointer,
-            expected="object",
-            found=sound,
+            "no-audio", "Audio was requested, but there is none", at=sent.pointer, expected="object", found=sent
         )
         return
     for name, kind in (("id", "string"), ("expires_at", "integer"), ("data", "string"), ("transcript", "string")):
-        if sound[name].type != kind:
+        if sent[name].type != kind:
             yield Finding(
-                "part-sound-not-type",
-                "a part of the sound has not its type",
-                at=sound[name].pointer,
+                "wrong-type",
+                "A member of the audio has the wrong type",
+                at=sent[name].pointer,
                 expected=kind,
-                found=sound[name],
+                found=sent[name],
             )
 
 
-@check(
-    "parameters.moderation-is-honoured-or-refused",
-    SHOULD,
+@area.should(
+    "moderation-is-honoured-or-refused",
     sends=MODERATED,
-    needs=REPLY,
     spec=SPEC.at(
         "CreateChatCompletionResponse.moderation",
         "Moderation results for the request input and generated output, if moderated completions were requested.",
@@ -60,25 +54,23 @@ def audio(x: Exchange) -> Findings:
     remedy="Do not rely on it: moderate in a request of its own.",
 )
 def moderation(x: Exchange) -> Findings:
-    """`moderation` is honoured, or refused: where it is asked for, its result comes."""
-    yield from only(x, "moderation")
+    """`moderation` is honoured or refused: where it is requested, its result comes."""
+    yield from accepted_or_refused(x, "moderation")
     result = x.json["moderation"]
     for part in (result["input"], result["output"]):
         if part.type != "object":
             yield Finding(
-                "moderation-asked-no-result",
-                "moderation was asked for, and has no result",
+                "no-result",
+                "Moderation was requested, but has no result",
                 at=part.pointer,
                 expected="object",
                 found=part,
             )
 
 
-@check(
-    "parameters.web-search-options-is-honoured-or-refused",
-    SHOULD,
+@area.should(
+    "web-search-options-is-honoured-or-refused",
     sends=searched,
-    needs=REPLY,
     examples=1,
     spec=SPEC.at(
         f"{REQUEST}.web_search_options", "This tool searches the web for relevant results to use in a response."
@@ -86,21 +78,16 @@ def moderation(x: Exchange) -> Findings:
     remedy="Search with a tool of your own.",
 )
 def web_search_options(x: Exchange, oddly: Exchange) -> Findings:
-    """`web_search_options` are honoured, or refused: sources come, or at least unknown options are refused."""
-    yield from only(x, "web_search_options")
+    """`web_search_options` are honoured or refused: sources come, or an unknown option is at least refused."""
+    yield from accepted_or_refused(x, "web_search_options")
     sources = x.json["choices"][0]["message"]["annotations"]
     if not sources and oddly.ok:
-        yield Finding(
-            "search-asked-no-source",
-            "a search was asked for, and there is no source",
-            at=sources.pointer,
-            found=sources,
-        )
+        yield Finding("no-source", "A search was requested, but there is no source", at=sources.pointer, found=sources)
     for source in sources:
         if source["type"].value != "url_citation" or source["url_citation"]["url"].type != "string":
             yield Finding(
-                "source-no-citation-url",
-                "a source is no citation of a URL",
+                "not-a-citation",
+                "A source is not a citation of a URL",
                 at=source.pointer,
                 expected="url_citation",
                 found=source,
@@ -108,11 +95,9 @@ def web_search_options(x: Exchange, oddly: Exchange) -> Findings:
     yield Observed(len(sources), "sources")
 
 
-@check(
-    "parameters.service-tier-is-honoured-or-refused",
-    MAY,
+@area.may(
+    "service-tier-is-honoured-or-refused",
     sends=of_choice("service_tier"),
-    needs=REPLY,
     examples=len(CHOICES["service_tier"]),
     spec=SPEC.at(
         "ServiceTier",
@@ -121,15 +106,9 @@ def web_search_options(x: Exchange, oddly: Exchange) -> Findings:
     ),
 )
 def service_tier(x: Exchange, oddly: Exchange) -> Findings:
-    """`service_tier` is honoured, or refused: the answer names one, or a tier that does not exist is refused."""
-    yield from only(x, "service_tier")
+    """`service_tier` is honoured or refused: the answer names a tier, or an unknown tier is refused."""
+    yield from accepted_or_refused(x, "service_tier")
     tier = x.json["service_tier"]
     yield Observed(tier.value if tier.type == "string" else None, "tier")
     if tier.type != "string" and oddly.ok:
-        yield Finding(
-            "tier-does-not-exist-accepted",
-            "a tier that does not exist is accepted",
-            expected="4xx",
-            found=oddly.status,
-            on=oddly.key,
-        )
+        yield Finding("accepted", "An unknown tier is accepted", expected="4xx", found=oddly.status, on=oddly.key)
