@@ -1,8 +1,8 @@
 """Optional parameters by their effect: each is honoured or refused by name, and not silently ignored.
 
 The probes are such that the answer differs where the parameter works. What has a check elsewhere (stop strings, caps,
-`n`, biases, tools, formats) is not asked again. What only some servers do is in `parameters_services.py`, and what has no
-visible effect in `parameters_hints.py`.
+`n`, biases, tools, formats) is not asked again. What only some servers do is in `parameters_services.py`, and what has
+no visible effect in `parameters_hints.py`.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ area = Area("parameters", needs=REPLY)
 
 
 def need_answers(xs: Sequence[Exchange], *names: str) -> None:
-    """Raises Unsupported where one of these parameters is refused by name, Unwitnessed where a request has no other answer.
+    """Raises Unsupported where one of these parameters is refused by name, Unwitnessed where an answer is missing.
 
     A refusal of another parameter says nothing about these, nor does an answer that cannot be read.
     """

@@ -72,7 +72,7 @@ KNOWN_VALUES = (
     )(unknown_value_is_refused),
     area.may(
         "prompt-cache-retention-is-honoured-or-refused",
-        title="Each known value of `prompt_cache_retention` is accepted or refused by name, and an unknown one is refused.",
+        title="Each known value of `prompt_cache_retention` is accepted or refused by name, an unknown one is refused.",
         sends=of_choice("prompt_cache_retention"),
         examples=len(CHOICES["prompt_cache_retention"]),
         spec=SPEC.at("CreateChatCompletionRequest.prompt_cache_retention", "enum: [in_memory, 24h]"),

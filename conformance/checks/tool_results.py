@@ -1,6 +1,6 @@
 """Calls and their results in the history of the next request.
 
-Variants of a history are judged against a plain one: a server that accepts no results at all is another check's business.
+Variants of a history are judged beside a plain one: a server that accepts no results at all is for another check.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ def own_calls_can_be_answered(*exchanges: Exchange) -> Findings:
 ACCEPTED = (
     beside_plain.must(
         "own-message-can-be-echoed",
-        title="The message of an answer is accepted in the next request, with every member that the server put into it.",
+        title="The message of an answer is accepted in the next request, with every member the server put into it.",
         sends=(ANSWERED, WEATHER.then(echo)),
         spec=OPENAI_PYTHON.at(
             "chat.completions.create", "The message of an answer can be appended to messages as it is."
