@@ -8,15 +8,14 @@ from typing import Any
 import jsonschema
 import pytest
 
-from conformance.checks import models, more_parameters
-from conformance.checks.catalogue import catalogue
-from conformance.checks.more_parameters import STORED
-from conformance.core.check import Check
-from conformance.core.exchange import Chunk, Exchange
-from conformance.core.finding import Kind, Outcome
-from conformance.core.probe import Probe
-from conformance.judging.draw import draw
-from conformance.judging.judge import Evidence, judge
+from conformance.check import Check, catalogue
+from conformance.checks import more_models, parameters_hints
+from conformance.checks.parameters_hints import STORED
+from conformance.exchange import Chunk, Exchange
+from conformance.finding import Kind, Outcome
+from conformance.judgement import Evidence, judge
+from conformance.matrix import client, still
+from conformance.probe import Probe
 from conformance.probes.chat import HELLO, get
 from conformance.probes.keywords import GROUPS, WORDS, Word
 from conformance.probes.parameters import COLD, ECHO, HOT
@@ -157,7 +156,7 @@ def test_an_extension_is_known_by_its_effect() -> None:
     name = "structured_outputs"
     asked = HELLO.asking(structured_outputs={"choice": ["ENFORCED"]})
     for text, said in (("ENFORCED", "honoured"), ("Hello", "ignored")):
-        found = more_parameters._effect(name, (answer(HELLO, "Hello"),), (answer(asked, text),))
+        found = parameters_hints._effect(name, (answer(HELLO, "Hello"),), (answer(asked, text),))
         assert found == said
 
 
