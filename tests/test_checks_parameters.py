@@ -8,14 +8,15 @@ from typing import Any
 import jsonschema
 import pytest
 
-from conformance.check import Check, catalogue
-from conformance.checks import more_models, parameters_hints
+from conformance.checks import models, parameters_hints
+from conformance.checks.catalogue import catalogue
 from conformance.checks.parameters_hints import STORED
-from conformance.exchange import Chunk, Exchange
-from conformance.finding import Kind, Outcome
-from conformance.judgement import Evidence, judge
-from conformance.matrix import client, still
-from conformance.probe import Probe
+from conformance.core.check import Check
+from conformance.core.exchange import Chunk, Exchange
+from conformance.core.finding import Kind, Outcome
+from conformance.core.probe import Probe
+from conformance.judging.draw import draw
+from conformance.judging.judge import Evidence, judge
 from conformance.probes.chat import HELLO, get
 from conformance.probes.keywords import GROUPS, WORDS, Word
 from conformance.probes.parameters import COLD, ECHO, HOT

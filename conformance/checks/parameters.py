@@ -10,9 +10,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from conformance.check import REPLY, Area
-from conformance.exchange import Exchange
-from conformance.finding import Finding, Findings, Unsupported, Unwitnessed
+from conformance.core.check import REPLY, Area
+from conformance.core.exchange import Exchange
+from conformance.core.finding import Finding, Findings, Unsupported, Unwitnessed
+from conformance.core.reading.calls import CUT_SHORT
+from conformance.core.requirement import SPEC
+from conformance.judging.refusal import message, named
 from conformance.probes.chat import chat
 from conformance.probes.parameters import (
     COLD,
@@ -26,9 +29,6 @@ from conformance.probes.parameters import (
     present,
 )
 from conformance.probes.tools import ASK
-from conformance.reading.calls import CUT_SHORT
-from conformance.refusal import message, named
-from conformance.requirement import SPEC
 
 REQUEST = "CreateChatCompletionRequest"
 OPENING_WORDS = 8

@@ -9,11 +9,13 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 
-from conformance.check import REPLY, Area
 from conformance.checks.parameters import REPEATED, accepted_or_refused, all_differ, need_answers, texts
-from conformance.exchange import Exchange
-from conformance.finding import Finding, Findings, Observed, Unwitnessed
-from conformance.probe import Probe
+from conformance.core.check import REPLY, Area
+from conformance.core.exchange import Exchange
+from conformance.core.finding import Finding, Findings, Observed, Unwitnessed
+from conformance.core.probe import Probe
+from conformance.core.requirement import SPEC
+from conformance.judging.refusal import named
 from conformance.probes.chat import get
 from conformance.probes.parameters import (
     CHOICES,
@@ -27,8 +29,6 @@ from conformance.probes.parameters import (
     levels,
     of_choice,
 )
-from conformance.refusal import named
-from conformance.requirement import SPEC
 
 ACCEPTED, HONOURED, IGNORED, REFUSED = "accepted", "honoured", "ignored", "refused"
 """What the notes of this file say of a parameter: `conformance/parameters.py` reads them."""

@@ -5,12 +5,12 @@ A server that does not do it refuses the parameter by name: an answer as if noth
 
 from __future__ import annotations
 
-from conformance.check import REPLY, Area
 from conformance.checks.parameters import REQUEST, accepted_or_refused
-from conformance.exchange import Exchange
-from conformance.finding import Finding, Findings, Observed
+from conformance.core.check import REPLY, Area
+from conformance.core.exchange import Exchange
+from conformance.core.finding import Finding, Findings, Observed
+from conformance.core.requirement import SPEC
 from conformance.probes.parameters import CHOICES, MODERATED, of_choice, searched, spoken
-from conformance.requirement import SPEC
 
 area = Area("parameters", needs=REPLY)
 

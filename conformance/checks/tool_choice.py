@@ -6,9 +6,13 @@ up to the model.
 
 from __future__ import annotations
 
-from conformance.check import ANYTHING, REPLY, Area, each
-from conformance.exchange import Exchange
-from conformance.finding import Finding, Findings, Observed, Unsupported, Unwitnessed
+from conformance.core.check import ANYTHING, REPLY, Area, each
+from conformance.core.exchange import Exchange
+from conformance.core.finding import Finding, Findings, Observed, Unsupported, Unwitnessed
+from conformance.core.reading.calls import CUT_SHORT, MARKUP, called
+from conformance.core.reading.json import NotJSON, parse
+from conformance.core.requirement import REPORTS, SPEC
+from conformance.judging.refusal import named
 from conformance.probes.chat import HELLO
 from conformance.probes.tool_drawn import named_among_many, nonsense_choices
 from conformance.probes.tools import (
@@ -29,10 +33,6 @@ from conformance.probes.tools import (
     WEATHER,
     WEATHER_GREEDY,
 )
-from conformance.reading.calls import CUT_SHORT, MARKUP, called
-from conformance.reading.json import NotJSON, parse
-from conformance.refusal import named
-from conformance.requirement import REPORTS, SPEC
 
 OPTION = "ChatCompletionToolChoiceOption"
 WHICH = SPEC.at(OPTION, "Controls which (if any) tool is called by the model.")

@@ -5,10 +5,14 @@ Variants of a history are judged beside a plain one: a server that accepts no re
 
 from __future__ import annotations
 
-from conformance.check import REPLY, Area, each
-from conformance.exchange import Exchange
-from conformance.finding import Finding, Findings, Observed, Unsupported, Unwitnessed
-from conformance.probe import Probe
+from conformance.core.check import REPLY, Area, each
+from conformance.core.exchange import Exchange
+from conformance.core.finding import Finding, Findings, Observed, Unsupported, Unwitnessed
+from conformance.core.probe import Probe
+from conformance.core.reading.calls import called
+from conformance.core.reading.json import Value
+from conformance.core.requirement import ERRORS, OPENAI_PYTHON, REPORTS, SPEC
+from conformance.judging.refusal import named
 from conformance.probes.chat import chat, user
 from conformance.probes.tool_drawn import ORPHANS, foreign_ids, outputs
 from conformance.probes.tools import (
@@ -28,10 +32,6 @@ from conformance.probes.tools import (
     WEATHER_STREAMED,
     result,
 )
-from conformance.reading.calls import called
-from conformance.reading.json import Value
-from conformance.refusal import named
-from conformance.requirement import ERRORS, OPENAI_PYTHON, REPORTS, SPEC
 
 TOOL_MESSAGE = "ChatCompletionRequestToolMessage"
 RESPONDING = SPEC.at(f"{TOOL_MESSAGE}.tool_call_id", "Tool call that this message is responding to.")

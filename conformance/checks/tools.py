@@ -10,10 +10,14 @@ import re
 
 from jsonschema import Draft202012Validator
 
-from conformance.check import REPLY, Area, each
-from conformance.exchange import Exchange
-from conformance.finding import Finding, Findings, Observed, Unsupported, Unwitnessed
-from conformance.probe import Probe
+from conformance.core.check import REPLY, Area, each
+from conformance.core.exchange import Exchange
+from conformance.core.finding import Finding, Findings, Observed, Unsupported, Unwitnessed
+from conformance.core.probe import Probe
+from conformance.core.reading.calls import CUT_SHORT, MARKUP, called, called_twice, complete, whole
+from conformance.core.reading.json import NotJSON, Value, parse
+from conformance.core.requirement import OPENAI_PYTHON, REPORTS, SPEC
+from conformance.judging.refusal import named
 from conformance.probes.chat import assistant, chat, user
 from conformance.probes.tools import (
     ASK,
@@ -34,10 +38,6 @@ from conformance.probes.tools import (
     WEATHER_STREAMED,
     result,
 )
-from conformance.reading.calls import CUT_SHORT, MARKUP, called, called_twice, complete, whole
-from conformance.reading.json import NotJSON, Value, parse
-from conformance.refusal import named
-from conformance.requirement import OPENAI_PYTHON, REPORTS, SPEC
 
 FINISH = SPEC.at("CreateChatCompletionResponse.choices.finish_reason", "`tool_calls` if the model called a tool")
 

@@ -12,9 +12,13 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 
-from conformance.check import REPLY, Area, each
-from conformance.exchange import Exchange
-from conformance.finding import Finding, Findings, Unsupported, Unwitnessed
+from conformance.core.check import REPLY, Area, each
+from conformance.core.exchange import Exchange
+from conformance.core.finding import Finding, Findings, Unsupported, Unwitnessed
+from conformance.core.reading.calls import called, complete
+from conformance.core.reading.json import ABSENT, NotJSON, parse
+from conformance.core.reading.message import Call
+from conformance.core.requirement import LANGCHAIN, REPORTS, SPEC
 from conformance.probes.tool_drawn import (
     caps,
     echoed,
@@ -25,10 +29,6 @@ from conformance.probes.tool_drawn import (
     recordings,
 )
 from conformance.probes.tools import NAMED, PINGED, PINGED_STREAMED, REQUIRED
-from conformance.reading.calls import called, complete
-from conformance.reading.json import ABSENT, NotJSON, parse
-from conformance.reading.message import Call
-from conformance.requirement import LANGCHAIN, REPORTS, SPEC
 
 ARGUMENTS = SPEC.at(
     "ChatCompletionMessageToolCall.function.arguments",

@@ -10,17 +10,17 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from conformance.check import REPLY, Area, each
-from conformance.exchange import Exchange
-from conformance.finding import Finding, Findings, Observed, Unsupported, Unwitnessed
+from conformance.core.check import REPLY, Area, each
+from conformance.core.exchange import Exchange
+from conformance.core.finding import Finding, Findings, Observed, Unsupported, Unwitnessed
+from conformance.core.requirement import ERRORS, SPEC
+from conformance.judging.refusal import message
 from conformance.probes.chat import chat
 from conformance.probes.history import part
 from conformance.probes.images import RED, image
 from conformance.probes.parameters import FUNCTIONS_AND_TOOLS
 from conformance.probes.tool_drawn import ODD, definitions, malformed, misnamed
 from conformance.probes.tools import CALLED, OMITTED, PINGED, WEATHER, answered, function, result
-from conformance.refusal import message
-from conformance.requirement import ERRORS, SPEC
 
 PARAMETERS = SPEC.at("FunctionParameters", "Omitting `parameters` defines a function with an empty parameter list.")
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from conformance.check import REPLY, Area
-from conformance.exchange import Exchange
-from conformance.finding import Finding, Findings, Unsupported, Unwitnessed
+from conformance.core.check import REPLY, Area
+from conformance.core.exchange import Exchange
+from conformance.core.finding import Finding, Findings, Unsupported, Unwitnessed
+from conformance.core.reading.calls import CUT_SHORT
+from conformance.core.reading.json import NotJSON, parse
+from conformance.core.requirement import SPEC
+from conformance.judging.refusal import named
 from conformance.probes.parameters import FUNCTION_NAMED, FUNCTION_NAMED_STREAMED
-from conformance.reading.calls import CUT_SHORT
-from conformance.reading.json import NotJSON, parse
-from conformance.refusal import named
-from conformance.requirement import SPEC
 
 area = Area("tools", needs=REPLY, requires=("tools", "chat.stream"))
 
