@@ -14,7 +14,8 @@ from conformance.checks.catalogue import catalogue
 from conformance.core.check import Check
 from conformance.core.finding import Finding, Kind, Outcome
 from conformance.core.mistake import Mistake
-from conformance.evidence.run import Header, Result, Run
+from conformance.evidence.record import Header, Result
+from conformance.evidence.run import Run
 from conformance.reference.fault import Fault, faults
 from conformance.runner.kill_matrix import client, outcome, still
 

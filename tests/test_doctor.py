@@ -26,7 +26,7 @@ from conformance.doctor import bill, network
 from conformance.doctor.amazon import Fleet
 from conformance.doctor.examine import examine
 from conformance.doctor.lines import Line, Sheet, State
-from conformance.evidence.run import Footer
+from conformance.evidence.record import Footer
 from conformance.reference.engine import DEFAULT_KEY
 from conformance.reference.serve import serving
 from conformance.targets import read

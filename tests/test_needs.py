@@ -12,7 +12,7 @@ from conformance.core.finding import Kind, Outcome
 from conformance.core.fixtures import fixture
 from conformance.core.mistake import Mistake
 from conformance.core.requirement import Level
-from conformance.evidence.run import Result, described
+from conformance.evidence.record import Result, described
 
 ALWAYS = frozenset(name for name, one in features().items() if one.always)
 

@@ -26,7 +26,8 @@ from conformance.core.mistake import Mistake
 from conformance.core.requirement import Level
 from conformance.core.secret import Secret
 from conformance.core.verdict import Waiver
-from conformance.evidence.run import Footer, Header, Result, Run, latest, read
+from conformance.evidence.record import Footer, Header, Result
+from conformance.evidence.run import Run, latest, read
 from conformance.judging.plan import afresh
 from conformance.probes.chat import HELLO, STREAMED, chat
 from conformance.reference.engine import DEFAULT_KEY, responder

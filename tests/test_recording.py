@@ -16,7 +16,8 @@ from conformance.core.probe import Probe
 from conformance.core.reading.json import ABSENT
 from conformance.evidence import exchanges as recording
 from conformance.evidence.exchanges import Recording, exchange_from_json, exchange_to_json
-from conformance.evidence.run import RunLog, outcome_from_json, outcome_to_json
+from conformance.evidence.log import RunLog
+from conformance.evidence.run import outcome_from_json, outcome_to_json
 from conformance.probes.chat import chat
 
 text = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)

@@ -15,7 +15,8 @@ from conformance.analysis.regressions import spots
 from conformance.core.finding import Finding, Kind, Outcome
 from conformance.core.mistake import Mistake
 from conformance.core.requirement import Level
-from conformance.evidence.run import Footer, Header, Result, Run
+from conformance.evidence.record import Footer, Header, Result
+from conformance.evidence.run import Run
 
 FORM = 1
 """Of the file. A reader refuses a newer one."""

@@ -18,7 +18,8 @@ from conformance.core.finding import JUDGED, Finding, Kind
 from conformance.core.reading.json import ABSENT
 from conformance.core.requirement import Level
 from conformance.core.text import anywhere
-from conformance.evidence.run import WORST_FIRST, Result, Run
+from conformance.evidence.record import Result
+from conformance.evidence.run import WORST_FIRST, Run
 
 
 @dataclass(frozen=True)

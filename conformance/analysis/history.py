@@ -140,9 +140,8 @@ def _opened(path: Path) -> Iterator[sqlite3.Connection]:
             connection.close()
 
 
-def enter(reports: Path, directory: Path) -> None:
+def enter(reports: Path, run: Run) -> None:
     """Enter a run, or enter it anew where it was resumed. A replay is no news of its target, and is left out. Raises Mistake."""
-    run = read(directory, forgiving=True)
     if run.header.replay_of:
         return
     row = _row(reports, run)

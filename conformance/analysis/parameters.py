@@ -13,7 +13,8 @@ from enum import StrEnum
 
 from conformance.analysis.coverage import Coverage, Sign, coverage
 from conformance.core.finding import Kind
-from conformance.evidence.run import Result, Run
+from conformance.evidence.record import Result
+from conformance.evidence.run import Run
 
 
 class Standing(StrEnum):

@@ -16,7 +16,8 @@ from typing import Any
 from conformance.core.finding import JUDGED, Kind
 from conformance.core.requirement import Level
 from conformance.core.text import anywhere
-from conformance.evidence.run import Result, Run
+from conformance.evidence.record import Result
+from conformance.evidence.run import Run
 
 AGAIN, NIGHT = "again", "night"
 """Types of lines in a run: how often a violation was seen when it was asked again; what the night has changed."""
@@ -195,9 +196,12 @@ def tries_of(run: Run) -> Mapping[str, Tries]:
     }
 
 
-def night(baseline: Run | None, name: str, candidate: Run) -> Night:
-    """What has changed from a baseline to a candidate that has been ruled. Without a baseline all is new."""
-    again = tries_of(candidate)
+def night(baseline: Run | None, name: str, candidate: Run, tries: Mapping[str, Tries] | None = None) -> Night:
+    """What has changed from a baseline to a candidate that has been ruled. Without a baseline all is new.
+
+    `tries` says how often violations were seen again; where it is not given, the candidate's notes do.
+    """
+    again = tries_of(candidate) if tries is None else tries
     found: list[Entry] = []
     for result in candidate.results:
         old = baseline.by_check.get(result.check) if baseline else None

@@ -11,7 +11,8 @@ from conformance.core.exchange import Exchange
 from conformance.core.finding import Finding, Kind
 from conformance.core.requirement import Level
 from conformance.core.text import legible, number_of
-from conformance.evidence.run import Result, Run
+from conformance.evidence.record import Result
+from conformance.evidence.run import Run
 
 Lookup = Callable[[Run, str], Exchange | None]
 """(run, key) -> the exchange, or None where it is not on disk any more."""

@@ -21,7 +21,7 @@ def add(command: Command) -> None:
 
 def _checks(options: argparse.Namespace) -> int:
     from conformance.checks.catalogue import catalogue
-    from conformance.evidence.run import described
+    from conformance.evidence.record import described
 
     every = catalogue()
     prefixes = tuple(options.prefix)

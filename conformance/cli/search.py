@@ -40,7 +40,7 @@ def _search(options: argparse.Namespace) -> int:
     from conformance.core.text import number_of
     from conformance.evidence.run import read
     from conformance.runner.disagreements import REQUESTS, Search
-    from conformance.runner.target_run import opened
+    from conformance.runner.opening import opened
     from conformance.targets import find, select
 
     wanted = REQUESTS if options.requests is None else options.requests

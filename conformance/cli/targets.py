@@ -19,8 +19,8 @@ from rich.text import Text
 
 from conformance.cli.common import CLEAN, COULD_NOT, Command, console
 from conformance.core.mistake import Mistake, nearest
-from conformance.evidence.find import REPORTS
-from conformance.evidence.run import latest, slug
+from conformance.evidence.find import REPORTS, slug
+from conformance.evidence.run import latest
 from conformance.evidence.run import read as read_run
 from conformance.targets import find, read
 from conformance.targets.target import Target

@@ -78,6 +78,8 @@ class Outcome:
     """Keys of the exchanges judged, one tuple a case."""
     cause: str = ""
     """Where one fault leaves many checks without evidence: key of the exchange at fault."""
+    code: str = ""
+    """Why it could not be tested, in a word for programs: one of `core.reason.Why`. "" where it was tested."""
 
 
 JUDGED = (Kind.HOLDS, Kind.VIOLATED)

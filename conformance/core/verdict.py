@@ -27,14 +27,6 @@ class Ruling(StrEnum):
 
 
 @dataclass(frozen=True)
-class Waived:
-    """A waiver, as far as a verdict needs it."""
-
-    because: str
-    until: date | None = None
-
-
-@dataclass(frozen=True)
 class Verdict:
     """How an outcome counts, and why where that is not the outcome itself."""
 
@@ -63,7 +55,7 @@ UNWAIVED = {
 
 
 def rule(
-    kind: Kind, level: Level, waiver: Waived | None = None, *, strict: bool = False, today: date | None = None
+    kind: Kind, level: Level, waiver: Waiver | None = None, *, strict: bool = False, today: date | None = None
 ) -> Verdict:
     """The verdict on an outcome. `strict` fails violated SHOULDs and MAYs too; `today` decides whether a waiver still holds."""
     ruling = UNWAIVED[kind, level]

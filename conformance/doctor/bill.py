@@ -9,7 +9,8 @@ from conformance.core.mistake import Mistake
 from conformance.doctor.amazon import Fleet
 from conformance.doctor.lines import Sheet, State
 from conformance.doctor.network import way
-from conformance.evidence.run import Footer, latest, read
+from conformance.evidence.record import Footer
+from conformance.evidence.run import latest, read
 from conformance.runner.budget import Estimate, estimate
 from conformance.runner.runner import about
 from conformance.targets.kinds import SAGEMAKER

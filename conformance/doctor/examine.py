@@ -13,7 +13,7 @@ from conformance.core.mistake import CouldNotTest, Mistake
 from conformance.core.text import listed
 from conformance.doctor import amazon, asking, bill, network
 from conformance.doctor.lines import Sheet
-from conformance.evidence.run import slug
+from conformance.evidence.find import slug
 from conformance.targets.selection import with_secrets
 from conformance.targets.target import Target, check_waivers
 from conformance.transport.engines.install import NotInstalled, executable

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 from conformance.core.mistake import Mistake, nearest
-from conformance.evidence.run import RUN, latest, slug
+from conformance.evidence.run import RUN, latest
 
 LAST = "last"
 """The newest run of any target."""
@@ -42,3 +44,32 @@ def _below(shelf: Path) -> Iterator[Path]:
 
 REPORTS = "reports"
 """The directory of runs, beside targets.yaml."""
+
+
+def slug(name: str) -> str:
+    """A target's name as the name of a directory."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.") or "target"
+
+
+def new_directory(reports: Path, name: str) -> Path:
+    """A directory for a run, named for the target and the moment; never one that exists. Raises Mistake."""
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    for number in range(1, 1000):
+        directory = reports / slug(name) / (stamp if number == 1 else f"{stamp}-{number}")
+        try:
+            directory.mkdir(parents=True)
+        except FileExistsError:
+            continue
+        except OSError as problem:
+            raise Mistake(
+                f"the run cannot be written: {problem.strerror}",
+                where=str(directory),
+                fix="choose another directory with --conformance-reports",
+            ) from None
+        return directory
+    raise Mistake("there are a thousand runs of this second already", where=str(reports / slug(name)))
+
+
+def now() -> str:
+    """This moment, as it is written into runs."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -6,16 +6,15 @@ Nothing is judged again. Where two shards judged the same requirement and disagr
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from conformance.core.finding import WORST, Kind
 from conformance.core.mistake import Mistake
 from conformance.evidence.exchanges import EXCHANGES, Recording
-from conformance.evidence.journal import lines_of
-from conformance.evidence.run import RUN, Result, Run, RunLog, read
+from conformance.evidence.log import RunLog
+from conformance.evidence.record import Footer, Result
+from conformance.evidence.run import Run, read
 
 ALIKE = ("target", "kind", "suite", "model")
 """What shards of one run have in common, of their headers."""
@@ -109,37 +108,21 @@ def _write_exchanges(merged: Merged, shards: Sequence[Run]) -> None:
 
 def _write_run(merged: Merged, shards: Sequence[Run]) -> None:
     log = RunLog(merged.directory)
-    headers = [dict(run.header.written) for run in shards]
-    for header in headers:
-        header.pop("type", None)
-        header.pop("version", None)
-    checks = sorted({one for header in headers for one in header.get("checks", ())} | set(merged.results))
-    log.begin(
-        {**headers[0], "checks": checks, "selected": len(checks), "shards": [str(run.directory) for run in shards]}
-    )
-    lines = {run.directory: _lines(run) for run in shards}
+    checks = sorted({check for run in shards for check in run.header.checks} | set(merged.results))
+    directories = tuple(str(run.directory) for run in shards)
+    first = shards[0].header
+    log.begin(replace(first, checks=tuple(checks), selected=len(checks), shards=directories))
+    by_directory = {run.directory: run for run in shards}
     for check, (_, directory) in merged.results.items():
-        log.note("outcome", lines[directory][check])
+        log.outcome(by_directory[directory].by_check[check], first.target)
     footers = [run.footer for run in shards if run.footer is not None]
     if len(footers) == len(shards) and not any(run.damage for run in shards):
         exits = [one.exit for one in footers if one.exit is not None]
+        tokens = {name: sum(foot.tokens.get(name, 0) for foot in footers) for name in ("prompt", "completion")}
         log.end(
-            {
-                "finished": max(one.finished for one in footers),
-                "seconds": max(one.seconds for one in footers),
-                "requests": sum(one.requests for one in footers),
-                "tokens": {name: sum(one.tokens.get(name, 0) for one in footers) for name in ("prompt", "completion")},
-                "exit": 1 if 1 in exits else max(exits, default=0),
-            }
-        )
+            Footer(
+                max(foot.finished for foot in footers), max(foot.seconds for foot in footers),
+                sum(foot.requests for foot in footers), tokens, 1 if 1 in exits else max(exits, default=0),
+            )
+        )  # fmt: skip
     log.close()
-
-
-def _lines(run: Run) -> dict[str, dict[str, Any]]:
-    """The outcomes of a shard as its log has them; of one that is damaged, those before the damage."""
-    found: dict[str, dict[str, Any]] = {}
-    with suppress(Mistake):
-        for _, _, line in lines_of(run.directory / RUN):
-            if line.get("type") == "outcome":
-                found[line["check"]] = {name: value for name, value in line.items() if name != "type"}
-    return found

@@ -11,6 +11,7 @@ from conformance.core.check import Check, Needs
 from conformance.core.exchange import Exchange, How
 from conformance.core.finding import WORST, Finding, Kind, Observed, Outcome, Unsupported, Unwitnessed
 from conformance.core.reading.json import Value, type_of
+from conformance.core.reason import Why, why
 from conformance.judging.refusal import named, unserved
 
 MOST = 20
@@ -80,12 +81,12 @@ def gate(check: Check, evidence: Evidence, claims: frozenset[str] | None) -> Out
     for x in evidence.exchanges:
         if x.ending.how is How.ABSENT:
             return Outcome(Kind.UNSUPPORTED, reason=x.ending.detail, cause=x.key)
-        why = lacking(x, check.needs)
-        if not why:
+        lack = lacking(x, check.needs)
+        if not lack:
             continue
         feature = named(x, check.requires) or unserved(x, check.requires) if check.needs >= Needs.OK else ""
         if not feature:
-            return Outcome(Kind.ERRORED, reason=why, cause=x.key)
+            return Outcome(Kind.ERRORED, reason=lack, cause=x.key, code=why(x))
         if claims is not None and any(one in claims for one in check.requires):
             said = Finding(
                 "claimed-but-refused",
@@ -180,7 +181,9 @@ def read(check: Check, evidence: Evidence, claims: frozenset[str] | None = None)
         while frame is not None and frame.tb_next is not None:
             frame = frame.tb_next
         line = f" at line {frame.tb_lineno}" if frame else ""
-        return Outcome(Kind.ERRORED, reason=f"our bug: {check.place}: {type(problem).__name__}: {problem}{line}")
+        return Outcome(
+            Kind.ERRORED, reason=f"our bug: {check.place}: {type(problem).__name__}: {problem}{line}", code=Why.BUG
+        )
     if findings:
         return Outcome(Kind.VIOLATED, tuple(findings), observed=observed)
     return (None if observed else unseen(check, evidence)) or Outcome(Kind.HOLDS, observed=observed)
@@ -193,7 +196,7 @@ def unseen(check: Check, evidence: Evidence) -> Outcome | None:
     """
     if check.needs is Needs.ANYTHING and not any(x.status is not None and x.complete for x in evidence.exchanges):
         x = evidence.exchanges[0]
-        return Outcome(Kind.ERRORED, reason=f"no complete answer: {x.ending}", cause=x.key)
+        return Outcome(Kind.ERRORED, reason=f"no complete answer: {x.ending}", cause=x.key, code=why(x))
     if check.needs is Needs.OK:
         for x in evidence.exchanges:
             if x.probe.streamed and not any(event.has_data for event in x.events):
@@ -208,8 +211,8 @@ def judge(check: Check, gathered: Sequence[Evidence], claims: frozenset[str] | N
     outcomes = [gate(check, evidence, claims) or read(check, evidence, claims) for evidence in gathered]
     keys = tuple(evidence.keys for evidence in gathered)
     if not outcomes:
-        why = "its strategy found no request: is a filter too narrow?" if check.drawn else "it lists no request"
-        return Outcome(Kind.ERRORED, reason=f"there was nothing to send: {why}")
+        empty = "its strategy found no request: is a filter too narrow?" if check.drawn else "it lists no request"
+        return Outcome(Kind.ERRORED, reason=f"there was nothing to send: {empty}", code=Why.NOTHING_TO_SEND)
     kind = min((one.kind for one in outcomes), key=WORST.index)
     leading = next(one for one in outcomes if one.kind is kind)
     findings = tuple(finding for one in outcomes for finding in one.findings)[:MOST]
@@ -217,7 +220,7 @@ def judge(check: Check, gathered: Sequence[Evidence], claims: frozenset[str] | N
     for one in outcomes:
         for name, value in one.observed.items():
             observed[name] = value if name not in observed else _merged(observed[name], value)
-    return Outcome(kind, findings, _cut(leading.reason, [REASON]), observed, keys, leading.cause)
+    return Outcome(kind, findings, _cut(leading.reason, [REASON]), observed, keys, leading.cause, leading.code)
 
 
 def _merged(one: Any, other: Any) -> Any:

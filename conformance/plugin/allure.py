@@ -7,12 +7,10 @@ from collections.abc import Iterable
 
 import allure
 
-from conformance.core.check import Check
 from conformance.core.curl import command
 from conformance.core.exchange import Exchange
-from conformance.core.finding import Outcome
 from conformance.core.requirement import Level
-from conformance.evidence.run import finding_to_json
+from conformance.evidence.record import Result, finding_line
 
 SEVERITY = {
     Level.MUST: allure.severity_level.CRITICAL,
@@ -24,41 +22,34 @@ LONGEST = 100_000
 """Bytes of an answer that are attached."""
 
 
-def tell(
-    check: Check,
-    target: str,
-    verdict: tuple[Outcome, str],
-    evidence: Iterable[Exchange],
-    base_url: str,
-    emulated: str = "",
-) -> None:
+def tell(result: Result, target: str, evidence: Iterable[Exchange], base_url: str, emulated: str = "") -> None:
     """Put the facts on the result that is being written; the evidence of a finding as attachments.
 
-    `verdict` is the outcome and how it counts; `emulated` says what of the target is not the real thing.
+    `emulated` says what of the target is not the real thing.
     """
-    outcome, ruling = verdict
-    allure.dynamic.title(f"{check.title} [{target}]")
-    parts = [check.detail or check.title, outcome.reason, f"Remedy: {check.remedy}" if check.remedy else ""]
+    outcome = result.outcome
+    allure.dynamic.title(f"{result.title} [{target}]")
+    parts = [result.detail or result.title, outcome.reason, f"Remedy: {result.remedy}" if result.remedy else ""]
     allure.dynamic.description("\n\n".join(part for part in parts if part))
-    allure.dynamic.severity(SEVERITY[check.level])
+    allure.dynamic.severity(SEVERITY[result.level])
     allure.dynamic.epic(target)
-    allure.dynamic.feature(check.area)
-    allure.dynamic.story(check.id)
+    allure.dynamic.feature(result.area)
+    allure.dynamic.story(result.check)
     allure.dynamic.parameter("target", target)
     if emulated:
         allure.dynamic.parameter("emulated", emulated)
     for name, value in (
-        ("level", check.level.value),
-        ("area", check.area),
+        ("level", result.level.value),
+        ("area", result.area),
         ("target", target),
         ("outcome", outcome.kind.value),
-        ("ruling", ruling),
+        ("ruling", result.ruling),
     ):
         allure.dynamic.label(name, value)
-    if check.spec is not None and check.spec.url:
-        allure.dynamic.link(check.spec.url, name=f"{check.spec.source}, {check.spec.section}")
+    if (source := result.source) is not None and source.url:
+        allure.dynamic.link(source.url, name=f"{source.source}, {source.section}")
     for finding in outcome.findings:
-        text = json.dumps(finding_to_json(finding), indent=1, ensure_ascii=False)
+        text = json.dumps(finding_line(finding), indent=1, ensure_ascii=False)
         allure.attach(text, finding.message[:80], allure.attachment_type.JSON)
     if not outcome.findings:
         return

@@ -21,7 +21,9 @@ from conformance.checks.golden.reading import find as find_golden
 from conformance.checks.golden.sets import GoldenSet
 from conformance.core.finding import Kind, Outcome
 from conformance.core.mistake import Mistake, nearest
-from conformance.evidence.run import RUN, Footer, Header, Result, Run, latest, read, slug
+from conformance.evidence.find import slug
+from conformance.evidence.record import Footer, Header, Result
+from conformance.evidence.run import RUN, Run, latest, read
 from conformance.targets import select
 from conformance.targets.selection import REPLAY
 from conformance.targets.target import Target

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from conformance.analysis.regressions import Standing, night_of
 from conformance.core.text import legible
-from conformance.evidence.run import Result, Run
+from conformance.evidence.record import Result
+from conformance.evidence.run import Run
 from conformance.targets.target import Target
 
 RUNS_HERE = "GITHUB_ACTIONS"

@@ -19,7 +19,7 @@ from conformance.core.exchange import Exchange
 from conformance.core.finding import Kind
 from conformance.core.mistake import Mistake
 from conformance.core.requirement import Level
-from conformance.core.verdict import Waived, Waiver, rule
+from conformance.core.verdict import Waiver, rule
 from conformance.evidence.exchanges import Recording
 from conformance.evidence.journal import Torn
 from conformance.evidence.run import Run, read
@@ -36,12 +36,13 @@ class Book:
     _recordings: dict[Path, Recording] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, directories: Iterable[Path], today: date | None = None) -> Book:
-        """The runs in these directories, ruled as of today. Raises Mistake for what is no run.
+    def of(cls, found: Iterable[Path | Run], today: date | None = None) -> Book:
+        """These runs, or those in these directories, ruled as of today. Raises Mistake for what is no run.
 
         What is damaged is left out, and the runs say so: what is whole is worth reading.
         """
-        book = cls([ruled(read(directory, forgiving=True), today) for directory in directories])
+        runs = [read(one, forgiving=True) if isinstance(one, Path) else one for one in found]
+        book = cls([ruled(run, today) for run in runs])
         book.runs = [book._with_damage(run) for run in book.runs]
         return book
 
@@ -125,10 +126,7 @@ def ruled(run: Run, today: date | None = None) -> Run:
     day = today or datetime.now(UTC).date()
 
     def one(kind: Kind, level: Level, waiver: Waiver | None) -> tuple[str, str]:
-        waived = None
-        if waiver is not None:
-            waived = Waived(waiver.because, waiver.until)
-        verdict = rule(kind, level, waived, strict=run.header.strict, today=day)
+        verdict = rule(kind, level, waiver, strict=run.header.strict, today=day)
         return verdict.ruling.value, verdict.because
 
     return marked(run.ruled(one))

@@ -16,7 +16,8 @@ from conformance.analysis.summary import Lookup, by_message, in_words, losses
 from conformance.core.exchange import Exchange
 from conformance.core.finding import Kind
 from conformance.core.text import legible, number_of, value_text
-from conformance.evidence.run import WORST_FIRST, Result, Run
+from conformance.evidence.record import Result
+from conformance.evidence.run import WORST_FIRST, Run
 from conformance.report.bytes import Left, Line, Span, excerpt, lines
 from conformance.report.pointing import mark_of
 from conformance.report.tables import STYLES

@@ -15,7 +15,8 @@ from conformance.core.finding import Finding, Kind
 from conformance.core.reading.json import ABSENT
 from conformance.core.text import legible, listed, number_of, value_text, where
 from conformance.evidence.documented import Claim
-from conformance.evidence.run import WORST_FIRST, Result
+from conformance.evidence.record import Result
+from conformance.evidence.run import WORST_FIRST
 from conformance.report import html_front as front
 from conformance.report.html_exchange import Panel, panel
 

@@ -23,7 +23,8 @@ from conformance.core.finding import Finding
 from conformance.core.reading.json import ABSENT
 from conformance.core.requirement import Level
 from conformance.core.verdict import Waiver
-from conformance.evidence.run import RULINGS, Result, Run
+from conformance.evidence.record import Result
+from conformance.evidence.run import RULINGS, Run
 from conformance.report.comparison import to_json
 
 VERSION = "1.0"

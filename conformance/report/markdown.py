@@ -19,7 +19,8 @@ from conformance.core.finding import Finding
 from conformance.core.reading.json import ABSENT
 from conformance.core.text import legible, legible_lines, listed, number_of, value_text, where
 from conformance.evidence.documented import BY_THE_VENDOR, Seen, tally
-from conformance.evidence.run import RULINGS, Result, Run
+from conformance.evidence.record import Result
+from conformance.evidence.run import RULINGS, Run
 
 LONGEST = 60_000
 """Characters. GitHub refuses comments of more than 65,536; other things may have to go into the same one."""

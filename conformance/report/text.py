@@ -37,7 +37,8 @@ from conformance.core.finding import Finding
 from conformance.core.reading.json import ABSENT
 from conformance.core.text import legible, listed, number_of, value_text, where
 from conformance.evidence.documented import BY_THE_VENDOR, Seen, tally
-from conformance.evidence.run import Result, Run
+from conformance.evidence.record import Result
+from conformance.evidence.run import Run
 from conformance.report.tables import STYLES, legend, tables
 
 FEW = 3

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -13,8 +13,13 @@ from conformance.core.probe import Chain, Probe
 from conformance.core.reading.json import ABSENT, NotJSON, Value, parse
 from conformance.judging.draw import draw
 from conformance.probes.chat import HELLO
-from conformance.targets.target import Price
+from conformance.targets.target import Price, Target
 
+QUICK, STANDARD = "quick", "standard"
+PROFILES = {QUICK: 0.25, STANDARD: 1.0, "full": 4.0}
+"""How many of the examples that a check asks for are drawn."""
+WAITS = {QUICK: 0.0, STANDARD: 30.0}
+"""Seconds that a check may wait on purpose, where there is a bound: `quick` has no time, and only `full` has minutes."""
 UNCAPPED = 500
 """Tokens counted for an answer that nothing caps."""
 MEANT = 10_000
@@ -64,17 +69,6 @@ def guessed(x: Exchange) -> tuple[int, int]:
     return prompted(x.probe), x.raw.count(b"data:") if x.streamed else len(x.raw) // BYTES_A_TOKEN
 
 
-QUICK, STANDARD = "quick", "standard"
-
-
-PROFILES = {QUICK: 0.25, STANDARD: 1.0, "full": 4.0}
-"""How many of the examples that a check asks for are drawn."""
-
-
-WAITS = {QUICK: 0.0, STANDARD: 30.0}
-"""Seconds that a check may wait on purpose, where there is a bound: `quick` has no time, and only `full` has minutes."""
-
-
 def amount(number: float) -> str:
     """A number of requests or tokens, or of money that may be little, without an exponent."""
     return str(number) if isinstance(number, int) else f"{number:.6f}".rstrip("0").rstrip(".")
@@ -122,3 +116,42 @@ def estimate(checks: Iterable[Check], examples: float = 1.0) -> Estimate:
 def scaled(check: Check, examples: float) -> int:
     """How many cases a check draws in a profile."""
     return max(1, round(check.examples * examples))
+
+
+def plan_of(target: Target, checks: Sequence[Check], profile: str) -> str:
+    """What a run of a target would send and cost, at most, in a line."""
+    asked = [check for check in checks if not target.lacks(check.requires)]
+    most, limits = estimate(asked, PROFILES[profile]), target.limits
+    line = (
+        f"{target.name}: {len(asked)} checks, at most {most.requests} requests, about {most.prompt_tokens} tokens in"
+        f" and at most {most.completion_tokens} out"
+    )
+    if (cost := most.cost(target.price)) is not None:
+        line += f", at most {cost:.2f} at the prices in {target.source}"
+    if small := too_little(target, asked, profile):
+        return f"{line}; {small}"
+    for name, bound, needed in (
+        ("requests", limits.requests, most.requests),
+        ("tokens", limits.tokens, most.tokens),
+        ("cost", limits.cost, cost),
+    ):
+        if bound is not None and needed is not None and needed > bound:
+            line += f"; limits.{name} stops it at {amount(bound)}, and what is not sent by then is errored"
+    return line
+
+
+def too_little(target: Target, checks: Sequence[Check], profile: str) -> str:
+    """Why the budget of a target is not enough for a single one of these checks; "" where it is, or has no bound."""
+    limits = target.limits
+    if target.kind == "replay" or (limits.requests, limits.tokens, limits.cost) == (None, None, None):
+        return ""
+    each = [estimate([check], PROFILES[profile]) for check in checks]
+    for name, bound, needed in (
+        ("requests", limits.requests, [most.requests for most in each]),
+        ("tokens", limits.tokens, [most.tokens for most in each]),
+        ("cost", limits.cost, [most.cost(target.price) or 0.0 for most in each]),
+    ):
+        if bound is not None and needed and min(needed) > bound:
+            small = f"limits.{name}: {amount(bound)} is too small for any of these checks"
+            return f"{small}: the cheapest may take {amount(min(needed))}"
+    return ""

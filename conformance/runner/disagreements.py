@@ -22,7 +22,7 @@ from conformance.core.requirement import NOTE
 from conformance.judging.draw import draw, shrink
 from conformance.probes.chat import HELLO, STREAMED
 from conformance.probes.mixed import mixed
-from conformance.runner.target_run import Trial
+from conformance.runner.target_run import TargetRun
 
 REQUESTS = 300
 """Requests to each side, where nobody says how many."""
@@ -66,8 +66,8 @@ class Disagreement:
 class Search:
     """A search and what came of it."""
 
-    baseline: Trial
-    candidate: Trial
+    baseline: TargetRun
+    candidate: TargetRun
     requests: int = REQUESTS
     say: Callable[[str], None] = lambda line: None
     found: list[Disagreement] = field(default_factory=list)

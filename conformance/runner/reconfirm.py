@@ -6,16 +6,15 @@ nothing; those that bring no evidence do not count.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from conformance.analysis.regressions import SURE, TRIES, Entry, Night, Spot, Standing, Tries, entries_of, night
 from conformance.core.check import Case, Check
 from conformance.core.finding import JUDGED, Kind, Outcome
 from conformance.core.text import anywhere
-from conformance.core.verdict import Verdict, Waiver
-from conformance.evidence.run import Header, Result, Run
+from conformance.evidence.record import Result
+from conformance.evidence.run import Run
 from conformance.judging.judge import Evidence, judge
 from conformance.judging.plan import afresh
 
@@ -31,99 +30,79 @@ Ask = Callable[[Sequence[Case]], Sequence[Evidence]]
 
 
 @dataclass
-class Nights:
-    """What every target's run is held against, and what has come of it so far."""
+class Against:
+    """What one target's run is held against, and how often its new violations were seen when they were asked for again."""
 
     fail_on: str = ANY
     name: str = ""
     """Of the baseline."""
-    baselines: Mapping[str, Run | None] = field(default_factory=dict)
-    """By target; None where there is nothing to compare with. A target that is not in it is not held against anything."""
-    _results: dict[str, list[Result]] = field(default_factory=dict)
-    _tries: dict[str, dict[str, Tries]] = field(default_factory=dict)
+    held: bool = False
+    """Whether the run is held against anything: also the first night, which has no baseline yet."""
+    baseline: Run | None = None
+    tries: dict[str, Tries] = field(default_factory=dict)
+    """By check."""
 
-    def judged(
-        self, target: str, check: Check, outcome: Outcome, verdict: Verdict, waiver: Waiver | None
-    ) -> tuple[Entry, ...]:
-        """What an outcome is, held against the baseline; remembered for the whole."""
-        if target not in self.baselines:
+    def entries(self, result: Result) -> tuple[Entry, ...]:
+        """What a result is, held against the baseline."""
+        if not self.held:
             return ()
-        result = Result(
-            check.id, check.level, check.title, outcome, check.area, waiver=waiver, ruling=verdict.ruling.value,
-            because=verdict.because,
-        )  # fmt: skip
-        kept = self._results.setdefault(target, [])
-        kept[:] = [one for one in kept if one.check != check.id]
-        kept.append(result)
-        return self._entries(target, result)
+        old = self.baseline.by_check.get(result.check) if self.baseline else None
+        return tuple(entries_of(result, old, self.tries.get(result.check), compared=self.baseline is not None))
 
-    def _entries(self, target: str, result: Result) -> tuple[Entry, ...]:
-        baseline = self.baselines[target]
-        old = baseline.by_check.get(result.check) if baseline else None
-        tries = self._tries.get(target, {}).get(result.check)
-        return tuple(entries_of(result, old, tries, compared=baseline is not None))
-
-    def doubted(self, target: str, entries: Collection[Entry]) -> bool:
+    def doubted(self, entries: Collection[Entry]) -> bool:
         """Whether these are to be asked again before anybody is woken."""
         new = any(entry.standing is Standing.NEW and entry.fails for entry in entries)
-        return self.fail_on == NEW and new and len(self._tries.get(target, {})) < MOST
+        return self.fail_on == NEW and new and len(self.tries) < MOST
 
     def again(
-        self,
-        target: str,
-        check: Check,
-        entries: Collection[Entry],
-        cases: Sequence[Case],
-        ask: Ask,
-        claims: frozenset[str] | None,
+        self, check: Check, entries: Collection[Entry], case: Case, ask: Ask, claims: frozenset[str] | None
     ) -> Tries:
-        """Ask again for new violations, with the first case that shows one of them, and remember how often they are seen."""
-        new = {(entry.message, entry.place) for entry in entries if entry.standing is Standing.NEW}
+        """Ask again for new violations, with a case that shows one of them, and remember how often they are seen."""
+        new = _new(entries)
         tries, number = Tries(0, 0), 1
-        case = cases[0]
         while number <= TRIES and not tries.decided:
             count = min(SURE if number == 1 else MORE, TRIES + 1 - number)
             found = [judge(check, [one], claims) for one in ask([afresh(case, number + more) for more in range(count)])]
-            counted = [one for one in found if one.kind in JUDGED]
+            counted = [outcome for outcome in found if outcome.kind in JUDGED]
             if not counted:
                 break  # whoever does not answer any more decides nothing
-            seen = sum(not new.isdisjoint(_spots(one)) for one in counted)
+            seen = sum(not new.isdisjoint(_spots(outcome)) for outcome in counted)
             tries = Tries(tries.seen + seen, tries.of + len(counted))
             number += count
-        self._tries.setdefault(target, {})[check.id] = tries
+        self.tries[check.id] = tries
         return tries
 
-    def first_to_show(
-        self,
-        check: Check,
-        entries: Collection[Entry],
-        tried: Sequence[tuple[Case, Evidence]],
-        claims: frozenset[str] | None,
-    ) -> list[Case]:
-        """The cases that show one of the new violations."""
-        new = {(entry.message, entry.place) for entry in entries if entry.standing is Standing.NEW}
-        return [case for case, evidence in tried if not new.isdisjoint(_spots(judge(check, [evidence], claims)))]
+    def night(self, run: Run) -> Night | None:
+        """What has become of a whole run; None where it is not held against anything."""
+        return night(self.baseline, self.name, run, self.tries) if self.held else None
 
-    def night(self, target: str) -> Night | None:
-        """What has become of a target's run; None where it is not held against anything."""
-        if target not in self.baselines:
-            return None
-        notes = tuple(
-            {"type": "again", "check": check, "seen": one.seen, "of": one.of}
-            for check, one in self._tries.get(target, {}).items()
-        )
-        run = Run(Path(), Header(target), tuple(self._results.get(target, ())), notes=notes)
-        return night(self.baselines[target], self.name, run)
-
-    def excused(self, target: str, ruling: str, entries: Collection[Entry]) -> str:
+    def excuse(self, result: Result, entries: Collection[Entry]) -> str:
         """Why a requirement that failed does not fail the job; "" where it does."""
-        if ruling != "failed" or self.fail_on == ANY:
+        if result.ruling != "failed" or self.fail_on == ANY:
             return ""
         if self.fail_on == NEVER:
             return "nothing fails this run"
-        if target not in self.baselines or any(entry.fails for entry in entries):
+        if not self.held or any(entry.fails for entry in entries):
             return ""
         return "; ".join(dict.fromkeys(_excuse(entry, self.name) for entry in entries))
+
+
+def first_to_show(
+    check: Check,
+    entries: Collection[Entry],
+    tried: Sequence[tuple[Case, Evidence]],
+    claims: frozenset[str] | None,
+) -> Case | None:
+    """The first case that shows one of the new violations."""
+    new = _new(entries)
+    for case, evidence in tried:
+        if not new.isdisjoint(_spots(judge(check, [evidence], claims))):
+            return case
+    return None
+
+
+def _new(entries: Collection[Entry]) -> set[Spot]:
+    return {(entry.message, entry.place) for entry in entries if entry.standing is Standing.NEW}
 
 
 def _excuse(entry: Entry, name: str) -> str:

@@ -6,7 +6,7 @@ Evidence that is there is not sent for again, and all of it is judged again: the
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,8 @@ from conformance.core.guard import Guard
 from conformance.core.mistake import Mistake, nearest
 from conformance.evidence.exchanges import EXCHANGES, Recording, exchange_from_json
 from conformance.evidence.journal import account, mend
-from conformance.evidence.run import RUN, Header, Run, read, sound
+from conformance.evidence.record import Header
+from conformance.evidence.run import RUN, Run, read, sound
 from conformance.targets.kinds import KINDS
 
 OPTION = "--conformance-resume"
@@ -51,51 +52,51 @@ class Resumed:
     @property
     def given(self) -> str:
         """What its target was called on the command line: a name, or a URL."""
-        return str(self.header.written.get("given") or self.name)
+        return self.header.given or self.name
 
     @property
     def profile(self) -> str:
         """How much was drawn; "" where nobody wrote that down."""
-        return str(self.header.written.get("profile") or "")
+        return self.header.profile
 
     def made(self, room: str) -> tuple[str, ...]:
         """The files that more checks were made of: golden sets, or traffic."""
-        rooms = self.header.written.get("made")
-        return _texts(rooms.get(room)) if isinstance(rooms, dict) else ()
+        return self.header.made.get(room, ())
 
     @property
     def checks(self) -> frozenset[str]:
         """The ids of what was to be judged; empty where nobody wrote that down."""
-        return frozenset(_texts(self.header.written.get("checks")))
+        return frozenset(self.header.checks)
 
-    def joined(self, header: Mapping[str, Any]) -> dict[str, Any]:
+    def joined(self, header: Header) -> Header:
         """The header of what follows: what it is to judge is all that the run was to judge, now and before."""
-        checks = sorted(self.checks | set(header["checks"]))
-        selected = len(checks) if self.checks else max(self.header.selected, header["selected"])
-        return {**header, "checks": checks, "selected": selected}
+        checks = tuple(sorted(self.checks | set(header.checks)))
+        selected = len(checks) if self.checks else max(self.header.selected, header.selected)
+        return replace(header, checks=checks, selected=selected)
 
-    def changes(self, header: Mapping[str, Any]) -> Iterator[str]:
+    def changes(self, header: Header) -> Iterator[str]:
         """What is not as it was, in a sentence each: answers of before and of now stand side by side in this run."""
-        old = self.header.written
         for name in MADE_BY:
-            if name in old and old[name] != header.get(name):
-                yield f"{name} was {old[name]} when this run was begun, and is {header.get(name)} now"
+            was, now = getattr(self.header, name), getattr(header, name)
+            if was and was != now:
+                yield f"{name} was {was} when this run was begun, and is {now} now"
         for name in ASKED:
-            if name in old and not _same(old[name], header.get(name)) and not self._moves(name, header):
-                was, now = _shown(old[name]), _shown(header.get(name))
-                yield f"the target's {name} was {was} when this run was begun, and is {now} now"
-        before, after = _waived(old.get("waives")), _waived(header.get("waives"))
+            was, now = getattr(self.header, name), getattr(header, name)
+            if (was or None) != (now or None) and not self._moves(name, header):
+                yield f"the target's {name} was {_shown(was)} when this run was begun, and is {_shown(now)} now"
+        before = {waiver.check: replace(waiver, line=0) for waiver in self.header.waives}
+        after = {waiver.check: replace(waiver, line=0) for waiver in header.waives}
         if before != after:
             different = sorted(check for check in before | after if before.get(check) != after.get(check))
             yield f"waivers have changed since this run was begun: {', '.join(different)}"
-        if gone := sorted(self.checks - set(header["checks"]) - set(self.run.by_check)):
+        if gone := sorted(self.checks - set(header.checks) - set(self.run.by_check)):
             more = f" and {len(gone) - 3} more" if len(gone) > 3 else ""
             yield f"left out, though the run was to judge it: {', '.join(gone[:3])}{more}"
 
-    def _moves(self, name: str, header: Mapping[str, Any]) -> bool:
+    def _moves(self, name: str, header: Header) -> bool:
         """Whether this differs from run to run by itself: the address of a server that the suite starts."""
         return name in ("base_url", "model") and (
-            not header.get(name) or (header.get("kind") in OF_ITS_OWN and not header.get("base_url"))
+            not getattr(header, name) or (header.kind in OF_ITS_OWN and not header.base_url)
         )
 
     def mended(self) -> Iterator[str]:
@@ -146,19 +147,9 @@ def _is_exchange(value: dict[str, Any]) -> bool:
         return False
 
 
-def _texts(value: Any) -> tuple[str, ...]:
-    return tuple(one for one in value if isinstance(one, str)) if isinstance(value, list) else ()
-
-
-def _same(one: Any, other: Any) -> bool:
-    return (one or None) == (other or None)
-
-
 def _shown(value: Any) -> str:
     return (
-        ", ".join(map(str, value)) if isinstance(value, list) else str(value if value not in (None, "") else "not said")
+        ", ".join(sorted(value))
+        if isinstance(value, (tuple, frozenset))
+        else str(value if value not in (None, "") else "not said")
     )
-
-
-def _waived(waives: Any) -> dict[str, Any]:
-    return {str(one.get("check")): one for one in waives or () if isinstance(one, dict)}

@@ -17,7 +17,8 @@ from conformance.analysis.summary import unfinished
 from conformance.checks.traffic.reading import Traffic
 from conformance.core.finding import JUDGED, Kind
 from conformance.core.requirement import Level
-from conformance.evidence.run import Result, Run
+from conformance.evidence.record import Result
+from conformance.evidence.run import Run
 
 
 class Answer(StrEnum):

@@ -14,7 +14,7 @@ from typing import Any
 
 from conformance.core.fixtures import fixture
 from conformance.core.requirement import Level
-from conformance.evidence.run import Result
+from conformance.evidence.record import Result
 
 
 class Impact(StrEnum):

@@ -14,7 +14,7 @@ from typing import Any
 from conformance.analysis.coverage import coverage
 from conformance.core.fixtures import fixture
 from conformance.core.mistake import Mistake, nearest
-from conformance.evidence.run import Result
+from conformance.evidence.record import Result
 
 ANY = "any"
 """In the data: whatever value a member has, it shows the need."""

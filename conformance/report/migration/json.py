@@ -8,7 +8,8 @@ from typing import Any
 from conformance.analysis.migration.decision import Decision, Limit
 from conformance.analysis.migration.impact import cases
 from conformance.analysis.migration.proof import Evidence
-from conformance.evidence.run import Run, finding_to_json
+from conformance.evidence.record import finding_line
+from conformance.evidence.run import Run
 
 VERSION = 1
 
@@ -59,7 +60,7 @@ def _limit(decision: Decision, limit: Limit, evidence: Evidence) -> dict[str, An
         "relation": limit.relation,
         "outcome": result.outcome.kind.value,
         "reason": result.outcome.reason,
-        "findings": [finding_to_json(finding) for finding in result.findings],
+        "findings": [finding_line(finding) for finding in result.findings],
         "remedy": result.remedy,
         "waiver": None if result.waiver is None else {
             "because": result.waiver.because,
