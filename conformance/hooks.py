@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import sys
 from collections.abc import Generator
 from dataclasses import replace
 from pathlib import Path
@@ -26,7 +27,7 @@ from conformance.report.markdown import plain as markdown_plain
 from conformance.report.run import read
 from conformance.reporting import Book
 from conformance.session import COULD_NOT_TEST, WAITS, exit_code
-from conformance.terminal import BESIDE, CATEGORIES, Waiting, summarise, written_to
+from conformance.terminal import BESIDE, CATEGORIES, Waiting, summarise
 
 FACTS = "conformance"
 """The attribute of a report that carries what became of a check; it travels from xdist's workers, too."""
@@ -83,7 +84,8 @@ def begin(config: pytest.Config) -> None:
     session.progress = Waiting(config)
     tally = config.stash[TALLY] = Tally()
     config.pluginmanager.register(tally, "conformance-tally")
-    config.stash[INTERRUPTS] = Interrupts(lambda: written_to(config), lambda: _shortened(session.directories))
+    out = sys.stdout  # what pytest writes to, whatever it captures later
+    config.stash[INTERRUPTS] = Interrupts(lambda: out.fileno(), lambda: _shortened(session.directories))
 
 
 def _shortened(directories: list[Path]) -> list[Path]:
@@ -277,7 +279,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     if not config.option.collectonly:
         tally = config.stash[TALLY]
         runs = [Path(run) for run in tally.runs.values()]
-        summarise(terminalreporter, runs, tally.dead, tally.comparisons)
+        summarise(config.get_terminal_writer().fullwidth, runs, tally.dead, tally.comparisons)
         for line in [*tally.said, *_shown_by_github(config, runs)]:
             terminalreporter.write_line(line)
 
