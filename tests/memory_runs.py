@@ -8,9 +8,9 @@ from pathlib import Path
 from conformance.checks.catalogue import catalogue
 from conformance.core.check import Check
 from conformance.evidence.exchanges import Recording
-from conformance.evidence.run import Run
 from conformance.evidence.log import RunLog
 from conformance.evidence.record import described
+from conformance.evidence.run import Run
 from conformance.judging.judge import judge
 from conformance.reference.fault import faults, with_faults
 from conformance.report.book import Book

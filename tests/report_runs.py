@@ -14,8 +14,8 @@ from conformance.core.probe import Probe
 from conformance.core.requirement import Level
 from conformance.core.verdict import Waived, Waiver, rule
 from conformance.evidence.exchanges import Recording
-from conformance.evidence.run import Run, read
 from conformance.evidence.log import RunLog
+from conformance.evidence.run import Run, read
 from conformance.probes.chat import COUNT_STREAMED, HELLO, STREAMED, chat, get, streamed
 
 USAGE = streamed(HELLO, include_usage=True)

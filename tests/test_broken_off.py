@@ -31,10 +31,10 @@ from conformance.core.finding import Kind
 from conformance.core.secret import Secret
 from conformance.evidence import journal
 from conformance.evidence.exchanges import EXCHANGES, Recording
-from conformance.evidence.journal import Journal, Torn, Unwritable, lines_of, mend
-from conformance.evidence.run import RUN, latest, read
-from conformance.evidence.log import RunLog
 from conformance.evidence.find import new_directory
+from conformance.evidence.journal import Journal, Torn, Unwritable, lines_of, mend
+from conformance.evidence.log import RunLog
+from conformance.evidence.run import RUN, latest, read
 from conformance.probes.chat import HELLO
 from conformance.reference.engine import DEFAULT_KEY, responder
 from conformance.report.book import Book

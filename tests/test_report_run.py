@@ -15,8 +15,8 @@ from conformance.core.mistake import Mistake
 from conformance.core.requirement import Level
 from conformance.core.text import anywhere, legible, legible_lines, value_text
 from conformance.core.verdict import Waiver
-from conformance.evidence.run import RUN, latest, read
 from conformance.evidence.log import RunLog
+from conformance.evidence.run import RUN, latest, read
 from conformance.probes.chat import HELLO
 from tests.report_runs import (
     EVIL,

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from conformance.cli.main import main
 from conformance.transport.engines import install as servers
 from conformance.transport.engines.install import InstallFailed, NotInstalled, executable, install, installed
 from conformance.transport.engines.versions import Build, Engine, Source
@@ -94,14 +95,32 @@ def test_every_step_is_taken(machine: Machine) -> None:
     assert machine.told == [
         "making a virtual environment",
         "installing toy-cpu==1.0 (a few minutes)",
-        "Collecting toy",
         "removing toyvision",
         "trying it",
-        "toy --version",
         f"Toy 1.0 is installed: {program}",
     ]
     assert "Collecting toy" in (machine.directory / "install.log").read_text()
     assert [state.build for state in installed()] == ["toy-cpu==1.0"]
+
+
+def test_uv_is_used_where_it_is(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With uv on the PATH it makes the environment and fills it; pip, which it puts there, does what it cannot."""
+    uv = machine.folder / "uv"
+    uv.write_text(f"""#!/bin/sh
+case "$1" in
+  venv) exec "$4" -m venv "$5";;
+  pip) shift; exec "{machine.directory}/env/bin/python" uv "$@";;
+esac
+""")
+    uv.chmod(0o755)
+    monkeypatch.setattr(shutil, "which", {"uv": str(uv)}.get)
+    env = machine.directory / "env"
+    machine.install()
+    assert machine.calls() == [
+        f"-m venv {env}",
+        f"uv install --python {env}/bin/python toy-cpu==1.0",
+        "-m pip --no-input --disable-pip-version-check uninstall -y toyvision",
+    ]
 
 
 def test_alias_is_found(machine: Machine) -> None:
@@ -238,6 +257,13 @@ def test_not_installed_says_what_to_do(machine: Machine) -> None:
         executable("toy")
     assert str(caught.value) == "Toy is not installed here: run `conformance servers install toy`"
     assert [(state.engine.name, state.build, state.ready) for state in installed()] == [("toy", None, False)]
+
+
+@pytest.mark.parametrize("arguments", [["servers"], ["servers", "list"]])
+def test_they_are_listed(machine: Machine, capsys: pytest.CaptureFixture[str], arguments: list[str]) -> None:
+    """The command lists them also where nothing more is said."""
+    assert main(arguments) == 0
+    assert capsys.readouterr().out.splitlines()[1].startswith("toy     1.0      not installed")
 
 
 def test_one_beside_this_python_will_do(machine: Machine) -> None:

@@ -14,7 +14,7 @@ from conformance.core.mistake import Mistake
 def add(command: Command) -> None:
     """Declare the command."""
     one = command("servers", _servers, "engines that targets can launch: list them, or install one")
-    one.add_argument("action", choices=("list", "install"))
+    one.add_argument("action", nargs="?", choices=("list", "install"), default="list")
     one.add_argument("engine", nargs="?")
 
 

@@ -53,52 +53,40 @@ class Waiting:
             return
         now = time.monotonic()
         if not line:
-            self._erase(reporter)
-            self._since = None
+            if self._shown:
+                self._write(CLEAR)
+            self._since, self._shown = None, False
             return
         self._since = self._since or now
-        capture = self.config.pluginmanager.get_plugin("capturemanager")
         if sys.stdout.isatty() or reporter.isatty:
             if now - self._since >= SOON:
-                self._rewrite(reporter, line, capture)
+                self._rewrite(line)
         elif now - max(self._last, self._since) >= EVERY:
             self._last = now
-            self._write(f"\n{line}\n", reporter, capture)
+            self._write(f"\n{line}\n")
             reporter.currentfspath = None
 
-    def _rewrite(self, reporter: Any, line: str, capture: Any) -> None:
+    def _rewrite(self, line: str) -> None:
         """Write to the right of pytest's dots, and put the cursor back to where the next dot goes."""
-        room = reporter._tw.fullwidth - reporter._tw.width_of_current_line - 3
-        if room < NARROWEST:
-            return
-        text = "".join(char if char.isprintable() else " " for char in line)
-        self._write(f"{SAVE}  {text[:room]}{CLEAR}{RESTORE}", reporter, capture)
-        self._shown = True
+        writer = self.config.get_terminal_writer()
+        room = writer.fullwidth - writer.width_of_current_line - 3
+        if room >= NARROWEST:
+            text = "".join(char if char.isprintable() else " " for char in line)
+            self._write(f"{SAVE}  {text[:room]}{CLEAR}{RESTORE}")
+            self._shown = True
 
-    def _erase(self, reporter: Any) -> None:
-        if self._shown:
-            self._write(CLEAR, reporter, self.config.pluginmanager.get_plugin("capturemanager"))
-            self._shown = False
-
-    @staticmethod
-    def _write(text: str, reporter: Any, capture: Any) -> None:
-        # Not through pytest's writer, which would count these characters as part of its line.
+    def _write(self, text: str) -> None:
+        capture = self.config.pluginmanager.get_plugin("capturemanager")
         with capture.global_and_fixture_disabled() if capture is not None else nullcontext():
-            reporter._tw._file.write(text)
-            reporter._tw._file.flush()
-
-
-def written_to(config: pytest.Config) -> int:
-    """The descriptor that pytest writes to, whatever it captures."""
-    reporter = config.pluginmanager.get_plugin("terminalreporter")
-    return int(reporter._tw._file.fileno()) if reporter is not None else sys.stderr.fileno()
+            # Raw: else pytest would count these characters as part of its line.
+            self.config.get_terminal_writer().write_raw(text, flush=True)
 
 
 def summarise(
-    reporter: Any, directories: Iterable[Path], dead: Mapping[str, str], comparisons: Sequence[Comparison] = ()
+    width: int, directories: Iterable[Path], dead: Mapping[str, str], comparisons: Sequence[Comparison] = ()
 ) -> None:
     """Write what changed, what the runs found, and which targets could not be tested."""
-    console = Console(file=reporter._tw._file, width=max(60, min(reporter._tw.fullwidth, 120)), highlight=False)
+    console = Console(width=max(60, min(width, 120)), highlight=False)
     for message in dead.values():
         console.print(f"could not test {message}", style="bold red", markup=False)
     for one in comparisons:

@@ -93,10 +93,9 @@ def measure() -> Iterator[Row]:
         )
         if PROGRAM is None:
             return
-        with browser() as page:
-            page.size(1280, 900)
-            page.open(file)
-            opened, filtered = page.run(OPENED), page.run(FILTER)
+        with browser() as chromium, chromium.new_page(viewport={"width": 1280, "height": 900}) as page:
+            page.goto(file.as_uri())
+            opened, filtered = page.evaluate(OPENED), page.evaluate(FILTER)
         yield Row(
             "a key in that report",
             filtered / SMOOTH,

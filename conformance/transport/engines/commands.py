@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import secrets
@@ -13,7 +12,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from conformance.transport.engines import gguf
 from conformance.transport.engines.install import has_gpu
 from conformance.transport.engines.launch import LaunchFailed
 from conformance.transport.engines.versions import STUB_KERNELS
@@ -94,37 +92,22 @@ def llama_command(
 ) -> tuple[list[str], dict[str, str]]:
     """The command that serves a model with llama.cpp's llama-server, and what to add to its environment.
 
-    `program` is the `llama-server` executable, or a Python that has it beside it. `model` is a GGUF file, or the
-    directory of a small Qwen3 checkpoint, which is written as one first. `args` are the user's and win over what is
-    set here: of two values the program takes the last. Its health is at `http://127.0.0.1:PORT/health`. Raises
-    LaunchFailed where there is no such model.
+    `program` is the `llama-server` executable, or a Python that has it beside it. `model` is a GGUF file,
+    or a directory with one. `args` are the user's and win over what is set here: of two values the program takes the
+    last. Its health is at `http://127.0.0.1:PORT/health`. Raises LaunchFailed where there is no such model.
     """
     if Path(program).name.startswith("python"):
         program = Path(program).with_name("llama-server")
-    if Path(model).is_dir():
-        model = str(_converted(Path(model)))
-    elif not Path(model).is_file():
-        raise LaunchFailed(f"llama-server needs a GGUF file or the directory of a checkpoint, and {model} is neither")
-    ours = ["--model", model, "--alias", served_name, "--host", "127.0.0.1", "--port", str(port)]
+    file = min(Path(model).glob("*.gguf"), default=Path(model))  # of several parts, it is told the first
+    if not file.is_file():
+        raise LaunchFailed(
+            f"llama-server needs a GGUF file or a directory with one, and {model} is neither: llama.cpp's"
+            " convert_hf_to_gguf.py makes one of a checkpoint"
+        )
+    ours = ["--model", str(file), "--alias", served_name, "--host", "127.0.0.1", "--port", str(port)]
     # 2048 tokens for each of four requests at once; and no web pages.
     ours += ["--ctx-size", "8192", "--parallel", "4", "--jinja", "--no-webui"]
     return [str(program), *ours, *args], {}
-
-
-def _converted(checkpoint: Path) -> Path:
-    """A checkpoint as GGUF, in the cache under what it is made of: one that is trained anew is another file."""
-    digest = hashlib.sha256()
-    for file in (Path(gguf.__file__), *sorted(checkpoint.glob("*.json")), *sorted(checkpoint.glob("*.jinja")),
-                 *sorted(checkpoint.glob("*.safetensors"))):  # fmt: skip
-        digest.update(file.read_bytes())
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    file = Path(base) / "openai-conformance" / "gguf" / f"{digest.hexdigest()[:20]}.gguf"
-    if not file.exists():
-        try:
-            gguf.write(checkpoint, file)
-        except (gguf.NotConverted, OSError) as problem:
-            raise LaunchFailed(str(problem)) from problem
-    return file
 
 
 # SGLang
