@@ -9,7 +9,7 @@ from conformance.checks.catalogue import catalogue
 from conformance.core.check import Check
 from conformance.evidence.exchanges import Recording
 from conformance.evidence.log import RunLog
-from conformance.evidence.record import described
+from conformance.evidence.record import Result
 from conformance.evidence.run import Run
 from conformance.judging.judge import judge
 from conformance.reference.fault import faults, with_faults
@@ -25,7 +25,7 @@ def run_of(
     ask = client(with_faults(still(), [known[one] for one in planted]))
     recording, log = Recording(directory), RunLog(directory)
     chosen = [catalogue()[one] if isinstance(one, str) else one for one in checks]
-    log.begin({"target": target, "kind": "reference", "base_url": "http://127.0.0.1:1/v1", "model": "reference",
+    log.note("begin", {"target": target, "kind": "reference", "base_url": "http://127.0.0.1:1/v1", "model": "reference",
                "started": "2026-11-24T00:00:00Z", "claims": None, "waives": [], "selected": len(chosen)})  # fmt: skip
     for check in chosen:
         gathered = gather(check, ask)
@@ -33,9 +33,9 @@ def run_of(
             for x in evidence.exchanges:
                 if x.key not in recording:
                     recording.append(x)
-        log.outcome({"target": target, **described(check)}, judge(check, gathered))
+        log.outcome(Result.made(check, judge(check, gathered)), target)
     if finished:
-        log.end({"finished": "2026-11-24T00:00:09Z", "seconds": 9.0, "requests": len(recording), "exit": 0})
+        log.note("end", {"finished": "2026-11-24T00:00:09Z", "seconds": 9.0, "requests": len(recording), "exit": 0})
     recording.close()
     (run,) = Book.of([directory]).runs
     return run

@@ -39,7 +39,7 @@ from conformance.probes.chat import HELLO
 from conformance.reference.engine import DEFAULT_KEY, responder
 from conformance.report.book import Book
 from conformance.runner.resume import resumed
-from conformance.runner.runner import Session
+from conformance.runner.runner import Runner
 from conformance.targets.target import Target
 
 pytest_plugins = ["pytester"]
@@ -142,7 +142,7 @@ def test_a_killed_run_is_finished_with_what_is_missing(seed: int, tmp_path: Path
     assert runs(tmp_path) == [directory]
     finished, recording = read(directory), Recording(directory)
     assert finished.complete
-    assert len(finished.results) == finished.header.selected == len(finished.header.written["checks"])
+    assert len(finished.results) == finished.header.selected == len(finished.header.checks)
     assert finished.header.begun == 3
     assert counting.count - sent == len(set(recording) - there)
     assert finished.footer is not None
@@ -266,7 +266,7 @@ def test_a_second_has_room_for_many(tmp_path: Path) -> None:
     assert len(set(made)) == 12
     for directory in made:
         log = RunLog(directory)
-        log.begin({"target": "t"})
+        log.note("begin", {"target": "t"})
         log.close()
     assert latest(tmp_path, "t") == made[-1]
 
@@ -275,7 +275,7 @@ def test_a_run_that_is_going_on_is_left_alone(project: pytest.Pytester) -> None:
     """--conformance-resume of a run that another process is still writing is refused in one line."""
     log = RunLog(project.path / "reports" / "mine" / "now")
     log.claim()
-    log.begin({"target": "mine"})
+    log.note("begin", {"target": "mine"})
     result = project.runpytest("--conformance-resume", "reports/mine/now", "conformance/models")
     assert result.ret == 4
     result.stderr.fnmatch_lines(["*reports/mine/now: this run is still going on, in another process"])
@@ -286,13 +286,13 @@ def asked(base_url: str, reports: Path, going_on: Path | None = None, **more: ob
     """A run of a few checks in this process, or the rest of one: where it is, what it remarks, why it could not be done."""
     target = Target("mine", "openai", base_url=base_url, model="reference", key=Secret("KEY", DEFAULT_KEY), **more)  # type: ignore[arg-type]
     one = resumed(str(going_on), reports) if going_on else None
-    session = Session([target], reports, resumed={"mine": one} if one else {})
+    session = Runner([target], reports, resumed={"mine": one} if one else {})
     checks = sample()
     finished = False
     try:
         session.open({"mine": checks})
-        for check in checks if session.trials else ():
-            session.outcome(check, target)
+        for check in checks if session.runs else ():
+            session.judge(check, target)
         finished = True
     finally:
         session.close(finished=finished)
@@ -353,10 +353,10 @@ def test_a_damaged_run_is_judged_again_as_far_as_it_goes(whole_run: Path) -> Non
     lines = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(b"".join([*lines[:3], b"{garbage\n", *lines[4:]]))
     target = Target("again", "replay", directory=whole_run)
-    session = Session([target], whole_run.parent.parent)
+    session = Runner([target], whole_run.parent.parent)
     session.open({"again": sample()})
     try:
-        outcomes = [session.outcome(check, target) for check in sample()]
+        outcomes = [session.judge(check, target).outcome for check in sample()]
     finally:
         session.close(finished=True)
     reasons = {outcome.reason for outcome in outcomes if outcome.kind is Kind.ERRORED}
@@ -439,8 +439,8 @@ def test_a_resumed_run_needs_no_other_word(project: pytest.Pytester) -> None:
     project.runpytest("--conformance-resume", str(directory))
     after = read(directory)
     assert after.header.begun == 2
-    assert after.header.written["profile"] == "quick"
-    assert after.header.written["checks"] == before.header.written["checks"]
+    assert after.header.profile == "quick"
+    assert after.header.checks == before.header.checks
     assert any(check.startswith("golden.openai.") for check in after.by_check)
     assert after.by_check.keys() == before.by_check.keys()
 
@@ -463,7 +463,7 @@ def test_what_cannot_be_resumed_is_one_line(
     """No folder, no run, a replay, a target that is gone: what was meant, exit code 4."""
     for name, header in (("replayed", {"kind": "replay", "replay_of": "x"}), ("gone", {"target": "nobody"})):
         log = RunLog(pytester.path / name)
-        log.begin({"target": "t", **header})
+        log.note("begin", {"target": "t", **header})
         log.close()
     result = pytester.runpytest(*arguments)
     assert result.ret == 4
@@ -492,11 +492,11 @@ def test_a_run_of_the_first_form_is_read_judged_and_reported(tmp_path: Path) -> 
     assert "stream.ends-with-done" in book.markdown()
     assert "stream.ends-with-done" in book.html()
     target = Target("again", "replay", directory=FIRST)
-    session = Session([target], tmp_path)
+    session = Runner([target], tmp_path)
     chosen = [check for check in catalogue().values() if check.id in run.by_check]
     session.open({"again": chosen})
     try:
-        kinds = {check.id: session.outcome(check, target).kind for check in chosen}
+        kinds = {check.id: session.judge(check, target).outcome.kind for check in chosen}
     finally:
         session.close(finished=True)
     assert kinds == {result.check: result.outcome.kind for result in run.results}

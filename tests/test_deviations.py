@@ -20,7 +20,7 @@ from conformance.evidence.run import Run
 from conformance.reference.engine import DEFAULT_KEY
 from conformance.reference.serve import serving
 from conformance.report.book import Book
-from conformance.runner.runner import Session
+from conformance.runner.runner import Runner
 from conformance.targets.kinds import KINDS
 from conformance.targets.target import Limits, Target
 
@@ -57,12 +57,12 @@ def run_of(kind: str, here: Path, faults: Iterable[str] = (), checks: Iterable[s
         key = Secret("MY_KEY", DEFAULT_KEY)
         limits = Limits()
         target = Target("it", kind, base_url=base_url, model="reference", key=key, limits=limits)
-        session = Session([target], here)
+        session = Runner([target], here)
         chosen = [catalogue()[one] for one in checks]
         session.open({"it": chosen})
         try:
             for check in chosen:
-                session.outcome(check, target)
+                session.judge(check, target)
         finally:
             session.close(finished=True)
         return Book.of(session.directories).runs[0]
@@ -147,10 +147,10 @@ def test_every_face_of_a_report_tells_them() -> None:
 def test_a_replay_has_the_claims_of_the_kind_that_was_asked(tmp_path: Path) -> None:
     """A recorded run that is judged again is still a run of vLLM."""
     target = Target("again", "replay", directory=VLLM)
-    session = Session([target], tmp_path)
+    session = Runner([target], tmp_path)
     check = catalogue()["errors.code-is-text"]
     session.open({"again": [check]})
-    session.outcome(check, target)
+    session.judge(check, target)
     session.close(finished=True)
     (run,) = Book.of(session.directories).runs
     assert run.header.kind == "vllm"

@@ -20,7 +20,7 @@ from conformance.core.mistake import CouldNotTest, Mistake
 from conformance.core.probe import Probe
 from conformance.probes.chat import HELLO, get
 from conformance.report.book import Book
-from conformance.runner.runner import Session
+from conformance.runner.runner import Runner
 from conformance.targets import read, select
 from conformance.targets.kinds import KINDS
 from conformance.targets.target import Target
@@ -291,8 +291,8 @@ def test_a_report_knows_how_the_key_travelled(tmp_path: Path) -> None:
 
 def a_run(target: Target, here: Path) -> Path:
     """The directory of a run of one check that this answer breaks."""
-    check, session = catalogue()["chat.object-is-chat-completion"], Session([target], here / "reports")
+    check, session = catalogue()["chat.object-is-chat-completion"], Runner([target], here / "reports")
     session.open({target.name: [check]})
-    session.outcome(check, target)
+    session.judge(check, target)
     session.close(finished=True)
     return session.directories[0]

@@ -31,8 +31,8 @@ from conformance.evidence.run import Run, latest, read
 from conformance.judging.plan import afresh
 from conformance.probes.chat import HELLO, STREAMED, chat
 from conformance.reference.engine import DEFAULT_KEY, responder
-from conformance.runner.reconfirm import NEW, Nights
-from conformance.runner.runner import Session
+from conformance.runner.reconfirm import NEW, Against
+from conformance.runner.runner import Runner
 from conformance.targets.target import Limits, Target
 
 pytest_plugins = ["pytester"]
@@ -199,10 +199,10 @@ def asked(forgets: Forgets, reports: Path, baseline: Run | None, **limits: int) 
             "t", "openai", base_url=base_url, model="reference", key=Secret("KEY", DEFAULT_KEY), limits=Limits(**limits)
         )  # type: ignore[arg-type]
         check = replace(catalogue()[DONE], sends=STREAMED)
-        session = Session([target], reports, nights=Nights(NEW, "last", {"t": baseline}))
+        session = Runner([target], reports, against={"t": Against(NEW, "last", held=True, baseline=baseline)})
         session.open({"t": [check]})
         try:
-            session.outcome(check, target)
+            session.judge(check, target)
         finally:
             session.close(finished=True)
     directory = latest(reports, "t")

@@ -12,7 +12,7 @@ from conformance.checks.catalogue import catalogue
 from conformance.core.finding import Kind
 from conformance.core.fixtures import fixtures
 from conformance.core.guard import Guard
-from conformance.runner.runner import Session, about
+from conformance.runner.runner import Runner, about
 from conformance.targets.target import Target
 
 RECORDINGS = sorted(path for path in (fixtures() / "recordings").iterdir() if path.is_dir())
@@ -23,11 +23,11 @@ EXPECTED = Path(__file__).parent / "expected"
 def test_a_recording_gives_the_known_violations(directory: Path, tmp_path: Path) -> None:
     """Every violation on a real server was looked at byte by byte; a new one is a change of the checks to look at."""
     target = Target(directory.name, "replay", directory=directory)
-    session = Session([target], tmp_path)
+    session = Runner([target], tmp_path)
     checks = [check for check in catalogue().values() if about(check, target)]
     session.open({target.name: checks})
     try:
-        outcomes = {check.id: session.outcome(check, target) for check in checks}
+        outcomes = {check.id: session.judge(check, target).outcome for check in checks}
     finally:
         session.close(finished=True)
     violated = {name for name, outcome in outcomes.items() if outcome.kind is Kind.VIOLATED}

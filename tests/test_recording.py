@@ -14,10 +14,11 @@ from conformance.core.guard import Guard, Leak
 from conformance.core.mistake import Mistake
 from conformance.core.probe import Probe
 from conformance.core.reading.json import ABSENT
+from conformance.core.requirement import Level
 from conformance.evidence import exchanges as recording
 from conformance.evidence.exchanges import Recording, exchange_from_json, exchange_to_json
 from conformance.evidence.log import RunLog
-from conformance.evidence.run import outcome_from_json, outcome_to_json
+from conformance.evidence.record import Result
 from conformance.probes.chat import chat
 
 text = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
@@ -73,7 +74,7 @@ def test_an_outcome_survives_the_disk() -> None:
         Finding("b", "b", at="/x", expected=[1], found={"y": "é"}),
     )
     outcome = Outcome(Kind.VIOLATED, findings, "why", {"v": 1}, (("k", "l"), ("m",)), "k")
-    assert outcome_from_json(outcome_to_json(outcome)) == outcome
+    assert Result.of(Result("a.b", Level.MUST, "It is so.", outcome).line("t")).outcome == outcome
 
 
 def test_a_recording_is_found_again(tmp_path: Path) -> None:
@@ -146,5 +147,5 @@ def test_no_secret_is_written(tmp_path: Path) -> None:
         Recording(tmp_path, guard).append(exchange(1, b"here: canary-4711"))
     assert "canary" not in str(refused.value)
     with pytest.raises(Leak):
-        RunLog(tmp_path, guard).begin({"target": "canary-4711"})
+        RunLog(tmp_path, guard).note("begin", {"target": "canary-4711"})
     assert not any(tmp_path.iterdir())

@@ -18,7 +18,7 @@ from conformance.core.verdict import Waiver
 from conformance.evidence.log import RunLog
 from conformance.evidence.run import RUN, latest, read
 from conformance.probes.chat import HELLO
-from tests.report_runs import (
+from tests.report_runs import outcome_line, (
     EVIL,
     by_verdict,
     clean,
@@ -78,15 +78,15 @@ def test_a_rule_is_applied_on_reading(tmp_path: Path) -> None:
 def test_the_later_outcome_of_a_check_holds(tmp_path: Path) -> None:
     """A run that was resumed has two headers and two outcomes of a check: the later ones count, and one footer."""
     log = RunLog(tmp_path)
-    log.begin(header("t", selected=2))
-    log.outcome(described("a.b"), Outcome(Kind.ERRORED, reason="cut"))
+    log.note("begin", header("t", selected=2))
+    log.note("outcome", {**described("a.b"), **outcome_line(Outcome(Kind.ERRORED, reason="cut"))})
     assert not read(tmp_path).complete
-    log.begin(header("t", selected=2, started="later"))
-    log.outcome(described("a.b"), holds(HELLO))
+    log.note("begin", header("t", selected=2, started="later"))
+    log.note("outcome", {**described("a.b"), **outcome_line(holds(HELLO))})
     run = read(tmp_path)
     assert not run.complete
     assert [result.outcome.kind for result in run.results] == [Kind.HOLDS]
-    log.end(footer(exit=0))
+    log.note("end", footer(exit=0))
     assert read(tmp_path).complete
 
 
@@ -135,8 +135,8 @@ def test_other_directories_are_refused(tmp_path: Path) -> None:
 def test_an_old_run_needs_no_check_that_exists(tmp_path: Path) -> None:
     """An outcome with only what the first version wrote is read; what is missing is as usual."""
     log = RunLog(tmp_path)
-    log.begin({"target": "t"})
-    log.outcome({"check": "gone.long-ago", "level": "MAY", "title": "It was so."}, Outcome(Kind.HOLDS))
+    log.note("begin", {"target": "t"})
+    log.note("outcome", {**{"check": "gone.long-ago", "level": "MAY", "title": "It was so."}, **outcome_line(Outcome(Kind.HOLDS))})
     log.note("engine", {"version": "0.1"})
     run = read(tmp_path)
     assert (run.results[0].area, run.results[0].source, run.header.claims) == ("gone", None, None)

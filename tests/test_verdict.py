@@ -8,12 +8,12 @@ import pytest
 
 from conformance.core.finding import Kind
 from conformance.core.requirement import MAY, MUST, NOTE, SHOULD, Level
-from conformance.core.verdict import Ruling, Waived, rule
+from conformance.core.verdict import Ruling, Waiver, rule
 
 TODAY = date(2026, 11, 23)
-WAIVER = Waived("known", date(2027, 1, 31))
-EXPIRED = Waived("known", date(2026, 1, 31))
-ENDLESS = Waived("known")
+WAIVER = Waiver("a.b", "known", "me", until=date(2027, 1, 31))
+EXPIRED = Waiver("a.b", "known", "me", until=date(2026, 1, 31))
+ENDLESS = Waiver("a.b", "known", "me")
 
 
 @pytest.mark.parametrize("level", Level)
@@ -67,7 +67,7 @@ def test_a_violation_counts_by_its_level(level: Level, strict: bool, ruling: Rul
         (Kind.ERRORED, WAIVER, Ruling.ERRORED),
     ],
 )
-def test_waivers(kind: Kind, waiver: Waived, ruling: Ruling, level: Level, strict: bool) -> None:
+def test_waivers(kind: Kind, waiver: Waiver, ruling: Ruling, level: Level, strict: bool) -> None:
     """A waiver excuses a violation until it expires, fails once it is stale, and never hides missing evidence."""
     verdict = rule(kind, level, waiver, strict=strict, today=TODAY)
     assert verdict.ruling is ruling

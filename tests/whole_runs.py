@@ -25,7 +25,7 @@ from conformance.probes.tools import (
 )
 from conformance.reference.answer import Answer, Request
 from conformance.reference.engine import DEFAULT_KEY
-from conformance.runner.runner import Session
+from conformance.runner.runner import Runner
 from conformance.targets.target import Limits, Target
 
 LIST = get("models")
@@ -53,10 +53,10 @@ def run(base_url: str, directory: Path, checks: Iterable[Check], limits: Limits)
     chosen = tuple(checks)
     key = Secret("KEY", DEFAULT_KEY)
     target = Target("it", "openai", base_url=base_url, model="reference", key=key, limits=limits)
-    session = Session([target], directory)
+    session = Runner([target], directory)
     try:
         session.open({"it": chosen})
-        outcomes = {} if session.dead else {check.id: session.outcome(check, target) for check in chosen}
+        outcomes = {} if session.dead else {check.id: session.judge(check, target).outcome for check in chosen}
     finally:
         session.close(finished=True)
     return outcomes, session.dead.get("it", "")

@@ -45,10 +45,9 @@ class Asked:
         """What to call it."""
         return self.target.name
 
-    def run_for(self, candidate: str, runs: Mapping[str, Path]) -> Run | None:
+    def run_for(self, candidate: str, runs: Mapping[str, Run]) -> Run | None:
         """The run to compare a candidate with; `runs` are those of today by target. None where there is none."""
-        directory = runs.get(self.name)
-        return read(directory, forgiving=True) if directory else None
+        return runs.get(self.name)
 
 
 @dataclass(frozen=True)
@@ -58,7 +57,7 @@ class Stored:
     name: str
     directories: Mapping[str, Path] = field(hash=False)
 
-    def run_for(self, candidate: str, runs: Mapping[str, Path]) -> Run | None:
+    def run_for(self, candidate: str, runs: Mapping[str, Run]) -> Run | None:
         """The run to compare a candidate with."""
         directory = self.directories.get(candidate)
         return read(directory, forgiving=True) if directory else None
@@ -75,7 +74,7 @@ class Golden:
         """What to call it."""
         return f"{GOLDEN}{self.golden.name}"
 
-    def run_for(self, candidate: str, runs: Mapping[str, Path]) -> Run | None:
+    def run_for(self, candidate: str, runs: Mapping[str, Run]) -> Run | None:
         """A run as it would have been: each check of the set holds."""
         results = tuple(
             Result(check.id, check.level, check.title, Outcome(Kind.HOLDS), check.area, source=check.spec, drawn=False)
@@ -93,7 +92,7 @@ class Committed:
     name: str
     run: Run = field(hash=False)
 
-    def run_for(self, candidate: str, runs: Mapping[str, Path]) -> Run | None:
+    def run_for(self, candidate: str, runs: Mapping[str, Run]) -> Run | None:
         """The run that the file stands for."""
         return self.run
 
@@ -101,7 +100,7 @@ class Committed:
 Baseline = Asked | Stored | Golden | Committed
 
 
-def beside(baseline: Baseline, candidate: Run, runs: Mapping[str, Path]) -> Comparison | None:
+def beside(baseline: Baseline, candidate: Run, runs: Mapping[str, Run]) -> Comparison | None:
     """A candidate beside the baseline; None where the baseline could not be tested. A golden set speaks of its own checks only."""
     other = baseline.run_for(candidate.target, runs)
     if other is None:

@@ -16,12 +16,12 @@ from conformance.analysis.comparison import Comparison
 from conformance.core.check import Check
 from conformance.core.mistake import Mistake
 from conformance.evidence.journal import Unwritable
-from conformance.evidence.run import read
+from conformance.evidence.run import Run, read
 from conformance.plugin import github
 from conformance.plugin.baseline import Asked, Committed, beside
 from conformance.plugin.command_line import Options
 from conformance.plugin.interrupts import Interrupts
-from conformance.plugin.items import CHECKS, HOUSE, CheckDirectory, CheckFile, CheckItem, session_key, session_of
+from conformance.plugin.items import CHECKS, HOUSE, CheckDirectory, CheckFile, CheckItem, runner_key, runner_of
 from conformance.plugin.migration import reported
 from conformance.plugin.prepare import BASELINE, prepare, quieten
 from conformance.plugin.terminal import BESIDE, CATEGORIES, Waiting, summarise
@@ -44,7 +44,10 @@ class Tally:
         self.rulings: dict[tuple[str, str], str] = {}
         self.excused: set[tuple[str, str]] = set()
         """Requirements that failed and do not fail the job."""
-        self.runs: dict[str, Path] = {}
+        self.directories: dict[str, Path] = {}
+        """Where the run of each target lies."""
+        self.runs: dict[str, Run] = {}
+        """The same, read once when all is over: whatever is told in the end is told of these."""
         self.dead: dict[str, str] = {}
         self.comparisons: list[Comparison] = []
         """Each candidate beside the baseline that was asked for."""
@@ -60,9 +63,13 @@ class Tally:
         if facts["excused"]:
             self.excused.add((facts["target"], facts["check"]))
         if facts["run"]:
-            self.runs[facts["target"]] = Path(facts["run"])
+            self.directories[facts["target"]] = Path(facts["run"])
         if facts["dead"]:
             self.dead[facts["target"]] = facts["dead"]
+
+    def read(self) -> None:
+        """Read the runs, now that they are written."""
+        self.runs = {target: read(directory, forgiving=True) for target, directory in self.directories.items()}
 
 
 TALLY = pytest.StashKey[Tally]()
@@ -82,7 +89,7 @@ def is_controller(config: pytest.Config) -> bool:
 def begin(config: pytest.Config) -> None:
     """Read the targets; collect the shipped checks where no path was given."""
     try:
-        session = config.stash[session_key] = prepare(config)
+        session = config.stash[runner_key] = prepare(config)
     except Mistake as mistake:
         raise pytest.UsageError(str(mistake)) from None
     session.progress = Waiting(config)
@@ -109,7 +116,7 @@ def pytest_collect_file(
 ) -> Generator[None, list[pytest.Collector], list[pytest.Collector]]:
     """Shipped checks, `check_*.py` of somebody's own, golden sets and traffic are files of checks and not Python tests."""
     others = yield
-    if (made := session_of(parent.config).made.get(file_path)) is not None:
+    if (made := runner_of(parent.config).made.get(file_path)) is not None:
         return [CheckFile.from_parent(parent, path=file_path, nodeid=f"{HOUSE}/{made.room}")]
     if file_path.suffix != ".py":
         return others
@@ -131,7 +138,7 @@ def pytest_collect_directory(path: Path, parent: pytest.Collector) -> pytest.Col
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """The quick profile leaves out what waits on purpose, and all but the full one what takes minutes; a resumed run, what it was
     not to judge in the first place."""
-    session = session_of(config)
+    session = runner_of(config)
     patience = WAITS.get(session.profile, math.inf)
 
     def out(item: pytest.Item) -> bool:
@@ -157,17 +164,17 @@ def pytest_runtestloop(session: pytest.Session) -> None:
         return
     if Options.of(config).dry_run:
         try:
-            config.stash[TALLY].said = session_of(config).dry_run(selection(session.items))
+            config.stash[TALLY].said = runner_of(config).dry_run(selection(session.items))
         except Mistake as mistake:
             raise pytest.UsageError(str(mistake)) from None
         session.items = [item for item in session.items if not isinstance(item, CheckItem)]
         return
     config.stash[INTERRUPTS].begin()
     try:
-        session_of(config).open(selection(session.items))
+        runner_of(config).open(selection(session.items))
     except Mistake as mistake:
         raise pytest.UsageError(str(mistake)) from None
-    dead = session_of(config).dead
+    dead = runner_of(config).dead
     config.stash[TALLY].dead |= dead
     session.items = [item for item in session.items if not isinstance(item, CheckItem) or item.target.name not in dead]
 
@@ -187,9 +194,9 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     if isinstance(item, CheckItem) and is_worker(item.config):
         chosen = selection(item.session.items)[item.target.name]
         try:
-            session_of(item.config).open({item.target.name: chosen})
+            runner_of(item.config).open({item.target.name: chosen})
         except Mistake as mistake:
-            session_of(item.config).dead[item.target.name] = f"{item.target.name}: {mistake}"
+            runner_of(item.config).dead[item.target.name] = f"{item.target.name}: {mistake}"
 
 
 @pytest.hookimpl(wrapper=True)
@@ -221,7 +228,8 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         _judge(session, finished)
     finished = _end(session, finished)
     if not collected and not is_worker(config):
-        tally, ours = config.stash[TALLY], session_of(config)
+        tally, ours = config.stash[TALLY], runner_of(config)
+        tally.read()
         tally.said += ours.entered(tally.runs.values())
         if finished:
             tally.comparisons = compared(config)
@@ -230,7 +238,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 
 def _judge(session: pytest.Session, finished: bool) -> None:
     """Say in the exit code what came of the run, and record the golden set that was asked for."""
-    tally, ours = session.config.stash[TALLY], session_of(session.config)
+    tally, ours = session.config.stash[TALLY], runner_of(session.config)
     if finished and (tally.rulings or tally.dead):
         counted = tally.rulings.keys() - tally.excused
         own = (tally.rulings[place] for place in counted if place[0] not in ours.beside)
@@ -242,7 +250,7 @@ def _judge(session: pytest.Session, finished: bool) -> None:
 
 def _end(session: pytest.Session, finished: bool) -> bool:
     """Write the footers, and let go of servers and connections. Whether the run came to its end, and is whole on disk."""
-    tally, ours = session.config.stash[TALLY], session_of(session.config)
+    tally, ours = session.config.stash[TALLY], runner_of(session.config)
     try:
         ours.close(finished=finished)
     except Unwritable as problem:
@@ -265,8 +273,8 @@ def _tell(session: pytest.Session, lines: Callable[[], list[str]]) -> None:
 
 
 def compared(config: pytest.Config) -> list[Comparison]:
-    """Each candidate of this run beside its baseline, and each gateway beside what stands behind it, read from disk."""
-    session, runs = session_of(config), config.stash[TALLY].runs
+    """Each candidate of this run beside its baseline, and each gateway beside what stands behind it."""
+    session, runs = runner_of(config), config.stash[TALLY].runs
     found = []
     for target in session.targets:
         if target.name in session.beside or target.name not in runs:
@@ -275,7 +283,7 @@ def compared(config: pytest.Config) -> list[Comparison]:
         for baseline in dict.fromkeys(one for one in baselines if one is not None):
             if isinstance(baseline, Committed):
                 continue  # which has no answers to compare: the night tells it all
-            one = beside(baseline, read(runs[target.name]), runs)
+            one = beside(baseline, runs[target.name], runs)
             if one is not None:
                 behind = target.upstream is not None and baseline == Asked(target.upstream)
                 found.append(replace(one, behind=behind))
@@ -298,8 +306,8 @@ def _shown_by_github(config: pytest.Config) -> list[str]:
     """In a job of GitHub's: write the job summary, and give the lines that become annotations."""
     if is_worker(config) or not github.is_here(os.environ):
         return []
-    session, tally = session_of(config), config.stash[TALLY]
-    book = Book.of(run for run in tally.runs.values() if read(run, forgiving=True).target not in session.beside)
+    session, tally = runner_of(config), config.stash[TALLY]
+    book = Book.of(run for name, run in tally.runs.items() if name not in session.beside)
     dead = [f"could not test {why}" for why in tally.dead.values()]
     markdown = book.markdown() if book.runs else ""
     lost = github.summarise("\n\n".join([*(markdown_plain(one, 600) for one in dead), markdown]), os.environ)

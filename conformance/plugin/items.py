@@ -13,14 +13,16 @@ import pytest
 
 from conformance.checks.catalogue import load, shipped
 from conformance.core.check import Check
-from conformance.core.finding import Finding, Kind, Outcome
+from conformance.core.finding import Finding, Kind
 from conformance.core.reading.json import ABSENT
 from conformance.core.text import legible, shown
-from conformance.core.verdict import Ruling, Verdict
+from conformance.core.verdict import Ruling
 from conformance.evidence.journal import Unwritable
+from conformance.evidence.record import Result
 from conformance.plugin.command_line import Options
 from conformance.runner.reconfirm import NEW
-from conformance.runner.runner import Session, about
+from conformance.runner.runner import Runner, about
+from conformance.runner.target_run import TargetRun
 from conformance.targets.target import Target
 
 CHECKS = Path(__file__).parent.parent / "checks"
@@ -30,12 +32,12 @@ GOLDEN, TRAFFIC = "golden", "traffic"
 """What follows in the node ids of checks that are made from a file of data, whichever file it is."""
 
 
-session_key = pytest.StashKey[Session]()
+runner_key = pytest.StashKey[Runner]()
 
 
-def session_of(config: pytest.Config) -> Session:
-    """The session that the plugin put there. Raises KeyError in a run without targets."""
-    return config.stash[session_key]
+def runner_of(config: pytest.Config) -> Runner:
+    """The runner that the plugin put there. Raises KeyError in a run without targets."""
+    return config.stash[runner_key]
 
 
 CTRF = "_ctrf_metadata"
@@ -73,7 +75,7 @@ class CheckFile(pytest.File):
     """The checks of one file, at every target."""
 
     def collect(self) -> Iterator[CheckItem]:
-        for target in session_of(self.config).targets:
+        for target in runner_of(self.config).targets:
             for check in self.checks():
                 if not about(check, target):
                     continue
@@ -85,7 +87,7 @@ class CheckFile(pytest.File):
 
     def checks(self) -> Iterable[Check]:
         """Shipped ones, or somebody's own, or those that are made from a file of data."""
-        if (made := session_of(self.config).made.get(self.path)) is not None:
+        if (made := runner_of(self.config).made.get(self.path)) is not None:
             return made.checks
         return shipped()[self.path.stem] if self.path.parent == CHECKS else load(self.path)
 
@@ -97,87 +99,86 @@ class CheckItem(pytest.Item):
         super().__init__(**more)
         self.check = check
         self.target = target
-        self.outcome: Outcome | None = None
-        self.verdict: Verdict | None = None
+        self.result: Result | None = None
+        """Made in setup, once; whoever runs the item again gets the same."""
         for mark in (check.level.value.lower(), check.area):
             self.add_marker(mark)
 
+    @property
+    def run(self) -> TargetRun:
+        """The run of its target."""
+        return runner_of(self.config).runs[self.target.name]
+
     def setup(self) -> None:
         """Wait for the evidence and judge it. Raises NoEvidence where there is none."""
-        session = session_of(self.config)
-        if (dead := session.dead.get(self.target.name)) is not None:
+        runner = runner_of(self.config)
+        if (dead := runner.dead.get(self.target.name)) is not None:
             raise NoEvidence(dead)
         try:
-            self.outcome = session.outcome(self.check, self.target)
+            self.result = runner.judge(self.check, self.target)
         except Unwritable as problem:
             self.session.shouldstop = f"{problem.where}: {problem.message}"
             raise NoEvidence(problem.message) from None
-        self.verdict = session.verdict(self.check, self.target, self.outcome)
-        self._tell()
-        if self.verdict.ruling is Ruling.ERRORED and not self.beside:
-            raise NoEvidence(self.outcome.reason)
+        self._tell(self.result)
+        if self.result.ruling == Ruling.ERRORED and not self.beside:
+            raise NoEvidence(self.result.outcome.reason)
 
     @property
     def excuse(self) -> str:
         """Why it does not fail the job though it failed; "" where it does."""
-        assert self.verdict
-        return session_of(self.config).excused(self.check, self.target, self.verdict)
+        return self.run.excuse(self.check.id) if self.result else ""
 
     @property
     def beside(self) -> bool:
         """Whether it is asked only for comparison: then its verdict is recorded, and nobody's failure."""
-        return self.target.name in session_of(self.config).beside
+        return self.target.name in runner_of(self.config).beside
 
-    def _tell(self) -> None:
+    def _tell(self, result: Result) -> None:
         """Put the facts where JUnit and the other reports find them."""
-        assert self.outcome
-        assert self.verdict
         facts = [
             ("target", self.target.name),
-            ("requirement", self.check.id),
-            ("level", self.check.level.value),
-            ("area", self.check.area),
-            ("outcome", self.outcome.kind.value),
-            ("ruling", self.verdict.ruling.value),
+            ("requirement", result.check),
+            ("level", result.level.value),
+            ("area", result.area),
+            ("outcome", result.outcome.kind.value),
+            ("ruling", result.ruling),
         ]
-        entries = session_of(self.config).entries(self.check, self.target)
-        emulated = session_of(self.config).trials[self.target.name].address.emulated
-        told = {
+        entries, emulated = self.run.entries[result.check], self.run.address.emulated
+        more = {
             "standing": ", ".join(dict.fromkeys(entry.standing.value for entry in entries)),
             "tries": next((str(entry.tries) for entry in entries if entry.tries), ""),
             "emulated": emulated,
-            "source": str(self.check.spec or ""),
-            "reason": "; ".join(one for one in (self.verdict.because, self.outcome.reason) if one),
-            "remedy": self.check.remedy if self.outcome.kind is Kind.VIOLATED else "",
+            "source": str(result.source or ""),
+            "reason": "; ".join(part for part in (result.because, result.outcome.reason) if part),
+            "reason_code": result.outcome.code,
+            "remedy": result.remedy if result.outcome.kind is Kind.VIOLATED else "",
         }
-        self.user_properties += [*facts, *((name, text) for name, text in told.items() if text)]
-        self.user_properties += [("finding", line_of(finding)) for finding in self.outcome.findings]
+        self.user_properties = [*facts, *((name, text) for name, text in more.items() if text)]
+        self.user_properties += [("finding", line_of(finding)) for finding in result.findings]
         if (ctrf := getattr(self, CTRF, None)) is not None:
             ctrf |= {"tags": [mark.name for mark in self.iter_markers()], "parameters": dict(facts)}
         if self.config.pluginmanager.has_plugin("allure_listener"):
             from conformance.plugin.allure import tell
 
-            trial = session_of(self.config).trials[self.target.name]
-            keys = dict.fromkeys(finding.on for finding in self.outcome.findings if finding.on in trial.recording)
-            evidence = [trial.recording[key] for key in keys]
-            verdict = self.outcome, self.verdict.ruling.value
-            tell(self.check, self.target.name, verdict, evidence, trial.address.base_url, emulated)
+            recording = self.run.recording
+            keys = dict.fromkeys(finding.on for finding in result.findings if finding.on in recording)
+            evidence = [recording[key] for key in keys]
+            tell(result, self.target.name, evidence, self.run.address.base_url, emulated)
 
     def runtest(self) -> None:
         """Pass the verdict."""
-        assert self.outcome
-        assert self.verdict
+        assert self.result
         if self.beside:
-            pytest.skip(f"only for comparison: {self.verdict.ruling.value}")
-        match self.verdict.ruling:
+            pytest.skip(f"only for comparison: {self.result.ruling}")
+        match self.result.ruling:
             case Ruling.FAILED if (excuse := self.excuse) and Options.of(self.config).fails == NEW:
                 pytest.xfail(excuse)
             case Ruling.FAILED:
-                raise Violated(self.verdict.because or self.outcome.reason)
+                raise Violated(self.result.because or self.result.outcome.reason)
             case Ruling.WAIVED:
-                pytest.xfail(self.verdict.because)
+                pytest.xfail(self.result.because)
             case Ruling.UNSUPPORTED | Ruling.UNWITNESSED:
-                pytest.skip(f"{self.verdict.ruling.value}: {self.outcome.reason}")
+                pytest.skip(f"{self.result.ruling}: {self.result.outcome.reason}")
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """The requirement, what was found, and how to see it again; a traceback only for bugs of the suite."""
@@ -189,31 +190,32 @@ class CheckItem(pytest.Item):
 
     def explained(self, because: str = "") -> Iterator[str]:
         """A violation in lines of text."""
-        assert self.outcome
-        yield f"{self.check.level} {self.check.id}: {self.check.title}"
-        if self.check.spec is not None:
-            yield f"  source: {self.check.spec}"
+        assert self.result
+        result = self.result
+        yield f"{result.level} {result.check}: {result.title}"
+        if result.source is not None:
+            yield f"  source: {result.source}"
         if because:
             yield f"  {because}"
-        for finding in self.outcome.findings:
+        for finding in result.findings:
             where = f" at {shown(finding.at)}" if finding.at else ""
             yield f"  {finding.message}{where}"
-            if self.outcome.kind is Kind.VIOLATED:
+            if result.outcome.kind is Kind.VIOLATED:
                 yield f"    expected {shown(finding.expected)}, found {shown(finding.found)}"
-        if self.check.remedy:
-            yield f"  remedy: {self.check.remedy}"
+        if result.remedy:
+            yield f"  remedy: {result.remedy}"
 
     def facts(self) -> dict[str, str]:
         """What became of it, for those who only see reports; plain text, so that it travels between processes."""
-        session = session_of(self.config)
-        trial = session.trials.get(self.target.name)
+        runner = runner_of(self.config)
+        run = runner.runs.get(self.target.name)
         return {
             "check": self.check.id,
             "target": self.target.name,
-            "ruling": self.verdict.ruling.value if self.verdict else Ruling.ERRORED.value,
-            "excused": session.excused(self.check, self.target, self.verdict) if self.verdict else "",
-            "run": str(trial.directory) if trial else "",
-            "dead": session.dead.get(self.target.name, ""),
+            "ruling": self.result.ruling if self.result else Ruling.ERRORED.value,
+            "excused": self.excuse,
+            "run": str(run.directory) if run else "",
+            "dead": runner.dead.get(self.target.name, ""),
             "beside": "baseline" if self.beside else "",
         }
 

@@ -11,7 +11,7 @@ from conformance.analysis.migration.decision import asked
 from conformance.analysis.migration.needs import understood
 from conformance.checks.traffic.reading import Traffic, described
 from conformance.core.mistake import Mistake
-from conformance.evidence.run import read
+from conformance.evidence.run import Run
 from conformance.plugin.baseline import Baseline, Committed, Golden
 from conformance.plugin.command_line import Options
 from conformance.report.book import ruled
@@ -55,7 +55,7 @@ def _paths(options: Options) -> list[Path]:
     return [options.here / name for name in options.migration]
 
 
-def reported(config: pytest.Config, baseline: Baseline | None, runs: Mapping[str, Path]) -> list[str]:
+def reported(config: pytest.Config, baseline: Baseline | None, runs: Mapping[str, Run]) -> list[str]:
     """Write the report that was asked for, and say so; also what became of the traffic. Raises Mistake."""
     options, traffic = Options.of(config), config.stash.get(TRAFFIC, None)
     said = described(traffic) if traffic else []
@@ -65,7 +65,7 @@ def reported(config: pytest.Config, baseline: Baseline | None, runs: Mapping[str
     other = baseline.run_for(name, runs) if baseline else None
     if baseline is not None and other is None:
         return [*said, f"no migration report: {baseline.name} could not be tested"]
-    candidate = ruled(read(runs[name], forgiving=True))
+    candidate = ruled(runs[name])
     decision = asked(candidate, ruled(other) if other else None, options.needs, traffic)
     write(decision, _paths(options))
     written = ", ".join(options.migration)

@@ -27,12 +27,12 @@ from conformance.plugin.items import CHECKS, GOLDEN, HOUSE, TRAFFIC
 from conformance.plugin.migration import TRAFFIC as ASKED
 from conformance.plugin.migration import check_asked
 from conformance.runner.budget import PROFILES, STANDARD
-from conformance.runner.reconfirm import NEW, Nights
+from conformance.runner.opening import versions
+from conformance.runner.reconfirm import NEW, Against
 from conformance.runner.reconfirm import OPTION as FAIL_ON
 from conformance.runner.resume import OPTION as RESUME
 from conformance.runner.resume import Resumed, resumed
-from conformance.runner.runner import Made, Session
-from conformance.runner.target_run import versions
+from conformance.runner.runner import Made, Runner
 from conformance.targets import find, select
 from conformance.targets.target import Target, check_waivers
 
@@ -40,7 +40,7 @@ BASELINE = pytest.StashKey[Baseline]()
 """What the run is compared with, where something was asked for."""
 
 
-def prepare(config: pytest.Config) -> Session:
+def prepare(config: pytest.Config) -> Runner:
     """The session that the options ask for; sets what pytest is to collect."""
     options = Options.of(config)
     here, written = options.here, options.targets_file
@@ -84,7 +84,7 @@ def prepare(config: pytest.Config) -> Session:
     if not any(arg.startswith("-r") for arg in config.invocation_params.args):
         config.option.reportchars = "N"  # the summary lists what was skipped, and why
     asked = recorder(options.record_golden, base, here) if options.record_golden else None
-    return Session(
+    return Runner(
         targets,
         reports,
         strict=options.strict,
@@ -93,22 +93,25 @@ def prepare(config: pytest.Config) -> Session:
         recorder=asked,
         beside=frozenset(one.name for one in beside),
         resumed=going_on,
-        nights=_nights(options, [one for one in targets if one not in beside], baseline),
+        against=_against(options, [target for target in targets if target not in beside], baseline),
     )
 
 
-def _nights(options: Options, targets: Sequence[Target], baseline: Baseline | None) -> Nights:
-    """What the runs are held against. Raises Mistake for a baseline that is not there before the run."""
+def _against(options: Options, targets: Sequence[Target], baseline: Baseline | None) -> dict[str, Against]:
+    """What the run of each target is held against. Raises Mistake for a baseline that is not there before the run."""
     fail_on = options.fails
-    if not isinstance(baseline, (Stored, Committed)):
-        if fail_on == NEW and baseline is not None:
-            raise Mistake(
-                f"what is new is held against a run that is there already, and `{baseline.name}` is none",
-                where=FAIL_ON,
-                fix="let --conformance-baseline name a run, `last`, or a file of `conformance baseline`",
-            )
-        return Nights(fail_on, "", dict.fromkeys((one.name for one in targets), None) if fail_on == NEW else {})
-    return Nights(fail_on, baseline.name, {one.name: baseline.run_for(one.name, {}) for one in targets})
+    if isinstance(baseline, (Stored, Committed)):
+        return {
+            target.name: Against(fail_on, baseline.name, held=True, baseline=baseline.run_for(target.name, {}))
+            for target in targets
+        }
+    if fail_on == NEW and baseline is not None:
+        raise Mistake(
+            f"what is new is held against a run that is there already, and `{baseline.name}` is none",
+            where=FAIL_ON,
+            fix="let --conformance-baseline name a run, `last`, or a file of `conformance baseline`",
+        )
+    return {target.name: Against(fail_on, held=fail_on == NEW) for target in targets}
 
 
 def _targets(options: Options, file: Path | None) -> tuple[list[Target], dict[str, Resumed]]:

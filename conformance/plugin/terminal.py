@@ -6,7 +6,6 @@ import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +13,7 @@ from rich.console import Console
 
 from conformance.analysis.comparison import Comparison
 from conformance.core.verdict import Ruling
+from conformance.evidence.run import Run
 from conformance.report import comparison as change
 from conformance.report.book import Book
 
@@ -82,16 +82,14 @@ class Waiting:
             self.config.get_terminal_writer().write_raw(text, flush=True)
 
 
-def summarise(
-    width: int, directories: Iterable[Path], dead: Mapping[str, str], comparisons: Sequence[Comparison] = ()
-) -> None:
+def summarise(width: int, runs: Iterable[Run], dead: Mapping[str, str], comparisons: Sequence[Comparison] = ()) -> None:
     """Write what changed, what the runs found, and which targets could not be tested."""
     console = Console(width=max(60, min(width, 120)), highlight=False)
     for message in dead.values():
         console.print(f"could not test {message}", style="bold red", markup=False)
     for one in comparisons:
         change.told(console, one)
-    if runs := list(directories):
-        Book.of(runs).text(console)
+    if found := list(runs):
+        Book.of(found).text(console)
     for one in comparisons:
         console.print(change.in_words(one), style=change.style(one), markup=False, soft_wrap=True)

@@ -24,7 +24,7 @@ from conformance.evidence.find import now, slug
 from conformance.evidence.journal import Unwritable
 from conformance.evidence.record import Header, Result
 from conformance.evidence.run import Run, header_of, latest, read
-from conformance.runner.budget import STANDARD, too_little
+from conformance.runner.budget import STANDARD, plan_of, too_little
 from conformance.runner.collector import Gathered
 from conformance.runner.opening import opened, versions
 from conformance.runner.reconfirm import Against
@@ -152,6 +152,10 @@ class Runner:
         if up:
             return f"{target.name}: the gateway is down while its upstream `{name}` is up: {said}"
         return f"{target.name}: the gateway is down, and so is its upstream `{name}`: {said}"
+
+    def dry_run(self, selected: Mapping[str, Sequence[Check]]) -> list[str]:
+        """What a run would send and cost, at most, in a line for each target. Nothing is sent."""
+        return [plan_of(target, selected.get(target.name, ()), self.profile) for target in self.targets]
 
     def record(self) -> list[str]:
         """Write the golden set that was asked for, and say so; nothing where none was. Raises Mistake."""
