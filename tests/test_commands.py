@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from conformance.core.mistake import CouldNotTest, Mistake
-from conformance.runner.target_run import opened
+from conformance.runner.opening import opened
 from conformance.targets import read
 from conformance.transport.engines import commands
 from conformance.transport.engines.commands import Upstream, litellm_start, portkey_start, sglang_command

@@ -18,7 +18,7 @@ from conformance.core.verdict import Waiver
 from conformance.evidence.log import RunLog
 from conformance.evidence.run import RUN, latest, read
 from conformance.probes.chat import HELLO
-from tests.report_runs import outcome_line, (
+from tests.report_runs import (
     EVIL,
     by_verdict,
     clean,
@@ -27,6 +27,7 @@ from tests.report_runs import outcome_line, (
     header,
     holds,
     lookup,
+    outcome_line,
     ruled,
     violated,
     vllm,
@@ -136,7 +137,10 @@ def test_an_old_run_needs_no_check_that_exists(tmp_path: Path) -> None:
     """An outcome with only what the first version wrote is read; what is missing is as usual."""
     log = RunLog(tmp_path)
     log.note("begin", {"target": "t"})
-    log.note("outcome", {**{"check": "gone.long-ago", "level": "MAY", "title": "It was so."}, **outcome_line(Outcome(Kind.HOLDS))})
+    log.note(
+        "outcome",
+        {"check": "gone.long-ago", "level": "MAY", "title": "It was so.", **outcome_line(Outcome(Kind.HOLDS))},
+    )
     log.note("engine", {"version": "0.1"})
     run = read(tmp_path)
     assert (run.results[0].area, run.results[0].source, run.header.claims) == ("gone", None, None)

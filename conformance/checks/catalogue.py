@@ -31,14 +31,41 @@ def shipped() -> dict[str, tuple[Check, ...]]:
     return {name: tuple(checks_of(importlib.import_module(f"{package.__name__}.{name}"))) for name in names}
 
 
+FORMER = {
+    "completion_requests": "completions_requests", "completion_streams": "completions_streams",
+    "embedding_requests": "embeddings_requests", "error_shape": "errors_shape", "gateway_after": "gateway_answers",
+    "invalid": "errors_invalid", "keywords": "structured_keywords", "limits": "sampling_limits", "load": "timing_load",
+    "metadata": "http_metadata", "more_chat": "chat_text", "more_http": "http", "more_models": "models",
+    "more_multimodal": "multimodal_harm", "more_parameters": "parameters_hints", "more_services": "parameters_services",
+    "more_stream": "stream", "more_tools": "tools_legacy", "streaming": "stream", "tool_arguments": "tools_arguments",
+    "tool_definitions": "tools_definitions", "tool_streaming": "tool_stream",
+}  # fmt: skip
+"""Names that files of checks had in version 0.1, in which node ids were made of them."""
+
+
+@cache
+def areas() -> dict[str, tuple[Check, ...]]:
+    """The shipped checks by their area, which node ids are made of, whatever file they are in."""
+    found: dict[str, list[Check]] = {}
+    for check in catalogue().values():
+        found.setdefault(check.area, []).append(check)
+    return {area: tuple(found[area]) for area in sorted(found)}
+
+
+def room(name: str) -> tuple[str, ...]:
+    """The ids of the checks that a name stands for: of an area, or of a file of checks, as it is called or was; else none."""
+    checks = areas().get(name) or shipped().get(FORMER.get(name, name), ())
+    return tuple(check.id for check in checks)
+
+
 @cache
 def catalogue() -> dict[str, Check]:
     """Every shipped check by id. Raises TypeError where two have the same id."""
     found: dict[str, Check] = {}
     for module, checks in shipped().items():
-        for one in checks:
-            if found.setdefault(one.id, one) is not one:
-                raise TypeError(f"two checks are called {one.id}: the second is in {module}")
+        for check in checks:
+            if found.setdefault(check.id, check) is not check:
+                raise TypeError(f"two checks are called {check.id}: the second is in {module}")
     return found
 
 

@@ -11,9 +11,10 @@ from dataclasses import asdict, astuple, dataclass, field
 from datetime import date
 from functools import cache
 from types import MappingProxyType
-from typing import Annotated, Any, Literal, Required, TypedDict, cast
+from typing import Annotated, Any, Literal, Required, cast
 
 from pydantic import Discriminator, TypeAdapter, ValidationError
+from typing_extensions import TypedDict  # pydantic reads those of `typing` from Python 3.12 on
 
 from conformance.core.address import BEARER, Carriage
 from conformance.core.check import Check
@@ -373,7 +374,7 @@ class Result:
             "evidence": [list(keys) for keys in outcome.evidence], "cause": outcome.cause,
         }  # fmt: skip
         if outcome.code:
-            line["reason_code"] = outcome.code
+            line["reason_code"] = str(outcome.code)
         return cast(OutcomeLine, line)
 
     @staticmethod

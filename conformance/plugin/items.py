@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from conformance.checks.catalogue import load, shipped
+from conformance.checks.catalogue import areas, load
 from conformance.core.check import Check
 from conformance.core.finding import Finding, Kind
 from conformance.core.reading.json import ABSENT
@@ -67,12 +67,12 @@ class CheckDirectory(pytest.Directory):
     """The shipped checks."""
 
     def collect(self) -> Iterable[pytest.Collector]:
-        for name in shipped():
-            yield CheckFile.from_parent(self, path=CHECKS / f"{name}.py", nodeid=f"{HOUSE}/{name}")
+        for area in areas():
+            yield CheckFile.from_parent(self, path=CHECKS / f"{area}.py", nodeid=f"{HOUSE}/{area}")
 
 
 class CheckFile(pytest.File):
-    """The checks of one file, at every target."""
+    """The checks of one area, or of one file, at every target."""
 
     def collect(self) -> Iterator[CheckItem]:
         for target in runner_of(self.config).targets:
@@ -89,7 +89,7 @@ class CheckFile(pytest.File):
         """Shipped ones, or somebody's own, or those that are made from a file of data."""
         if (made := runner_of(self.config).made.get(self.path)) is not None:
             return made.checks
-        return shipped()[self.path.stem] if self.path.parent == CHECKS else load(self.path)
+        return areas()[self.path.stem] if self.path.parent == CHECKS else load(self.path)
 
 
 class CheckItem(pytest.Item):
@@ -150,7 +150,7 @@ class CheckItem(pytest.Item):
             "emulated": emulated,
             "source": str(result.source or ""),
             "reason": "; ".join(part for part in (result.because, result.outcome.reason) if part),
-            "reason_code": result.outcome.code,
+            "reason_code": str(result.outcome.code),
             "remedy": result.remedy if result.outcome.kind is Kind.VIOLATED else "",
         }
         self.user_properties = [*facts, *((name, text) for name, text in more.items() if text)]

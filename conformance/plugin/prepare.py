@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from conformance.checks.catalogue import catalogue, load, shipped
+from conformance.checks.catalogue import areas, catalogue, load, room
 from conformance.checks.golden.checks import checks_of
 from conformance.checks.golden.reading import available
 from conformance.checks.golden.reading import find as find_golden
@@ -196,7 +196,7 @@ def _collect(config: pytest.Config, own: list[Path], made: Mapping[Path, Made]) 
         return
     rooms = {f"{HOUSE}/{room}": room for room in (GOLDEN, TRAFFIC)}
     chosen = [arg for arg in config.args if arg.split("::")[0].rstrip("/") in rooms]
-    config.args = [_located(config, arg) for arg in config.args if arg not in chosen]
+    config.args = [path for arg in config.args if arg not in chosen for path in _located(config, arg)]
     if not chosen:
         config.args += map(str, made)
     for arg in chosen:
@@ -216,20 +216,22 @@ def _has(made: Made, item: str) -> bool:
     return not item or any(item.split("[")[0] == check.id for check in made.checks)
 
 
-def _located(config: pytest.Config, arg: str) -> str:
-    """An argument with a shipped file's id in place of a path, as the path it stands for."""
-    path, colons, rest = arg.partition("::")
-    if (config.invocation_params.dir / path).exists():
-        return arg
-    house, _, module = path.rstrip("/").partition("/")
-    if house != HOUSE:
-        return arg
-    if not module:
-        return str(CHECKS)
-    if module not in shipped():
-        hint = nearest(module, shipped()) or f"there are {', '.join(shipped())}"
-        raise Mistake(f"there is no file of checks called `{path}`; {hint}")
-    return f"{CHECKS / module}.py{colons}{rest}"
+def _located(config: pytest.Config, arg: str) -> list[str]:
+    """An argument as pytest can find it: shipped checks are named by their area, and their ids by themselves."""
+    path, colons, item = arg.partition("::")
+    house, _, name = path.rstrip("/").partition("/")
+    if house != HOUSE or (config.invocation_params.dir / path).exists():
+        return [arg]
+    if not name:
+        return [str(CHECKS)]
+    if item and (check := catalogue().get(item.split("[")[0])) is not None:
+        return [f"{CHECKS / check.area}.py::{item}"]
+    if name in areas():
+        return [f"{CHECKS / name}.py{colons}{item}"]
+    if ids := room(name):
+        return [f"{CHECKS / check.partition('.')[0]}.py::{check}" for check in ids]
+    hint = nearest(name, areas()) or f"there are {', '.join(areas())}"
+    raise Mistake(f"there are no checks called `{path}`; {hint}")
 
 
 def quieten(config: pytest.Config) -> None:
