@@ -129,24 +129,8 @@ def markup(name: str, arguments: str) -> str:
     return f'<tool_call>\n{{"name": "{name}", "arguments": {arguments}}}\n</tool_call>'
 
 
-def refused(message: str, status: int = 400) -> Answer:
-    """An error as OpenAI shapes it, which names nothing."""
-    kind = "server_error" if status >= 500 else "invalid_request_error"
-    return Answer(
-        status,
-        {"content-type": "application/json"},
-        {"error": {"message": message, "type": kind, "param": None, "code": None}},
-    )
-
-
 def functions(request: Request) -> list[dict[str, Any]]:
     """The functions that a request offers, where they are well-formed."""
     tools = request.wish.get("tools")
     found = [tool.get("function") for tool in tools if isinstance(tool, dict)] if isinstance(tools, list) else []
     return [function for function in found if isinstance(function, dict)]
-
-
-def messages(request: Request) -> list[dict[str, Any]]:
-    """The messages of a request, where they are well-formed."""
-    given = request.wish.get("messages")
-    return [message for message in given if isinstance(message, dict)] if isinstance(given, list) else []

@@ -10,8 +10,7 @@ from typing import Any
 
 from conformance.reference.answer import DONE, Answer, Event, Request, Respond, compact
 from conformance.reference.fault import fault
-from conformance.reference.faults.http import CHAT
-from conformance.reference.faults.sampling import refuse
+from conformance.reference.rows import CHAT, refused
 
 
 def messages_of(request: Request) -> list[dict[str, Any]]:
@@ -192,7 +191,7 @@ def holds_streams_back(answer: Answer, request: Request) -> None:
 def takes_the_server_out_of_use(request: Request, respond: Respond) -> Answer:
     """The gateway answers the next request with 429, whatever it is, once the server behind has answered one with 404."""
     if request.path == CHAT and request.memory.pop("cooling down", False):
-        answer = refuse("No deployments available for selected model, try again in 1 second.", status=429)
+        answer = refused("No deployments available for selected model, try again in 1 second.", status=429)
         answer.headers["retry-after"] = "1"
         return answer
     answer = respond(request)

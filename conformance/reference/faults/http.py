@@ -1,4 +1,4 @@
-"""Planted faults: how whole answers travel, and what other requests than the plain one come to."""
+"""Planted faults: how whole answers travel, what other requests than the plain one come to, and ids that no path can hold."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import gzip
 from typing import Any
 
 from conformance.reference.answer import Answer, Request, Respond, compact
-from conformance.reference.fault import fault
-from conformance.reference.faults.shape import whole
+from conformance.reference.fault import Fault, fault
+from conformance.reference.faults.models import LIST, entries
+from conformance.reference.rows import crashed, entries, refused, whole
 from conformance.reference.wrong import Wrong
 
 CHAT = "/v1/chat/completions"
@@ -127,3 +128,72 @@ def lists_stored_answers(request: Request, respond: Respond) -> Answer:
         body: dict[str, Any] = {"object": "list", "data": [], "first_id": None, "last_id": None, "has_more": False}
         return Answer(200, {"content-type": "application/json"}, body if request.method == "GET" else None)
     return respond(request)
+
+
+# Headers and codings of requests, and ids with slashes
+
+HUB = "vendor/reference"
+"""A model's id as a hub has it."""
+
+
+@fault("idempotency-key-refused", instead=True)
+def knows_no_idempotency(request: Request, respond: Respond) -> Answer:
+    """A header that the gateway does not know is refused."""
+    if "idempotency-key" in request.headers:
+        return refused("Unknown header: Idempotency-Key")
+    return respond(request)
+
+
+@fault("chunked-request-411", instead=True)
+def wants_a_length(request: Request, respond: Respond) -> Answer:
+    """A request without a content-length is refused with 411."""
+    if request.headers.get("transfer-encoding", "").lower() == "chunked":
+        return refused("Length Required", status=411)
+    return respond(request)
+
+
+@fault("compressed-request-500", instead=True)
+def cannot_unzip(request: Request, respond: Respond) -> Answer:
+    """A compressed request is a server error."""
+    return crashed("'utf-8' codec can't decode byte 0x8b") if request.body[:2] == b"\x1f\x8b" else respond(request)
+
+
+@fault("compressed-request-415", instead=True, legal=True)
+def reads_plain_only(request: Request, respond: Respond) -> Answer:
+    """A compressed request is refused with 415."""
+    return refused("Unsupported content coding", status=415) if request.body[:2] == b"\x1f\x8b" else respond(request)
+
+
+def _with_a_hub(identity: str, title: str, status: int) -> Fault:
+    """A server that lists a model with a slash in its id as well, and answers so when it is asked for it first.
+
+    Clients send the encoded name first, and that it was encoded does not show in the path here.
+    """
+
+    def sin(request: Request, respond: Respond) -> Answer:
+        if request.path == f"{LIST}/{HUB}":
+            request.memory["hub"] = request.memory.get("hub", 0) + 1
+            if status != 200 and request.memory["hub"] == 1:
+                return refused("The model does not exist", status=status)
+            listed = respond(Request("GET", LIST, request.headers))
+            return Answer(body={**listed.body["data"][0], "id": HUB}, headers=listed.headers)
+        answer = respond(request)
+        for entry in entries(answer, request)[:1]:
+            answer.body["data"].append({**entry, "id": HUB})
+        return answer
+
+    sin.__doc__ = title
+    return fault(identity, instead=True, legal=status == 200)(sin)
+
+
+loses_slashes = _with_a_hub(
+    "models-slash-404", "A model with a slash in its id is listed, and not found where the slash is encoded.", 404
+)
+keeps_slashes = _with_a_hub("models-with-slashes", "A model with a slash in its id is listed, and found.", 200)
+
+
+@fault("browsers-welcome", instead=True, legal=True)
+def welcomes_browsers(request: Request, respond: Respond) -> Answer:
+    """Pages of any origin may ask the server: preflights are answered 204."""
+    allowed = {"access-control-allow-origin": "*", "access-control-allow-headers": "*"}
+    return Answer(status=204, headers=allowed) if request.method == "OPTIONS" else respond(request)

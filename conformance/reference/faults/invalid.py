@@ -8,9 +8,7 @@ from typing import Any
 
 from conformance.reference.answer import DONE, Answer, Event, Request, Respond
 from conformance.reference.fault import Fault, fault
-from conformance.reference.faults.errors import CHAT, refusal
-from conformance.reference.faults.sampling import crash, refuse
-from conformance.reference.faults.shape import whole
+from conformance.reference.rows import CHAT, crashed, refusal, refused, whole
 
 SAFE: dict[str, Any] = {"messages": [{"role": "user", "content": "Say hello"}]}
 """What stands for members that cannot just be left out."""
@@ -122,7 +120,7 @@ def ends_with_a_long_prompt(request: Request, respond: Respond) -> Answer:
     answer = respond(request)
     if too_long(answer, request):
         request.memory["ended"] = True
-        return crash("llama-server process has terminated")
+        return crashed("llama-server process has terminated")
     return answer
 
 
@@ -205,7 +203,7 @@ def breaks_off(answer: Answer, request: Request) -> None:
 def stays_after_an_error(answer: Answer, request: Request) -> None:
     """A long stream has an error event, and then nothing: the connection stays open."""
     if _cut(answer, request) and answer.events is not None:
-        answer.events.append(Event(crash("Upstream failed").body))
+        answer.events.append(Event(crashed("Upstream failed").body))
         answer.ending = "hang"
 
 
@@ -220,14 +218,14 @@ def hangs_on_an_error(answer: Answer, request: Request) -> None:
 def falls_over_nothing(answer: Answer, request: Request) -> None:
     """An answer without a single token is a server error."""
     if whole(answer) and all(one.get("content") == "" for one in answer.messages):
-        answer.status, answer.body = 500, crash("list index out of range").body
+        answer.status, answer.body = 500, crashed("list index out of range").body
 
 
 @fault("retry-after-missing-429", instead=True)
 def is_busy_without_end(request: Request, respond: Respond) -> Answer:
     """The plainest request is answered 429, and not when to come back."""
     if request.path == CHAT and request.wish.keys() == {"model", "messages"} and len(request.body) < 100:
-        return refuse("Rate limit reached", None, 429)
+        return refused("Rate limit reached", None, 429)
     return respond(request)
 
 

@@ -7,9 +7,9 @@ from typing import Any
 
 from conformance.reference.answer import Answer, Request, Respond, compact
 from conformance.reference.fault import fault
-from conformance.reference.faults.sampling import crash, refuse
 from conformance.reference.faults.structured import retell, schema
 from conformance.reference.instances import validator
+from conformance.reference.rows import crashed, refused
 
 BOUNDS = frozenset(
     {
@@ -54,7 +54,7 @@ def knows_types_only(request: Request, respond: Respond) -> Answer:
 def falls_over_multiples(request: Request, respond: Respond) -> Answer:
     """A strict schema with multipleOf is a server error."""
     return (
-        crash("Unimplemented key: multipleOf") if "multipleOf" in compact(schema(request) or {}) else respond(request)
+        crashed("Unimplemented key: multipleOf") if "multipleOf" in compact(schema(request) or {}) else respond(request)
     )
 
 
@@ -62,7 +62,7 @@ def falls_over_multiples(request: Request, respond: Respond) -> Answer:
 def refuses_words(request: Request, respond: Respond) -> Answer:
     """Bounds, patterns and whatever is about several items are refused, without the name of a member."""
     if _without(schema(request), BOUNDS) != schema(request):
-        return refuse("The JSON schema uses features that are not supported.")
+        return refused("The JSON schema uses features that are not supported.")
     return respond(request)
 
 

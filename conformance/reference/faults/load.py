@@ -8,8 +8,8 @@ from __future__ import annotations
 from conformance.reference.answer import Answer, Event, Request, Respond
 from conformance.reference.fault import fault
 from conformance.reference.faults.framing import pieces, place
-from conformance.reference.faults.sampling import crash, refuse
 from conformance.reference.faults.timing import COUNT, PONG, before, broken, say
+from conformance.reference.rows import crashed, refused
 
 LONG = "Count to two thousand"
 """What the suite says when it wants an answer that takes minutes."""
@@ -39,7 +39,7 @@ def put_off(request: Request, status: int, message: str) -> Answer | None:
     if request.memory.get(key) or request.path != "/v1/chat/completions":
         return None
     request.memory[key] = True
-    answer = refuse(message, status=status)
+    answer = refused(message, status=status)
     answer.body["error"]["type"] = "rate_limit_error" if status == 429 else "server_error"
     answer.headers["retry-after"] = "1"
     return answer
@@ -129,7 +129,7 @@ def gives_up_after_a_minute(request: Request, respond: Respond) -> Answer:
     answer = respond(request)
     if not say(request).startswith(LONG) or not answer.is_chat or answer.events is not None:
         return answer
-    given_up = refuse("The upstream server did not answer in time.", status=504)
+    given_up = refused("The upstream server did not answer in time.", status=504)
     given_up.body["error"]["type"] = "server_error"
     given_up.after = MINUTE
     return given_up
@@ -175,5 +175,5 @@ def loses_its_slots(request: Request, respond: Respond) -> Answer:
         request.memory["left"] = left + 1
     elif left >= 4 and say(request) == PONG:
         request.memory["left"] = 0
-        return crash("no free slot")
+        return crashed("no free slot")
     return answer

@@ -7,8 +7,8 @@ from typing import Any
 
 from conformance.reference.answer import Answer, Request, Respond, compact
 from conformance.reference.fault import fault
-from conformance.reference.faults.sampling import crash, ignoring, refuse, refusing
-from conformance.reference.faults.shape import whole
+from conformance.reference.faults.sampling import ignoring, refusing
+from conformance.reference.rows import crashed, refused, whole
 
 
 def holders(answer: Answer) -> Iterator[dict[str, Any]]:
@@ -51,7 +51,7 @@ def wraps_logprobs_of_chunks(answer: Answer, request: Request) -> None:
 def cannot_write_infinity(request: Request, respond: Respond) -> Answer:
     """Log probabilities of a constrained answer are a server error: some are infinite."""
     if request.wish.get("logprobs") and request.wish.get("response_format"):
-        return crash("Out of range float values are not JSON compliant: -inf")
+        return crashed("Out of range float values are not JSON compliant: -inf")
     return respond(request)
 
 
@@ -69,7 +69,7 @@ def writes_infinity(answer: Answer, request: Request) -> None:
 def wants_top_logprobs_too(request: Request, respond: Respond) -> Answer:
     """`logprobs: true` without `top_logprobs` is refused."""
     if request.wish.get("logprobs") is True and request.wish.get("top_logprobs") is None:
-        return refuse("Top logprobs must be set when logprobs is.", "top_logprobs")
+        return refused("Top logprobs must be set when logprobs is.", "top_logprobs")
     return respond(request)
 
 

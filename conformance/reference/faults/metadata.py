@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from conformance.reference.answer import Answer, Request, Respond
 from conformance.reference.fault import Fault, fault
-from conformance.reference.faults.sampling import refuse
+from conformance.reference.rows import refused
 
 QUOTA = {
     "x-ratelimit-limit-requests": "60",
@@ -70,7 +70,7 @@ def _busy(identity: str, title: str, when: str) -> Fault:
         if set(request.wish) == {"model", "messages"} and request.wish["messages"] == [
             {"role": "user", "content": "Say hello"}
         ]:
-            answer = refuse("Rate limit reached", None, 429)
+            answer = refused("Rate limit reached", None, 429)
             answer.headers["retry-after"] = when
             return answer
         return respond(request)

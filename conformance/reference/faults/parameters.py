@@ -6,8 +6,8 @@ from typing import Any
 
 from conformance.reference.answer import Answer, Request, Respond
 from conformance.reference.fault import Fault, fault
-from conformance.reference.faults.sampling import crash, ignoring, refuse
-from conformance.reference.faults.shape import whole
+from conformance.reference.faults.sampling import ignoring
+from conformance.reference.rows import crashed, refused, whole
 
 STORY = " ".join(f"The sea has {number} names, and nobody knows all of them." for number in range(12))
 """More than a hundred words, for a model that is otherwise brief."""
@@ -143,7 +143,7 @@ def wants_no_hints(request: Request, respond: Respond) -> Answer:
     """Whatever is only a hint, or OpenAI's own product, is refused by its name."""
     for name in HINTS:
         if request.wish.get(name) is not None:
-            return refuse(f"Unrecognized request argument supplied: {name}", name)
+            return refused(f"Unrecognized request argument supplied: {name}", name)
     return respond(request)
 
 
@@ -171,7 +171,7 @@ HINTS = (
 def falls_over_unknown_efforts(request: Request, respond: Respond) -> Answer:
     """An effort that does not exist is a server error."""
     answer = respond(request)
-    return crash() if "reasoning_effort" in request.wish and answer.status == 400 else answer
+    return crashed() if "reasoning_effort" in request.wish and answer.status == 400 else answer
 
 
 @fault("tier-served-by-another", legal=True)
@@ -200,7 +200,7 @@ def searches(request: Request, respond: Respond) -> Answer:
     wish = request.wish
     options = wish.get("web_search_options")
     if isinstance(options, dict) and options.get("search_context_size") not in (None, "low", "medium", "high"):
-        return refuse("Invalid value: search_context_size", "web_search_options.search_context_size")
+        return refused("Invalid value: search_context_size", "web_search_options.search_context_size")
     answer = respond(request.asking(web_search_options=..., moderation=...))
     if body := whole(answer):
         if isinstance(options, dict):

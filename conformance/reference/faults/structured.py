@@ -8,7 +8,8 @@ from typing import Any
 
 from conformance.reference.answer import Answer, Request, Respond, compact
 from conformance.reference.fault import Fault, fault
-from conformance.reference.faults.sampling import crash, ignoring, refuse
+from conformance.reference.faults.sampling import ignoring
+from conformance.reference.rows import crashed, refused
 
 
 def form(request: Request) -> str:
@@ -114,7 +115,7 @@ def forgets_the_schema_for_tools(request: Request, respond: Respond) -> Answer:
 def cannot_stream_json(request: Request, respond: Respond) -> Answer:
     """A schema in a stream is a server error."""
     if form(request) == "json_schema" and request.wish.get("stream") and respond(request).status == 200:
-        return crash()
+        return crashed()
     return respond(request)
 
 
@@ -166,14 +167,14 @@ def dies_of_recursion(request: Request, respond: Respond) -> Answer:
 def knows_few_words(request: Request, respond: Respond) -> Answer:
     """A schema with propertyNames is a server error."""
     if '"propertyNames"' in compact(schema(request) or {}):
-        return crash("Grammar error: Unimplemented keys: propertyNames")
+        return crashed("Grammar error: Unimplemented keys: propertyNames")
     return respond(request)
 
 
 @fault("schema-large-500", instead=True)
 def falls_over_large_schemas(request: Request, respond: Respond) -> Answer:
     """A schema of more than 4 kB is a server error."""
-    return crash() if len(compact(schema(request) or {})) > 4096 else respond(request)
+    return crashed() if len(compact(schema(request) or {})) > 4096 else respond(request)
 
 
 @fault("schema-definitions-draft7-crash", instead=True)
@@ -213,7 +214,7 @@ takes_any_format = _forgiving("unknown-format-ignored", "A response format that 
 def speaks_text_only(request: Request, respond: Respond) -> Answer:
     """JSON is refused by name."""
     if form(request) in ("json_object", "json_schema"):
-        return refuse("response_format is not supported by this model", "response_format")
+        return refused("response_format is not supported by this model", "response_format")
     return respond(request)
 
 
@@ -222,7 +223,7 @@ def knows_plain_schemas(request: Request, respond: Respond) -> Answer:
     """References, patterns and unions are refused, without the name of a member."""
     text = compact(schema(request) or {})
     if any(word in text for word in ('"$ref"', '"pattern"', '"anyOf"', '"not"', '"if"')):
-        return refuse("The provided JSON schema contains features that the grammar does not have.")
+        return refused("The provided JSON schema contains features that the grammar does not have.")
     return respond(request)
 
 

@@ -7,7 +7,8 @@ from typing import Any
 
 from conformance.reference.answer import Answer, Event, Request, Respond
 from conformance.reference.fault import fault
-from conformance.reference.faults.calls import finish, functions, markup, refused, streamed
+from conformance.reference.faults.calls import finish, functions, markup, streamed
+from conformance.reference.rows import crashed
 
 
 def choice_of(request: Request) -> Any:
@@ -27,7 +28,7 @@ def named_in(request: Request) -> str:
 def breaks_on_choices(request: Request, respond: Respond) -> Answer:
     """A whole request with a choice among tools is a server error."""
     if choice_of(request) in ("required", "none") and not request.wish.get("stream"):
-        return refused("The server had an error.", 500)
+        return crashed("The server had an error.", traced=False)
     return respond(request)
 
 
@@ -162,7 +163,7 @@ def ignores_nonsense(request: Request, respond: Respond) -> Answer:
 def breaks_on_null(request: Request, respond: Respond) -> Answer:
     """`tool_choice: null` is a server error."""
     if request.wish.get("tool_choice", "") is None:
-        return refused("'NoneType' object is not subscriptable", 500)
+        return crashed("'NoneType' object is not subscriptable", traced=False)
     return respond(request)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from conformance.reference.answer import Answer, Request, Respond
 from conformance.reference.fault import fault
-from conformance.reference.faults.calls import messages, refused
+from conformance.reference.rows import crashed, messages, refused
 
 Message = dict[str, Any]
 
@@ -24,7 +24,7 @@ def calls_in(request: Request) -> list[Message]:
 @fault("tool-results-500", instead=True)
 def breaks_on_results(request: Request, respond: Respond) -> Answer:
     """A history with results is a server error."""
-    return refused("The server had an error.", 500) if results_in(request) else respond(request)
+    return crashed("The server had an error.", traced=False) if results_in(request) else respond(request)
 
 
 @fault("tool-own-id-rejected-404", instead=True)
@@ -32,7 +32,7 @@ def rejects_its_own_ids(request: Request, respond: Respond) -> Answer:
     """A call with an id as this server makes them is not found."""
     made = request.memory.setdefault("ids made", set())
     if any(call.get("id") in made for call in calls_in(request)):
-        return refused("not found", 404)
+        return refused("not found", status=404, traced=False)
     answer = respond(request)
     made.update(call["id"] for call in answer.calls if call.get("id"))
     return answer
@@ -43,7 +43,7 @@ def wants_its_signature_back(request: Request, respond: Respond) -> Answer:
     """Calls have a member of the vendor's, without which they are not taken back."""
     made = request.memory.setdefault("ids signed", set())
     if any(call.get("id") in made and "extra_content" not in call for call in calls_in(request)):
-        return refused("Function call is missing a thought_signature in functionCall parts.")
+        return refused("Function call is missing a thought_signature in functionCall parts.", traced=False)
     answer = respond(request)
     for call in answer.calls:
         if call.get("id"):
@@ -56,7 +56,7 @@ def wants_its_signature_back(request: Request, respond: Respond) -> Answer:
 def refuses_its_own_members(request: Request, respond: Respond) -> Answer:
     """A message with calls is refused for members that this server puts into messages."""
     if any(message.get("tool_calls") and "annotations" in message for message in messages(request)):
-        return refused("Extra inputs are not permitted: annotations")
+        return refused("Extra inputs are not permitted: annotations", traced=False)
     return respond(request)
 
 
@@ -65,7 +65,7 @@ def wants_ids_of_nine_characters(request: Request, respond: Respond) -> Answer:
     """Ids of calls that other servers made have to have nine letters and digits, or the form of this one."""
     forms = re.compile(r"[A-Za-z0-9]{9}|call_[A-Za-z0-9]+")
     if any(not forms.fullmatch(str(call.get("id"))) for call in calls_in(request)):
-        return refused("Tool call id has to be defined with a length of 9.")
+        return refused("Tool call id has to be defined with a length of 9.", traced=False)
     return respond(request)
 
 
@@ -73,7 +73,7 @@ def wants_ids_of_nine_characters(request: Request, respond: Respond) -> Answer:
 def wants_strings_for_results(request: Request, respond: Respond) -> Answer:
     """A result in parts is refused."""
     if any(isinstance(one.get("content"), list) for one in results_in(request)):
-        return refused("tool messages must contain string content")
+        return refused("tool messages must contain string content", traced=False)
     return respond(request)
 
 
@@ -102,7 +102,7 @@ def drops_results(request: Request, respond: Respond) -> Answer:
 def breaks_on_empty_results(request: Request, respond: Respond) -> Answer:
     """An empty result is a server error."""
     if any(one.get("content") == "" for one in results_in(request)):
-        return refused("list index out of range", 500)
+        return crashed("list index out of range", traced=False)
     return respond(request)
 
 
@@ -115,7 +115,7 @@ def parses_results(request: Request, respond: Respond) -> Answer:
             try:
                 json.loads(text)
             except ValueError:
-                return refused("Expecting value: line 1 column 2 (char 1)", 500)
+                return crashed("Expecting value: line 1 column 2 (char 1)", traced=False)
     return respond(request)
 
 
@@ -126,7 +126,7 @@ def parses_arguments(request: Request, respond: Respond) -> Answer:
         try:
             json.loads((call.get("function") or {}).get("arguments", "{}"))
         except ValueError:
-            return refused("Failed to parse tool call arguments as JSON", 500)
+            return crashed("Failed to parse tool call arguments as JSON", traced=False)
     return respond(request)
 
 
@@ -136,7 +136,7 @@ def wants_results_in_order(request: Request, respond: Respond) -> Answer:
     wanted = [call.get("id") for call in calls_in(request)]
     given = [one.get("tool_call_id") for one in results_in(request)]
     if sorted(map(str, wanted)) == sorted(map(str, given)) and wanted != given:
-        return refused("Unexpected tool call id in tool results")
+        return refused("Unexpected tool call id in tool results", traced=False)
     return respond(request)
 
 

@@ -12,15 +12,14 @@ from conformance.reference.faults.calls import (
     joined,
     later_pieces,
     loaded,
-    messages,
     pieces,
-    refused,
     resay,
     streamed,
     take_out,
 )
 from conformance.reference.faults.tool_choice import choice_of, named_in
 from conformance.reference.faults.tool_results import calls_in, results_in
+from conformance.reference.rows import messages, refused
 
 
 @fault("tool-calls-empty-list", legal=True, instead=True)
@@ -81,7 +80,7 @@ def knows_no_allowed_tools(request: Request, respond: Respond) -> Answer:
     """`allowed_tools` are refused by name."""
     choice = choice_of(request)
     if isinstance(choice, dict) and "allowed_tools" in choice:
-        return refused("Invalid value for `tool_choice`: allowed_tools is not supported.")
+        return refused("Invalid value for `tool_choice`: allowed_tools is not supported.", traced=False)
     return respond(request)
 
 

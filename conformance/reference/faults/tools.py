@@ -7,7 +7,8 @@ from typing import Any
 
 from conformance.reference.answer import Answer, Request, Respond, compact
 from conformance.reference.fault import fault
-from conformance.reference.faults.calls import finish, functions, loaded, markup, refused, resay, revalue, streamed
+from conformance.reference.faults.calls import finish, functions, loaded, markup, resay, revalue, streamed
+from conformance.reference.rows import crashed, refused
 
 # Their shape
 
@@ -122,7 +123,11 @@ def breaks_on_a_small_cap(request: Request, respond: Respond) -> Answer:
     """A cap within a required call is a server error."""
     answer = respond(request)
     cut = any(choice["finish_reason"] == "length" for choice in answer.choices)
-    return refused("list index out of range", 500) if cut and request.wish.get("tool_choice") == "required" else answer
+    return (
+        crashed("list index out of range", traced=False)
+        if cut and request.wish.get("tool_choice") == "required"
+        else answer
+    )
 
 
 # Arguments
@@ -208,7 +213,7 @@ def forwards_no_tools(request: Request, respond: Respond) -> Answer:
 def breaks_on_tools(request: Request, respond: Respond) -> Answer:
     """A whole request with tools is a server error."""
     if _with_tools(request) and not request.wish.get("stream") and "tool_choice" not in request.wish:
-        return refused("The server had an error.", 500)
+        return crashed("The server had an error.", traced=False)
     return respond(request)
 
 
@@ -216,7 +221,7 @@ def breaks_on_tools(request: Request, respond: Respond) -> Answer:
 def wants_parameters(request: Request, respond: Respond) -> Answer:
     """A function without parameters is refused."""
     if any("parameters" not in function and "name" in function for function in functions(request)):
-        return refused("Field required")
+        return refused("Field required", traced=False)
     return respond(request)
 
 
@@ -226,7 +231,7 @@ def wants_properties(request: Request, respond: Respond) -> Answer:
     for function in functions(request):
         parameters = function.get("parameters")
         if isinstance(parameters, dict) and parameters.get("properties") == {}:
-            return refused("properties: should be non-empty for OBJECT type")
+            return refused("properties: should be non-empty for OBJECT type", traced=False)
     return respond(request)
 
 
@@ -240,7 +245,7 @@ def knows_plain_schemas_only(request: Request, respond: Respond) -> Answer:
     """References and unions in a tool's schema are a server error."""
     loose = [function for function in functions(request) if not function.get("strict")]
     if _mentions(loose, ("$ref", "anyOf", "oneOf")):
-        return refused("KeyError: 'type'", 500)
+        return crashed("KeyError: 'type'", traced=False)
     return respond(request)
 
 
@@ -278,4 +283,4 @@ def takes_any_name(request: Request, respond: Respond) -> Answer:
 @fault("tool-odd-lists-500", instead=True)
 def breaks_on_odd_lists(request: Request, respond: Respond) -> Answer:
     """An empty list of tools is a server error."""
-    return refused("list index out of range", 500) if request.wish.get("tools") == [] else respond(request)
+    return crashed("list index out of range", traced=False) if request.wish.get("tools") == [] else respond(request)

@@ -12,9 +12,8 @@ from typing import Any
 
 from conformance.reference.answer import Answer, Event, Request, Respond
 from conformance.reference.fault import fault
-from conformance.reference.faults.calls import messages, streamed
-from conformance.reference.faults.sampling import refuse
-from conformance.reference.faults.shape import bodies, whole
+from conformance.reference.faults.calls import streamed
+from conformance.reference.rows import bodies, messages, refused, whole
 
 FURTHER: dict[str, Any] = {"x_vendor": {"id": 7, "tags": ["a", None, 1.5]}, "x_note": None}
 SKEW = 240
@@ -249,7 +248,7 @@ def does_the_least(request: Request, respond: Respond) -> Answer:
     answer = respond(request)
     for name, value in request.wish.items() if answer.status == 200 else ():
         if name not in NEEDED and value is not None and value != DEFAULTS.get(name):
-            return refuse(f"Unsupported parameter: '{name}' is not supported with this model.", name)
+            return refused(f"Unsupported parameter: '{name}' is not supported with this model.", name)
     return answer
 
 
@@ -258,7 +257,7 @@ def does_not_stream(request: Request, respond: Respond) -> Answer:
     """Streams are refused by name."""
     answer = respond(request)
     if answer.status == 200 and request.wish.get("stream") is True:
-        return refuse("Unsupported value: 'stream' does not support true with this model.", "stream")
+        return refused("Unsupported value: 'stream' does not support true with this model.", "stream")
     return answer
 
 
@@ -267,5 +266,5 @@ def knows_the_new_cap_only(request: Request, respond: Respond) -> Answer:
     """`max_tokens` is refused by name, and `max_completion_tokens` is said to be the one to use."""
     answer = respond(request)
     if answer.status == 200 and request.wish.get("max_tokens") is not None:
-        return refuse("Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead.", "max_tokens")
+        return refused("Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead.", "max_tokens")
     return answer

@@ -7,8 +7,8 @@ from typing import Any
 
 from conformance.reference.answer import Answer, Request, Respond
 from conformance.reference.fault import Fault, fault
-from conformance.reference.faults.sampling import crash, refuse
 from conformance.reference.faults.shape import whole_messages
+from conformance.reference.rows import crashed, refused
 
 
 @fault("tools-over-64-refused", instead=True)
@@ -16,7 +16,7 @@ def takes_few_tools(request: Request, respond: Respond) -> Answer:
     """More than 64 tools are refused."""
     tools = request.wish.get("tools")
     if isinstance(tools, list) and len(tools) > 64:
-        return refuse("Invalid 'tools': array too long. Expected at most 64 items.", "tools")
+        return refused("Invalid 'tools': array too long. Expected at most 64 items.", "tools")
     return respond(request)
 
 
@@ -25,7 +25,7 @@ def takes_many_tools(request: Request, respond: Respond) -> Answer:
     """More than 128 tools are refused."""
     tools = request.wish.get("tools")
     if isinstance(tools, list) and len(tools) > 128:
-        return refuse("Invalid 'tools': array too long. Expected at most 128 items.", "tools")
+        return refused("Invalid 'tools': array too long. Expected at most 128 items.", "tools")
     return respond(request)
 
 
@@ -95,21 +95,21 @@ loses_files = _losing("file-ignored", "A file is accepted, and left out of the p
 def sees_at_one_level(request: Request, respond: Respond) -> Answer:
     """An image that says how closely to look is refused."""
     if any(image.get("detail") not in (None, "low") for image in _images(request)):
-        return refuse("Extra inputs are not permitted", "messages")
+        return refused("Extra inputs are not permitted", "messages")
     return respond(request)
 
 
 @fault("images-many-500", instead=True)
 def falls_over_many_images(request: Request, respond: Respond) -> Answer:
     """More than eight images are a server error."""
-    return crash("At most 8 images may be provided in one prompt.") if len(_images(request)) > 8 else respond(request)
+    return crashed("At most 8 images may be provided in one prompt.") if len(_images(request)) > 8 else respond(request)
 
 
 @fault("images-one-only", instead=True, legal=True)
 def sees_one_image(request: Request, respond: Respond) -> Answer:
     """More than one image is refused with 400."""
     if len(_images(request)) > 1:
-        return refuse("At most 1 image(s) may be provided in one prompt.", "messages")
+        return refused("At most 1 image(s) may be provided in one prompt.", "messages")
     return respond(request)
 
 
@@ -118,7 +118,7 @@ def fetches_from_itself(request: Request, respond: Respond) -> Answer:
     """An image is fetched from wherever the request says, also from the server's own machine; what fails is a 500."""
     urls = [str(image.get("url")) for image in _images(request)]
     if any(url.startswith(("http://127.", "http://[::1]")) for url in urls):
-        return crash("Cannot connect to host")
+        return crashed("Cannot connect to host")
     return respond(request)
 
 
@@ -127,7 +127,7 @@ def reads_text_only(request: Request, respond: Respond) -> Answer:
     """Whatever is not text is refused by its type."""
     for part in _parts(request):
         if part.get("type") not in ("text", "refusal"):
-            return refuse(
+            return refused(
                 f"This model does not support content of the type {part.get('type')}: no image, no file", "messages"
             )
     return respond(request)
