@@ -248,7 +248,9 @@ def with_message(holds: Callable[[Part], object]) -> When:
 
 def with_role(name: str, **members: Any) -> When:
     """Requests with a message of this role, and with these members."""
-    return with_message(lambda one: one.get("role") == name and all(one.get(key) == value for key, value in members.items()))
+    return with_message(
+        lambda one: one.get("role") == name and all(one.get(key) == value for key, value in members.items())
+    )
 
 
 def with_part(kind: str) -> When:
@@ -266,9 +268,13 @@ def put(
     return alter(identity, place, lambda found: found.update(deepcopy(members)), says=says, when=when, legal=legal)
 
 
-def fill(identity: str, place: Place, /, *, says: str, legal: bool = False, **members: Any) -> Fault:
+def fill(
+    identity: str, place: Place, /, *, says: str, when: Chosen = ALWAYS, legal: bool = False, **members: Any
+) -> Fault:
     """These members have such values where they are not there."""
-    return alter(identity, place, lambda found: found.update({**deepcopy(members), **found}), says=says, legal=legal)
+    return alter(
+        identity, place, lambda found: found.update({**deepcopy(members), **found}), says=says, when=when, legal=legal
+    )
 
 
 def drop(identity: str, place: Place, *names: str, says: str, when: Chosen = ALWAYS, legal: bool = False) -> Fault:
@@ -358,7 +364,12 @@ def become(
 
 
 def refused(
-    text: str, param: str | None = None, status: int = 400, *, kind: str = "invalid_request_error", traced: bool = True
+    text: str,
+    param: str | None = None,
+    status: int = 400,
+    *,
+    kind: str | None = "invalid_request_error",
+    traced: bool = True,
 ) -> Answer:
     """A refusal as the reference server has them, in other words; `traced` where it has the id of its request."""
     answer = Wrong(text, param=param, status=status).answer()
@@ -380,7 +391,7 @@ def refuse(
     says: str,
     param: str | None = None,
     status: int = 400,
-    kind: str = "invalid_request_error",
+    kind: str | None = "invalid_request_error",
     traced: bool = True,
     after: int | None = None,
     legal: bool = False,

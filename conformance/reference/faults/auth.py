@@ -29,7 +29,10 @@ def _error(answer: Answer, **changes: str | None) -> dict[str, Any]:
     return {"error": {**answer.body["error"], **changes}}
 
 
-NO_MODEL = Wrong("The model does not exist.", param="model", code="model_not_found").answer().body
+def no_model(answer: Answer) -> dict[str, Any]:
+    """The body for a model that does not exist."""
+    refusal: dict[str, Any] = Wrong("The model does not exist.", param="model", code="model_not_found").answer().body
+    return refusal
 
 
 REFUSALS = (
@@ -48,7 +51,7 @@ REFUSALS = (
     become(
         "auth-error-becomes-model-not-found",
         answered(401),
-        lambda answer: NO_MODEL,
+        no_model,
         status=404,
         says="A refused key is answered with 404, as if the model did not exist.",
     ),

@@ -8,7 +8,7 @@ from typing import Any
 
 from conformance.reference.answer import Answer, Event, Request
 from conformance.reference.fault import fault
-from conformance.reference.rows import CHUNKS, DELTAS, STREAMED, change, drop, fill, given, number, put
+from conformance.reference.rows import CHUNKS, DELTAS, STREAMED, change, drop, fill, given, numbered, put
 
 FINISHED = STREAMED.having("finish_reason")
 LOGGED = STREAMED.where(lambda choice: (choice.get("logprobs") or {}).get("content"))
@@ -62,7 +62,9 @@ MEMBERS = (
         lambda choices: choices or None,
         says="A chunk without choices has null for `choices`.",
     ),
-    numbered("chunk-id-differs", CHUNKS, "id", lambda old, place: f"{old}-{place}", says="Every chunk has another `id`."),
+    numbered(
+        "chunk-id-differs", CHUNKS, "id", lambda old, place: f"{old}-{place}", says="Every chunk has another `id`."
+    ),
     put("chunk-id-empty", CHUNKS, id="", says="The `id` of every chunk is empty."),
     numbered(
         "chunk-created-differs",
@@ -85,13 +87,6 @@ MEMBERS = (
         says="The `object` of a chunk is `chat.completions.chunk`.",
     ),
 )
-
-
-@fault("choice-index-one-based")
-def counts_from_one(answer: Answer, request: Request) -> None:
-    """The choices of a stream are counted from 1."""
-    for choice in choices(answer):
-        choice["index"] += 1
 
 
 @fault("chunk-has-message-with-cumulative-content")
@@ -173,13 +168,6 @@ def drops_null_finish(answer: Answer) -> None:
     for choice in choices(answer):
         if choice["finish_reason"] is None:
             del choice["finish_reason"]
-
-
-@fault("n2-stream-choice-index-always-0")
-def knows_one_index(answer: Answer, request: Request) -> None:
-    """All choices of a stream have the index 0."""
-    for choice in choices(answer):
-        choice["index"] = 0
 
 
 @fault("trailing-vendor-chunk-after-usage")

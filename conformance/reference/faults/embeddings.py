@@ -17,7 +17,6 @@ from conformance.reference.rows import (
     become,
     change,
     crash,
-    entries,
     exactly,
     given,
     has,

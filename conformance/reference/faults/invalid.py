@@ -8,7 +8,22 @@ from typing import Any
 
 from conformance.reference.answer import DONE, Answer, Event, Request, Respond
 from conformance.reference.fault import Fault, fault
-from conformance.reference.rows import CHAT, crashed, refusal, refused, whole
+from conformance.reference.rows import (
+    ANY,
+    CHAT,
+    ERROR,
+    HEADERS,
+    Place,
+    answered,
+    become,
+    crashed,
+    drop,
+    on,
+    put,
+    refusal,
+    refuse,
+    whole,
+)
 
 SAFE: dict[str, Any] = {"messages": [{"role": "user", "content": "Say hello"}]}
 """What stands for members that cannot just be left out."""
@@ -68,31 +83,29 @@ takes_any_cap = lax(
 )
 
 
-@fault("stream-true-string-coerced", instead=True)
-def reads_booleans_from_text(request: Request, respond: Respond) -> Answer:
-    """`stream` may be the text "true"."""
-    return respond(request.asking(stream=True) if request.wish.get("stream") == "true" else request)
-
-
-@fault("broken-json-500")
-def falls_over_broken_json(answer: Answer, request: Request) -> None:
-    """A body that is no JSON is a server error."""
-    if refusal(answer, request) and request.json is None and request.body.startswith(b"{") and len(request.body) < 80:
-        answer.status = 500
-
-
-@fault("other-json-500")
-def falls_over_other_json(answer: Answer, request: Request) -> None:
-    """A body that is JSON and no object is a server error."""
-    if refusal(answer, request) and not isinstance(request.json, dict) and not request.body.startswith(b"{"):
-        answer.status = 500
-
-
-@fault("deep-json-500")
-def falls_over_deep_json(answer: Answer, request: Request) -> None:
-    """A body that nests thousands deep is a server error."""
-    if request.body.count(b"[") > 1000 or request.body.count(b"{") > 1000:
-        answer.status = 500
+BODIES = (
+    become(
+        "broken-json-500",
+        ERROR,
+        status=500,
+        when=lambda request: request.json is None and request.body.startswith(b"{") and len(request.body) < 80,
+        says="A body that is no JSON is a server error.",
+    ),
+    become(
+        "other-json-500",
+        ERROR,
+        status=500,
+        when=lambda request: not isinstance(request.json, dict) and not request.body.startswith(b"{"),
+        says="A body that is JSON and no object is a server error.",
+    ),
+    become(
+        "deep-json-500",
+        ANY,
+        status=500,
+        when=lambda request: request.body.count(b"[") > 1000 or request.body.count(b"{") > 1000,
+        says="A body that nests thousands deep is a server error.",
+    ),
+)
 
 
 # Prompts that are too long
@@ -136,25 +149,34 @@ def streams_nothing(request: Request, respond: Respond) -> Answer:
     return empty
 
 
-@fault("context-overflow-nonstandard-type")
-def calls_overflow_otherwise(answer: Answer, request: Request) -> None:
-    """An overflow has the type exceed_context_size_error, and the status for its code."""
-    if error := too_long(answer, request):
-        error.update(type="exceed_context_size_error", code=400, n_prompt_tokens=15012)
+OVERFLOW = Place(lambda answer, request: [error] if (error := too_long(answer, request)) else [])
+"""The error object of an overflow."""
 
 
-@fault("error-code-int-context-length")
-def numbers_overflows(answer: Answer, request: Request) -> None:
-    """An overflow has the type BadRequestError, and a number for its code."""
-    if error := too_long(answer, request):
-        error.update(type="BadRequestError", code=400)
-
-
-@fault("overflow-misreported-as-max_tokens")
-def blames_max_tokens(answer: Answer, request: Request) -> None:
-    """An overflow is said to be a wrong max_tokens, which was not sent."""
-    if error := too_long(answer, request):
-        error.update(message="max_tokens must be at least 1, got -45.", param="max_tokens")
+OVERFLOWS = (
+    put(
+        "context-overflow-nonstandard-type",
+        OVERFLOW,
+        type="exceed_context_size_error",
+        code=400,
+        n_prompt_tokens=15012,
+        says="An overflow has the type exceed_context_size_error, and the status for its code.",
+    ),
+    put(
+        "error-code-int-context-length",
+        OVERFLOW,
+        type="BadRequestError",
+        code=400,
+        says="An overflow has the type BadRequestError, and a number for its code.",
+    ),
+    put(
+        "overflow-misreported-as-max_tokens",
+        OVERFLOW,
+        message="max_tokens must be at least 1, got -45.",
+        param="max_tokens",
+        says="An overflow is called a wrong max_tokens, which was not sent.",
+    ),
+)
 
 
 @fault("overflow-cut-silently", instead=True)
@@ -221,25 +243,23 @@ def falls_over_nothing(answer: Answer, request: Request) -> None:
         answer.status, answer.body = 500, crashed("list index out of range").body
 
 
-@fault("retry-after-missing-429", instead=True)
-def is_busy_without_end(request: Request, respond: Respond) -> Answer:
-    """The plainest request is answered 429, and not when to come back."""
-    if request.path == CHAT and request.wish.keys() == {"model", "messages"} and len(request.body) < 100:
-        return refused("Rate limit reached", None, 429)
-    return respond(request)
-
-
-@fault("request-id-missing")
-def has_no_request_id(answer: Answer, request: Request) -> None:
-    """No header has the id of the request."""
-    answer.headers.pop("x-request-id", None)
-
-
-@fault("unknown-path-detail")
-def refuses_paths_otherwise(answer: Answer, request: Request) -> None:
-    """An unknown path is `{"detail": "Not Found"}`."""
-    if answer.status == 404 and request.path not in (CHAT,) and not request.path.startswith("/v1/models"):
-        answer.body = {"detail": "Not Found"}
+AFTERWARDS = (
+    refuse(
+        "retry-after-missing-429",
+        when=on(CHAT) & (lambda request: request.wish.keys() == {"model", "messages"} and len(request.body) < 100),
+        message="Rate limit reached",
+        status=429,
+        says="The plainest request is answered with 429, and not told when to come back.",
+    ),
+    drop("request-id-missing", HEADERS, "x-request-id", says="No header has the id of the request."),
+    become(
+        "unknown-path-detail",
+        answered(404),
+        lambda answer: {"detail": "Not Found"},
+        when=lambda request: request.path != CHAT and not request.path.startswith("/v1/models"),
+        says='An unknown path is answered with `{"detail": "Not Found"}`.',
+    ),
+)
 
 
 @fault("request-id-of-aws", legal=True)

@@ -8,8 +8,7 @@ from typing import Any
 
 from conformance.reference.answer import Answer, Request, Respond, compact
 from conformance.reference.fault import Fault, fault
-from conformance.reference.faults.sampling import ignoring
-from conformance.reference.rows import crashed, refused
+from conformance.reference.rows import When, ask, crash, crashed, given, refuse, without
 
 
 def form(request: Request) -> str:
@@ -58,15 +57,27 @@ def finish(answer: Answer, reason: str) -> None:
             choice["finish_reason"] = reason
 
 
-drops_formats = ignoring("response_format-dropped", "`response_format` is silently dropped.", "response_format")
+SCHEMA = When(lambda request: form(request) == "json_schema")
 
 
-@fault("schema-nested-response_format-ignored", instead=True)
-def reads_schemas_elsewhere(request: Request, respond: Respond) -> Answer:
-    """A schema inside `response_format` is ignored: only a top-level `json_schema` is read."""
-    answer = respond(request)
-    ignored = form(request) == "json_schema" and answer.status == 200
-    return respond(request.asking(response_format=...)) if ignored else answer
+IGNORED = (
+    ask(
+        "response_format-dropped", without("response_format"), after=200, says="`response_format` is silently dropped."
+    ),
+    ask(
+        "schema-nested-response_format-ignored",
+        without("response_format"),
+        when=SCHEMA,
+        after=200,
+        says="A schema inside `response_format` is ignored: only a top-level `json_schema` is read.",
+    ),
+    ask(
+        "schema-dropped-beside-tools",
+        without("response_format"),
+        when=SCHEMA & given("tools", bool),
+        says="Where tools are offered, the schema is ignored.",
+    ),
+)
 
 
 @fault("schema-200-not-enforced")
@@ -102,13 +113,6 @@ def sorts_members(answer: Answer, request: Request) -> None:
     """The members of an answer are sorted by name."""
     if form(request) == "json_schema":
         rewrite(answer, lambda value: value, sort_keys=True)
-
-
-@fault("schema-dropped-beside-tools", instead=True)
-def forgets_the_schema_for_tools(request: Request, respond: Respond) -> Answer:
-    """Where tools are offered, the schema is ignored."""
-    both = form(request) == "json_schema" and request.wish.get("tools")
-    return respond(request.asking(response_format=...) if both else request)
 
 
 @fault("json_object-stream-500", instead=True)
@@ -163,18 +167,36 @@ def dies_of_recursion(request: Request, respond: Respond) -> Answer:
     return answer
 
 
-@fault("schema-unsupported-keyword-500", instead=True)
-def knows_few_words(request: Request, respond: Respond) -> Answer:
-    """A schema with propertyNames is a server error."""
-    if '"propertyNames"' in compact(schema(request) or {}):
-        return crashed("Grammar error: Unimplemented keys: propertyNames")
-    return respond(request)
-
-
-@fault("schema-large-500", instead=True)
-def falls_over_large_schemas(request: Request, respond: Respond) -> Answer:
-    """A schema of more than 4 kB is a server error."""
-    return crashed() if len(compact(schema(request) or {})) > 4096 else respond(request)
+SCHEMAS = (
+    crash(
+        "schema-unsupported-keyword-500",
+        when=lambda request: '"propertyNames"' in compact(schema(request) or {}),
+        message="Grammar error: Unimplemented keys: propertyNames",
+        says="A schema with propertyNames is a server error.",
+    ),
+    crash(
+        "schema-large-500",
+        when=lambda request: len(compact(schema(request) or {})) > 4096,
+        says="A schema of more than 4 kB is a server error.",
+    ),
+    refuse(
+        "structured-refused",
+        when=lambda request: form(request) in ("json_object", "json_schema"),
+        message="response_format is not supported by this model",
+        param="response_format",
+        says="JSON is refused by name.",
+        legal=True,
+    ),
+    refuse(
+        "schemas-refused-in-part",
+        when=lambda request: any(
+            word in compact(schema(request) or {}) for word in ('"$ref"', '"pattern"', '"anyOf"', '"not"', '"if"')
+        ),
+        message="The provided JSON schema contains features that the grammar does not have.",
+        says="References, patterns and unions are refused, without the name of a parameter.",
+        legal=True,
+    ),
+)
 
 
 @fault("schema-definitions-draft7-crash", instead=True)
@@ -208,23 +230,6 @@ takes_any_format = _forgiving("unknown-format-ignored", "A response format that 
 
 
 # What a server may do
-
-
-@fault("structured-refused", instead=True, legal=True)
-def speaks_text_only(request: Request, respond: Respond) -> Answer:
-    """JSON is refused by name."""
-    if form(request) in ("json_object", "json_schema"):
-        return refused("response_format is not supported by this model", "response_format")
-    return respond(request)
-
-
-@fault("schemas-refused-in-part", instead=True, legal=True)
-def knows_plain_schemas(request: Request, respond: Respond) -> Answer:
-    """References, patterns and unions are refused, without the name of a member."""
-    text = compact(schema(request) or {})
-    if any(word in text for word in ('"$ref"', '"pattern"', '"anyOf"', '"not"', '"if"')):
-        return refused("The provided JSON schema contains features that the grammar does not have.")
-    return respond(request)
 
 
 @fault("json-indented", legal=True)

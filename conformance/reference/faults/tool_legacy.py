@@ -7,43 +7,37 @@ from typing import Any
 
 from conformance.reference.answer import Answer, Request, Respond
 from conformance.reference.fault import Fault, fault
-from conformance.reference.faults.shape import whole_messages
-from conformance.reference.rows import crashed, refused
+from conformance.reference.rows import DELTAS, SPOKEN, crash, given, put, refuse, refused
 
-
-@fault("tools-over-64-refused", instead=True)
-def takes_few_tools(request: Request, respond: Respond) -> Answer:
-    """More than 64 tools are refused."""
-    tools = request.wish.get("tools")
-    if isinstance(tools, list) and len(tools) > 64:
-        return refused("Invalid 'tools': array too long. Expected at most 64 items.", "tools")
-    return respond(request)
-
-
-@fault("tools-over-128-refused", instead=True, legal=True)
-def takes_many_tools(request: Request, respond: Respond) -> Answer:
-    """More than 128 tools are refused."""
-    tools = request.wish.get("tools")
-    if isinstance(tools, list) and len(tools) > 128:
-        return refused("Invalid 'tools': array too long. Expected at most 128 items.", "tools")
-    return respond(request)
-
-
-@fault("content-list-beside-calls")
-def lists_nothing(answer: Answer, request: Request) -> None:
-    """Beside a call, the content is an empty list."""
-    for message in whole_messages(answer):
-        if message.get("tool_calls") and not message.get("content"):
-            message["content"] = []
-
-
-@fault("functions-stream-lost")
-def loses_streamed_arguments(answer: Answer, request: Request) -> None:
-    """In a stream, the later pieces of a function's arguments are lost."""
-    if answer.is_chat and answer.events is not None:
-        pieces = [part["function_call"] for part in answer.messages if "function_call" in part]
-        for piece in pieces[2:]:
-            piece["arguments"] = ""
+LIMITS = (
+    refuse(
+        "tools-over-64-refused",
+        when=given("tools", lambda tools: isinstance(tools, list) and len(tools) > 64),
+        message="Invalid 'tools': array too long. Expected at most 64 items.",
+        param="tools",
+        says="More than 64 tools are refused.",
+    ),
+    refuse(
+        "tools-over-128-refused",
+        when=given("tools", lambda tools: isinstance(tools, list) and len(tools) > 128),
+        message="Invalid 'tools': array too long. Expected at most 128 items.",
+        param="tools",
+        says="More than 128 tools are refused.",
+        legal=True,
+    ),
+    put(
+        "content-list-beside-calls",
+        SPOKEN.where(lambda message: message.get("tool_calls") and not message.get("content")),
+        content=[],
+        says="Beside a call, the content is an empty list.",
+    ),
+    put(
+        "functions-stream-lost",
+        DELTAS.under("function_call")[2:],
+        arguments="",
+        says="In a stream, the later pieces of a function's arguments are lost.",
+    ),
+)
 
 
 # Images and files
@@ -91,35 +85,37 @@ loses_the_second_image = _losing(
 loses_files = _losing("file-ignored", "A file is accepted, and left out of the prompt.", _no_file)
 
 
-@fault("image-detail-refused", instead=True)
-def sees_at_one_level(request: Request, respond: Respond) -> Answer:
-    """An image that says how closely to look is refused."""
-    if any(image.get("detail") not in (None, "low") for image in _images(request)):
-        return refused("Extra inputs are not permitted", "messages")
-    return respond(request)
-
-
-@fault("images-many-500", instead=True)
-def falls_over_many_images(request: Request, respond: Respond) -> Answer:
-    """More than eight images are a server error."""
-    return crashed("At most 8 images may be provided in one prompt.") if len(_images(request)) > 8 else respond(request)
-
-
-@fault("images-one-only", instead=True, legal=True)
-def sees_one_image(request: Request, respond: Respond) -> Answer:
-    """More than one image is refused with 400."""
-    if len(_images(request)) > 1:
-        return refused("At most 1 image(s) may be provided in one prompt.", "messages")
-    return respond(request)
-
-
-@fault("image-private-address-fetched", instead=True)
-def fetches_from_itself(request: Request, respond: Respond) -> Answer:
-    """An image is fetched from wherever the request says, also from the server's own machine; what fails is a 500."""
-    urls = [str(image.get("url")) for image in _images(request)]
-    if any(url.startswith(("http://127.", "http://[::1]")) for url in urls):
-        return crashed("Cannot connect to host")
-    return respond(request)
+IMAGES = (
+    refuse(
+        "image-detail-refused",
+        when=lambda request: any(image.get("detail") not in (None, "low") for image in _images(request)),
+        message="Extra inputs are not permitted",
+        param="messages",
+        says="An image with a `detail` other than `low` is refused.",
+    ),
+    crash(
+        "images-many-500",
+        when=lambda request: len(_images(request)) > 8,
+        message="At most 8 images may be provided in one prompt.",
+        says="More than eight images are a server error.",
+    ),
+    refuse(
+        "images-one-only",
+        when=lambda request: len(_images(request)) > 1,
+        message="At most 1 image(s) may be provided in one prompt.",
+        param="messages",
+        says="More than one image is refused with 400.",
+        legal=True,
+    ),
+    crash(
+        "image-private-address-fetched",
+        when=lambda request: any(
+            str(image.get("url")).startswith(("http://127.", "http://[::1]")) for image in _images(request)
+        ),
+        message="Cannot connect to host",
+        says="An image is fetched from any URL, also of the server's own machine; what fails is a 500.",
+    ),
+)
 
 
 @fault("images-and-files-refused", instead=True, legal=True)

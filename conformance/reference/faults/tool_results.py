@@ -4,27 +4,34 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
+from conformance.reference import rows
 from conformance.reference.answer import Answer, Request, Respond
 from conformance.reference.fault import fault
-from conformance.reference.rows import crashed, messages, refused
+from conformance.reference.rows import ask, crashed, messages, refused, with_message, with_role
 
-Message = dict[str, Any]
+refuse = partial(rows.refuse, traced=False)
+crash = partial(rows.crash, traced=False)
+IDS = re.compile(r"[A-Za-z0-9]{9}|call_[A-Za-z0-9]+")
 
 
-def results_in(request: Request) -> list[Message]:
+def results_in(request: Request) -> list[dict[str, Any]]:
     return [message for message in messages(request) if message.get("role") == "tool"]
 
 
-def calls_in(request: Request) -> list[Message]:
+def calls_in(request: Request) -> list[dict[str, Any]]:
     return [call for message in messages(request) for call in message.get("tool_calls") or () if isinstance(call, dict)]
 
 
-@fault("tool-results-500", instead=True)
-def breaks_on_results(request: Request, respond: Respond) -> Answer:
-    """A history with results is a server error."""
-    return crashed("The server had an error.", traced=False) if results_in(request) else respond(request)
+breaks_on_results = crash(
+    "tool-results-500",
+    when=results_in,
+    message="The server had an error.",
+    says="A history with results is a server error.",
+)
 
 
 @fault("tool-own-id-rejected-404", instead=True)
@@ -52,58 +59,58 @@ def wants_its_signature_back(request: Request, respond: Respond) -> Answer:
     return answer
 
 
-@fault("tool-own-message-refused", instead=True)
-def refuses_its_own_members(request: Request, respond: Respond) -> Answer:
-    """A message with calls is refused for members that this server puts into messages."""
-    if any(message.get("tool_calls") and "annotations" in message for message in messages(request)):
-        return refused("Extra inputs are not permitted: annotations", traced=False)
-    return respond(request)
+def results(how: Callable[[Any], Any]) -> Callable[[Request], Request]:
+    """The request with the content of every result changed."""
+
+    def changed(request: Request) -> Request:
+        return request.asking(
+            messages=[
+                {**one, "content": how(one.get("content"))} if one.get("role") == "tool" else one
+                for one in messages(request)
+            ]
+        )
+
+    return changed
 
 
-@fault("tool-call-id-format-enforced", instead=True)
-def wants_ids_of_nine_characters(request: Request, respond: Respond) -> Answer:
-    """Ids of calls that other servers made have to have nine letters and digits, or the form of this one."""
-    forms = re.compile(r"[A-Za-z0-9]{9}|call_[A-Za-z0-9]+")
-    if any(not forms.fullmatch(str(call.get("id"))) for call in calls_in(request)):
-        return refused("Tool call id has to be defined with a length of 9.", traced=False)
-    return respond(request)
-
-
-@fault("tool-message-array-content-rejected", instead=True)
-def wants_strings_for_results(request: Request, respond: Respond) -> Answer:
-    """A result in parts is refused."""
-    if any(isinstance(one.get("content"), list) for one in results_in(request)):
-        return refused("tool messages must contain string content", traced=False)
-    return respond(request)
-
-
-def _with_results(request: Request, content: Any) -> Request:
-    """The same request with the content of every result put through a function."""
-    changed = [
-        {**one, "content": content(one.get("content"))} if one.get("role") == "tool" else one
-        for one in messages(request)
-    ]
-    return request.asking(messages=changed) if results_in(request) else request
-
-
-@fault("tool-parts-rendered-as-code", instead=True)
-def shows_the_model_code(request: Request, respond: Respond) -> Answer:
-    """A result in parts is in the prompt as the text of a list."""
-    return respond(_with_results(request, lambda one: json.dumps(one) if isinstance(one, list) else one))
-
-
-@fault("tool-results-dropped", instead=True)
-def drops_results(request: Request, respond: Respond) -> Answer:
-    """Results are taken out before the model sees them."""
-    return respond(_with_results(request, lambda one: "" if isinstance(one, str) else one))
-
-
-@fault("empty-tool-result-crash", instead=True)
-def breaks_on_empty_results(request: Request, respond: Respond) -> Answer:
-    """An empty result is a server error."""
-    if any(one.get("content") == "" for one in results_in(request)):
-        return crashed("list index out of range", traced=False)
-    return respond(request)
+HISTORIES = (
+    refuse(
+        "tool-own-message-refused",
+        when=with_message(lambda message: message.get("tool_calls") and "annotations" in message),
+        message="Extra inputs are not permitted: annotations",
+        says="A message with calls is refused for members that this server puts into messages.",
+    ),
+    refuse(
+        "tool-call-id-format-enforced",
+        when=lambda request: not all(IDS.fullmatch(str(call.get("id"))) for call in calls_in(request)),
+        message="Tool call id has to be defined with a length of 9.",
+        says="An id of a call is refused unless it has nine letters and digits, or this server's form.",
+    ),
+    refuse(
+        "tool-message-array-content-rejected",
+        when=with_message(lambda message: message.get("role") == "tool" and isinstance(message.get("content"), list)),
+        message="tool messages must contain string content",
+        says="A result in parts is refused.",
+    ),
+    crash(
+        "empty-tool-result-crash",
+        when=with_role("tool", content=""),
+        message="list index out of range",
+        says="An empty result is a server error.",
+    ),
+    ask(
+        "tool-parts-rendered-as-code",
+        results(lambda content: json.dumps(content) if isinstance(content, list) else content),
+        when=results_in,
+        says="A result in parts is in the prompt as the text of a list.",
+    ),
+    ask(
+        "tool-results-dropped",
+        results(lambda content: "" if isinstance(content, str) else content),
+        when=results_in,
+        says="Results are taken out before the model sees them.",
+    ),
+)
 
 
 @fault("tool-result-as-json-500", instead=True)

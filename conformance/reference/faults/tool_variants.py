@@ -7,6 +7,7 @@ import json
 from conformance.reference.answer import Answer, Event, Request, Respond
 from conformance.reference.fault import fault
 from conformance.reference.faults.calls import (
+    FIRST,
     finish,
     first_pieces,
     joined,
@@ -19,7 +20,7 @@ from conformance.reference.faults.calls import (
 )
 from conformance.reference.faults.tool_choice import choice_of, named_in
 from conformance.reference.faults.tool_results import calls_in, results_in
-from conformance.reference.rows import messages, refused
+from conformance.reference.rows import CALLS, CHOICES, MESSAGES, as_whole, change, drop, fill, messages, put, refused
 
 
 @fault("tool-calls-empty-list", legal=True, instead=True)
@@ -33,12 +34,38 @@ def has_an_empty_list(request: Request, respond: Respond) -> Answer:
     return answer
 
 
-@fault("tool-content-empty", legal=True)
-def has_empty_content(answer: Answer, request: Request) -> None:
-    """The content beside calls is empty where it could be null."""
-    for message in answer.messages:
-        if message.get("tool_calls") and message.get("content") is None:
-            message["content"] = ""
+MESSAGES_WITH_CALLS = (
+    put(
+        "tool-content-empty",
+        MESSAGES.where(lambda message: message.get("tool_calls") and message.get("content") is None),
+        content="",
+        says="The content beside calls is empty where it could be null.",
+        legal=True,
+    ),
+    change(
+        "tool-ids-of-another-form",
+        CALLS.having("id"),
+        "id",
+        lambda call_id: call_id[-9:],
+        says="Ids have nine characters and no prefix.",
+        legal=True,
+    ),
+    drop(
+        "tool-first-fragment-without-arguments",
+        FIRST.under("function").where(lambda function: function.get("arguments") == ""),
+        "arguments",
+        says="The first fragment of a call has no arguments at all.",
+        legal=True,
+    ),
+    fill(
+        "tool-calls-again",
+        as_whole(CHOICES).under("message"),
+        tool_calls=[],
+        when=results_in,
+        says="The answer to results has an empty list of calls.",
+        legal=True,
+    ),
+)
 
 
 @fault("tool-calls-numbered", legal=True)
@@ -58,14 +85,6 @@ def spaces_arguments_out(answer: Answer, request: Request) -> None:
         return text if value == text else " " + json.dumps(value, indent=2, ensure_ascii=False) + "\n"
 
     resay(answer, spaced)
-
-
-@fault("tool-ids-of-another-form", legal=True)
-def has_other_ids(answer: Answer, request: Request) -> None:
-    """Ids have nine characters and no prefix."""
-    for call in answer.calls:
-        if call.get("id"):
-            call["id"] = call["id"][-9:]
 
 
 @fault("tool-choice-named-says-tool-calls", legal=True)
@@ -115,14 +134,6 @@ def has_nulls_later(answer: Answer, request: Request) -> None:
             call["function"]["name"] = None
 
 
-@fault("tool-first-fragment-without-arguments", legal=True)
-def introduces_without_arguments(answer: Answer, request: Request) -> None:
-    """The first fragment of a call has no arguments at all."""
-    for call in first_pieces(answer):
-        if call.get("function", {}).get("arguments") == "":
-            del call["function"]["arguments"]
-
-
 @fault("tool-fragments-share-a-chunk", legal=True)
 def sends_fragments_together(answer: Answer, request: Request) -> None:
     """The fragments of a call come two to a chunk."""
@@ -151,10 +162,3 @@ def takes_orphans(request: Request, respond: Respond) -> Answer:
         loose = [one for one in messages(request) if one.get("role") != "tool" and not one.get("tool_calls")]
         return respond(request.asking(messages=loose))
     return answer
-
-
-@fault("tool-calls-again", legal=True)
-def calls_nothing_more(answer: Answer, request: Request) -> None:
-    """The answer to results has an empty list of calls."""
-    for choice in answer.choices if results_in(request) and not streamed(answer) else ():
-        choice["message"].setdefault("tool_calls", [])
