@@ -36,34 +36,15 @@ def no_model(answer: Answer) -> dict[str, Any]:
 
 
 REFUSALS = (
-    become(
-        "auth-401-flat-error",
-        answered(401),
-        lambda answer: {"error": "Unauthorized"},
-        says='A refused key is answered with `{"error": "Unauthorized"}`.',
-    ),
-    become(
-        "auth-401-no-message",
-        answered(401),
-        lambda answer: _error(answer, message=None),
-        says="The error of a refused key has the message null.",
-    ),
-    become(
-        "auth-error-becomes-model-not-found",
-        answered(401),
-        no_model,
-        status=404,
-        says="A refused key is answered with 404, as if the model did not exist.",
-    ),
-    become(
-        "auth-403",
-        answered(401),
-        lambda answer: _error(answer, type="authentication_error", code=None),
-        status=403,
-        says="A refused key is answered with 403, with the type of another vendor and without a code.",
-        legal=True,
-    ),
-)
+    become("auth-401-flat-error", answered(401), lambda answer: {"error": "Unauthorized"},
+        says='A refused key is answered with `{"error": "Unauthorized"}`.'),
+    become("auth-401-no-message", answered(401), lambda answer: _error(answer, message=None),
+        says="The error of a refused key has the message null."),
+    become("auth-error-becomes-model-not-found", answered(401), no_model, status=404,
+        says="A refused key is answered with 404, as if the model did not exist."),
+    become("auth-403", answered(401), lambda answer: _error(answer, type="authentication_error", code=None), status=403,
+        says="A refused key is answered with 403, with the type of another vendor and without a code.", legal=True),
+)  # fmt: skip
 
 
 @fault("auth-any-key-accepted", instead=True)
@@ -74,28 +55,14 @@ def looks_only_for_a_key(request: Request, respond: Respond) -> Answer:
 
 
 STRANGERS = (
-    ask(
-        "auth-no-key-accepted",
-        let_in,
-        when=lambda request: not given(request),
-        says="A request without a key is answered; one with a wrong key is not.",
-    ),
-    refuse(
-        "auth-malformed-500",
-        when=lambda request: given(request) and len(given(request).split(" ")) != 2,
-        message="list index out of range",
-        status=500,
-        traced=False,
-        says="Credentials that are not two words are a server error.",
-    ),
-    ask(
-        "models-without-key",
-        let_in,
-        when=on("/v1/models"),
-        says="The list of models can be read without a key.",
-        legal=True,
-    ),
-)
+    ask("auth-no-key-accepted", let_in, when=lambda request: not given(request),
+        says="A request without a key is answered; one with a wrong key is not."),
+    refuse("auth-malformed-500", when=lambda request: given(request) and len(given(request).split(" ")) != 2,
+        message="list index out of range", status=500, traced=False,
+        says="Credentials that are not two words are a server error."),
+    ask("models-without-key", let_in, when=on("/v1/models"),
+        says="The list of models can be read without a key.", legal=True),
+)  # fmt: skip
 
 
 @fault("auth-refused-in-stream")

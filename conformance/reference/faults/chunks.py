@@ -49,44 +49,20 @@ def before_finish(answer: Answer) -> int:
 
 
 MEMBERS = (
-    put(
-        "choice-index-from-content-block",
-        STREAMED.where(lambda choice: choice["delta"].get("tool_calls")),
-        index=1,
-        says="Chunks with tool calls have the choice index 1.",
-    ),
-    change(
-        "chunk-choices-null",
-        CHUNKS,
-        "choices",
-        lambda choices: choices or None,
-        says="A chunk without choices has null for `choices`.",
-    ),
-    numbered(
-        "chunk-id-differs", CHUNKS, "id", lambda old, place: f"{old}-{place}", says="Every chunk has another `id`."
-    ),
+    put("choice-index-from-content-block", STREAMED.where(lambda choice: choice["delta"].get("tool_calls")), index=1,
+        says="Chunks with tool calls have the choice index 1."),
+    change("chunk-choices-null", CHUNKS, "choices", lambda choices: choices or None,
+        says="A chunk without choices has null for `choices`."),
+    numbered("chunk-id-differs", CHUNKS, "id", lambda old, place: f"{old}-{place}",
+        says="Every chunk has another `id`."),
     put("chunk-id-empty", CHUNKS, id="", says="The `id` of every chunk is empty."),
-    numbered(
-        "chunk-created-differs",
-        CHUNKS,
-        "created",
-        lambda time, place: time + place,
-        says="The `created` of every chunk is the time at which it was made.",
-    ),
-    change(
-        "chunk-model-differs",
-        CHUNKS[-1:],
-        "model",
-        lambda model: f"{model}-v2",
-        says="The last chunk has another `model` than the others.",
-    ),
-    put(
-        "chunk-object-wrong-literal",
-        CHUNKS,
-        object="chat.completions.chunk",
-        says="The `object` of a chunk is `chat.completions.chunk`.",
-    ),
-)
+    numbered("chunk-created-differs", CHUNKS, "created", lambda time, place: time + place,
+        says="The `created` of every chunk is the time at which it was made."),
+    change("chunk-model-differs", CHUNKS[-1:], "model", lambda model: f"{model}-v2",
+        says="The last chunk has another `model` than the others."),
+    put("chunk-object-wrong-literal", CHUNKS, object="chat.completions.chunk",
+        says="The `object` of a chunk is `chat.completions.chunk`."),
+)  # fmt: skip
 
 
 @fault("chunk-has-message-with-cumulative-content")
@@ -112,40 +88,18 @@ DELTA_MEMBERS = (
     fill("delta-role-empty-string", DELTAS, role="", says="Every delta but the first has an empty role."),
     put("delta-role-repeated", DELTAS, role="assistant", says="Every delta has the role."),
     drop("delta-role-absent", DELTAS, "role", says="No delta has the role."),
-    change(
-        "delta-content-as-parts",
-        DELTAS.having("content"),
-        "content",
-        lambda text: [{"type": "text", "text": text}],
-        says="The content of a delta is an array of parts.",
-    ),
-    drop(
-        "finish-reason-key-missing-nonfinal",
-        STREAMED.where(lambda choice: choice["finish_reason"] is None),
-        "finish_reason",
-        says="Only the last choice has a `finish_reason`, not even null before.",
-    ),
-    put(
-        "stream-tokens-in-logprobs-not-in-content",
-        DELTAS.having("content")[1:2],
-        content="",
-        when=given("logprobs", bool),
-        says="The text of a delta is lost; its log probabilities are not.",
-    ),
-    put(
-        "stream-logprobs-once",
-        LOGGED[1:],
-        logprobs=None,
-        says="Only the first token of a stream has log probabilities.",
-    ),
-    change(
-        "utf8-fffd-in-deltas",
-        DELTAS.texts("content"),
-        "content",
+    change("delta-content-as-parts", DELTAS.having("content"), "content", lambda text: [{"type": "text", "text": text}],
+        says="The content of a delta is an array of parts."),
+    drop("finish-reason-key-missing-nonfinal", STREAMED.where(lambda choice: choice["finish_reason"] is None),
+        "finish_reason", says="Only the last choice has a `finish_reason`, not even null before."),
+    put("stream-tokens-in-logprobs-not-in-content", DELTAS.having("content")[1:2], content="",
+        when=given("logprobs", bool), says="The text of a delta is lost; its log probabilities are not."),
+    put("stream-logprobs-once", LOGGED[1:], logprobs=None,
+        says="Only the first token of a stream has log probabilities."),
+    change("utf8-fffd-in-deltas", DELTAS.texts("content"), "content",
         lambda text: "".join("\ufffd\ufffd" if ord(letter) > 0xFFFF else letter for letter in text),
-        says="Each half of a character of four bytes becomes a replacement character.",
-    ),
-)
+        says="Each half of a character of four bytes becomes a replacement character."),
+)  # fmt: skip
 
 
 @fault("empty-choices-midstream-blank-id-model")

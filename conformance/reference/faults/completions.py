@@ -38,59 +38,32 @@ HERE = on(COMPLETIONS)
 
 
 PROMPTS = (
-    refuse(
-        "completions-arrays-refused",
-        when=HERE & given("prompt", a(list)),
-        message="Only one prompt is supported",
-        says="Several prompts in one request are refused.",
-    ),
-    ask(
-        "completions-first-prompt-only",
-        lambda request: request.asking(prompt=request.wish["prompt"][0]),
+    refuse("completions-arrays-refused", when=HERE & given("prompt", a(list)), message="Only one prompt is supported",
+        says="Several prompts in one request are refused."),
+    ask("completions-first-prompt-only", lambda request: request.asking(prompt=request.wish["prompt"][0]),
         when=HERE & given("prompt", lambda prompt: isinstance(prompt, list) and prompt and isinstance(prompt[0], str)),
-        says="Of several prompts only the first is completed.",
-    ),
-)
+        says="Of several prompts only the first is completed."),
+)  # fmt: skip
 
 
 # The answer
 
 
 ANSWERS = (
-    alter(
-        "completions-text-in-message",
-        CHOSEN,
+    alter("completions-text-in-message", CHOSEN,
         lambda choice: choice.update(message={"role": "assistant", "content": choice.pop("text")}),
-        says="The text is in a message, as in a chat.",
-    ),
-    put(
-        "completions-finish-stop-always",
-        CHOSEN,
-        finish_reason="stop",
-        says="A text that the cap cut off has the finish reason `stop`.",
-    ),
-    drop(
-        "completions-logprobs-absent",
-        CHOSEN.where(lambda choice: choice["logprobs"] is None),
-        "logprobs",
-        says="A choice has no member `logprobs`.",
-    ),
+        says="The text is in a message, as in a chat."),
+    put("completions-finish-stop-always", CHOSEN, finish_reason="stop",
+        says="A text that the cap cut off has the finish reason `stop`."),
+    drop("completions-logprobs-absent", CHOSEN.where(lambda choice: choice["logprobs"] is None), "logprobs",
+        says="A choice has no member `logprobs`."),
     put("completions-offsets-missing", LOGGED, text_offset=[], says="The array of offsets is empty."),
-    change(
-        "completions-logprobs-probabilities",
-        LOGGED,
-        "token_logprobs",
-        lambda values: [0.9 for _ in values],
-        says="Where logarithms should be there are probabilities.",
-    ),
-    change(
-        "completions-tokens-are-ids",
-        LOGGED,
-        "tokens",
+    change("completions-logprobs-probabilities", LOGGED, "token_logprobs", lambda values: [0.9 for _ in values],
+        says="Where logarithms should be there are probabilities."),
+    change("completions-tokens-are-ids", LOGGED, "tokens",
         lambda tokens: [f"token_id:{place}" for place, _ in enumerate(tokens)],
-        says="The tokens of log probabilities are written as ids.",
-    ),
-)
+        says="The tokens of log probabilities are written as ids."),
+)  # fmt: skip
 
 
 @fault("completions-mixed-up")
@@ -106,23 +79,14 @@ def mixes_up_prompts(answer: Answer, request: Request) -> None:
 
 IGNORED = (
     *(
-        ask(
-            f"completions-{name}-ignored",
-            without(name),
-            when=HERE,
-            after=200,
-            says=f"`{name}` is checked, and ignored.",
-        )
+        ask(f"completions-{name}-ignored", without(name), when=HERE, after=200,
+            says=f"`{name}` is checked, and ignored.")
         for name in ("n", "max_tokens", "stop", "echo", "suffix", "logprobs")
     ),
     ask("completions-best_of-ignored", without("best_of"), when=HERE, says="`best_of` is not even looked at."),
-    refuse(
-        "completions-echo-422",
-        when=HERE & has("echo"),
-        message="Bad request",
-        says="`echo` is refused, and the refusal does not name it.",
-    ),
-)
+    refuse("completions-echo-422", when=HERE & has("echo"), message="Bad request",
+        says="`echo` is refused, and the refusal does not name it."),
+)  # fmt: skip
 
 
 @fault("completions-logprobs-of-chat")
@@ -152,28 +116,15 @@ def takes_anything(request: Request, respond: Respond) -> Answer:
 
 
 STREAMS = (
-    ask(
-        "completions-stream-never",
-        asking(stream=..., stream_options=...),
-        when=HERE & given("stream", bool),
-        says="A request for a stream is answered with a whole answer.",
-    ),
-    put(
-        "completions-stream-finish-missing",
-        STREAMED,
-        finish_reason=None,
-        says="No piece of a stream has a finish reason.",
-    ),
-    put(
-        "completions-stream-finish-always",
-        STREAMED,
-        finish_reason="stop",
-        says="Every piece of a stream has the finish reason `stop`.",
-    ),
-    put(
-        "completions-stream-last-lost", STREAMED.having("text")[-1:], text="", says="The last text of a stream is lost."
-    ),
-)
+    ask("completions-stream-never", asking(stream=..., stream_options=...), when=HERE & given("stream", bool),
+        says="A request for a stream is answered with a whole answer."),
+    put("completions-stream-finish-missing", STREAMED, finish_reason=None,
+        says="No piece of a stream has a finish reason."),
+    put("completions-stream-finish-always", STREAMED, finish_reason="stop",
+        says="Every piece of a stream has the finish reason `stop`."),
+    put("completions-stream-last-lost", STREAMED.having("text")[-1:], text="",
+        says="The last text of a stream is lost."),
+)  # fmt: skip
 
 
 @fault("completions-stream-done-missing")

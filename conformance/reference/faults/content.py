@@ -46,91 +46,37 @@ def refuse_in_content(message: Part) -> None:
 
 
 REFUSALS = (
-    put(
-        "refusal-is-true",
-        MESSAGES.having("refusal"),
-        refusal=True,
-        says="The `refusal` of an answer that refuses is `true`.",
-    ),
-    change(
-        "refusal-of-every-answer",
-        as_plain(MESSAGES),
-        "refusal",
-        lambda refusal: refusal or "None",
-        says='Every plain answer has the text "None" for a refusal.',
-    ),
-    change(
-        "refusal-finish-refusal",
-        CHOICES,
-        "finish_reason",
-        lambda reason: reason and "refusal",
-        when=DECLINED,
-        says="A refusal has the finish reason `refusal`.",
-    ),
-    alter(
-        "refusal-streamed-as-content",
-        DELTAS.having("refusal"),
-        lambda delta: delta.update(content=delta.pop("refusal")),
-        when=DECLINED,
-        says="A refusal is in `refusal` in a whole answer, and in `content` in a stream.",
-    ),
-    drop(
-        "refusal-lost-in-stream",
-        DELTAS,
-        "refusal",
-        when=DECLINED,
-        says="The deltas of a refusal are empty: a gateway passes on the content only.",
-    ),
-    alter(
-        "refusal-whole-as-content",
-        SPOKEN,
-        refuse_in_content,
-        when=DECLINED,
-        says="A refusal is in `refusal` in a stream, and in `content` in a whole answer.",
-    ),
-)
+    put("refusal-is-true", MESSAGES.having("refusal"), refusal=True,
+        says="The `refusal` of an answer that refuses is `true`."),
+    change("refusal-of-every-answer", as_plain(MESSAGES), "refusal", lambda refusal: refusal or "None",
+        says='Every plain answer has the text "None" for a refusal.'),
+    change("refusal-finish-refusal", CHOICES, "finish_reason", lambda reason: reason and "refusal", when=DECLINED,
+        says="A refusal has the finish reason `refusal`."),
+    alter("refusal-streamed-as-content", DELTAS.having("refusal"),
+        lambda delta: delta.update(content=delta.pop("refusal")), when=DECLINED,
+        says="A refusal is in `refusal` in a whole answer, and in `content` in a stream."),
+    drop("refusal-lost-in-stream", DELTAS, "refusal", when=DECLINED,
+        says="The deltas of a refusal are empty: a gateway passes on the content only."),
+    alter("refusal-whole-as-content", SPOKEN, refuse_in_content, when=DECLINED,
+        says="A refusal is in `refusal` in a stream, and in `content` in a whole answer."),
+)  # fmt: skip
 
 
 FILTERS = (
-    put(
-        "filtered-without-message",
-        FILTERED,
-        message=None,
-        says="A choice that the filter stopped has null for a message.",
-    ),
-    put(
-        "filtered-content-is-object",
-        FILTERED.under("message"),
-        content={"filtered": True, "category": "violence"},
-        says="The content of an answer that the filter stopped is an object with the reasons.",
-    ),
-    change(
-        "filtered-stream-says-stop",
-        STREAMED,
-        "finish_reason",
-        {FILTER: "stop"},
-        says="A stream that the filter stopped has the finish reason `stop`.",
-    ),
-    crash(
-        "filter-blocks-500",
-        when=STOPPED,
-        message="ContentFilterError",
-        says="A question that the filter stops is a server error.",
-    ),
-    reply(
-        "filter-blocks-bare",
-        lambda: Answer(403, {"content-type": "application/json"}, {"message": "Blocked by policy"}),
-        when=STOPPED,
-        says="A question that the filter stops is answered with 403 and a text.",
-    ),
-    put(
-        "filter-blocks-empty",
-        WHOLE,
-        choices=[],
-        when=STOPPED,
-        says="A question that the filter stops gets an answer without choices.",
-    ),
-)
+    put("filtered-without-message", FILTERED, message=None,
+        says="A choice that the filter stopped has null for a message."),
+    put("filtered-content-is-object", FILTERED.under("message"), content={"filtered": True, "category": "violence"},
+        says="The content of an answer that the filter stopped is an object with the reasons."),
+    change("filtered-stream-says-stop", STREAMED, "finish_reason", {FILTER: "stop"},
+        says="A stream that the filter stopped has the finish reason `stop`."),
+    crash("filter-blocks-500", when=STOPPED, message="ContentFilterError",
+        says="A question that the filter stops is a server error."),
+    reply("filter-blocks-bare",
+        lambda: Answer(403, {"content-type": "application/json"}, {"message": "Blocked by policy"}), when=STOPPED,
+        says="A question that the filter stops is answered with 403 and a text."),
+    put("filter-blocks-empty", WHOLE, choices=[], when=STOPPED,
+        says="A question that the filter stops gets an answer without choices."),
+)  # fmt: skip
 
 
 @fault("filtered-stream-goes-on")
@@ -167,19 +113,8 @@ def tells_what_it_thinks(answer: Answer, request: Request) -> None:
 
 
 WITHOUT_REFUSAL = (
-    alter(
-        "refusals-never",
-        MESSAGES.having("refusal"),
-        refuse_in_content,
-        when=DECLINED,
-        says="A model that declines says so in the content, as it says everything.",
-        legal=True,
-    ),
-    put(
-        "filtered-content-null",
-        FILTERED.under("message"),
-        content=None,
-        says="The content of an answer that the filter stopped is null.",
-        legal=True,
-    ),
-)
+    alter("refusals-never", MESSAGES.having("refusal"), refuse_in_content, when=DECLINED,
+        says="A model that declines says so in the content, as it says everything.", legal=True),
+    put("filtered-content-null", FILTERED.under("message"), content=None,
+        says="The content of an answer that the filter stopped is null.", legal=True),
+)  # fmt: skip

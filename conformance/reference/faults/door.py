@@ -64,37 +64,16 @@ NOT_FOUND = Place(
 
 
 REFUSALS = (
-    become(
-        "door-malformed-500",
-        answered(403),
-        status=500,
+    become("door-malformed-500", answered(403), status=500,
         when=lambda request: given(request) and token(request) is None,
-        says="A token that cannot be read is a server error.",
-        door=True,
-    ),
-    become(
-        "door-refusal-flat",
-        answered(403),
-        lambda answer: {"Message": answer.body["error"]["message"]},
-        says='A refused token is answered with `{"Message": ...}`, as other services of Amazon answer it.',
-        door=True,
-    ),
-    become(
-        "door-unknown-endpoint-500",
-        NOT_FOUND,
-        status=500,
-        says="An endpoint that does not exist is a server error.",
-        door=True,
-    ),
-    become(
-        "door-unknown-endpoint-404",
-        NOT_FOUND,
-        status=404,
-        says="A name that nobody has is answered with 404.",
-        legal=True,
-        door=True,
-    ),
-)
+        says="A token that cannot be read is a server error.", door=True),
+    become("door-refusal-flat", answered(403), lambda answer: {"Message": answer.body["error"]["message"]},
+        says='A refused token is answered with `{"Message": ...}`, as other services of Amazon answer it.', door=True),
+    become("door-unknown-endpoint-500", NOT_FOUND, status=500,
+        says="An endpoint that does not exist is a server error.", door=True),
+    become("door-unknown-endpoint-404", NOT_FOUND, status=404,
+        says="A name that nobody has is answered with 404.", legal=True, door=True),
+)  # fmt: skip
 
 
 @fault("door-signature-unread", instead=True, door=True)

@@ -52,14 +52,11 @@ def unpacked(text: str) -> list[float]:
 
 
 ANSWERS = (
-    become(
-        "embeddings-bare-array",
-        EMBEDDED,
+    become("embeddings-bare-array", EMBEDDED,
         lambda answer: {"embeddings": [entry["embedding"] for entry in answer.body["data"]]},
-        says="The answer is an array of vectors in an object, without entries around them.",
-    ),
+        says="The answer is an array of vectors in an object, without entries around them."),
     put("embeddings-entry-kind", ENTRIES, object="list", says="The `object` of each entry is `list`."),
-)
+)  # fmt: skip
 
 
 @fault("embeddings-out-of-order")
@@ -86,86 +83,29 @@ def embeds_the_first(answer: Answer, request: Request) -> None:
 
 
 NUMBERS = (
-    change(
-        "embeddings-base64-unasked",
-        VECTORS,
-        "embedding",
-        packed,
-        when=~has("encoding_format"),
-        says="Vectors are in base64 where no format is asked for.",
-    ),
-    change(
-        "embeddings-float-ignored",
-        VECTORS,
-        "embedding",
-        packed,
-        when=given("encoding_format", exactly("float")),
-        says="Vectors are in base64 also where floats are asked for by name.",
-    ),
-    change(
-        "embeddings-texts-for-numbers",
-        VECTORS,
-        "embedding",
-        lambda vector: [str(value) for value in vector],
-        says="The numbers of a vector are strings.",
-    ),
-    change(
-        "embeddings-nested",
-        VECTORS,
-        "embedding",
-        lambda vector: [vector],
-        says="A vector is an array in an array, as for each token.",
-    ),
-    change(
-        "embeddings-null-for-nan",
-        VECTORS,
-        "embedding",
-        lambda vector: [None, *vector[1:]],
-        says="A number that could not be computed is null.",
-    ),
-    change(
-        "embeddings-lengths-differ",
-        VECTORS[1:],
-        "embedding",
-        lambda vector: vector[:-1],
-        says="Vectors are of different lengths: those of all inputs but the first lack their last number.",
-    ),
-    change(
-        "embeddings-same-for-all",
-        VECTORS,
-        "embedding",
-        lambda vector: [0.125] * len(vector),
-        says="Every text has the same vector.",
-    ),
-    change(
-        "embeddings-all-zero",
-        VECTORS,
-        "embedding",
-        lambda vector: [0.0] * len(vector),
-        says="Every vector is all zeros.",
-    ),
-    change(
-        "embeddings-base64-doubles",
-        PACKED,
-        "embedding",
-        lambda text: packed(unpacked(text), "<{}d"),
-        says="Vectors in base64 are of double floats.",
-    ),
-    change(
-        "embeddings-base64-big-endian",
-        PACKED,
-        "embedding",
-        lambda text: packed(unpacked(text), ">{}f"),
-        says="Vectors in base64 have the highest byte first.",
-    ),
-    change(
-        "embeddings-base64-of-text",
-        PACKED,
-        "embedding",
-        lambda text: f"[{text}]",
-        says="A vector in base64 is in brackets, as a list in text is.",
-    ),
-)
+    change("embeddings-base64-unasked", VECTORS, "embedding", packed, when=~has("encoding_format"),
+        says="Vectors are in base64 where no format is asked for."),
+    change("embeddings-float-ignored", VECTORS, "embedding", packed, when=given("encoding_format", exactly("float")),
+        says="Vectors are in base64 also where floats are asked for by name."),
+    change("embeddings-texts-for-numbers", VECTORS, "embedding", lambda vector: [str(value) for value in vector],
+        says="The numbers of a vector are strings."),
+    change("embeddings-nested", VECTORS, "embedding", lambda vector: [vector],
+        says="A vector is an array in an array, as for each token."),
+    change("embeddings-null-for-nan", VECTORS, "embedding", lambda vector: [None, *vector[1:]],
+        says="A number that could not be computed is null."),
+    change("embeddings-lengths-differ", VECTORS[1:], "embedding", lambda vector: vector[:-1],
+        says="Vectors are of different lengths: those of all inputs but the first lack their last number."),
+    change("embeddings-same-for-all", VECTORS, "embedding", lambda vector: [0.125] * len(vector),
+        says="Every text has the same vector."),
+    change("embeddings-all-zero", VECTORS, "embedding", lambda vector: [0.0] * len(vector),
+        says="Every vector is all zeros."),
+    change("embeddings-base64-doubles", PACKED, "embedding", lambda text: packed(unpacked(text), "<{}d"),
+        says="Vectors in base64 are of double floats."),
+    change("embeddings-base64-big-endian", PACKED, "embedding", lambda text: packed(unpacked(text), ">{}f"),
+        says="Vectors in base64 have the highest byte first."),
+    change("embeddings-base64-of-text", PACKED, "embedding", lambda text: f"[{text}]",
+        says="A vector in base64 is in brackets, as a list in text is."),
+)  # fmt: skip
 
 
 @fault("embeddings-by-chance")
@@ -178,19 +118,11 @@ def embeds_by_chance(answer: Answer, request: Request) -> None:
 
 
 COUNTS = (
-    put(
-        "embeddings-usage-zero",
-        EMBEDDED,
-        usage={"prompt_tokens": 0, "total_tokens": 0},
-        says="All counts of tokens are 0.",
-    ),
-    put(
-        "embeddings-usage-total-zero",
-        EMBEDDED.under("usage"),
-        total_tokens=0,
-        says="`prompt_tokens` is counted, and `total_tokens` is 0.",
-    ),
-)
+    put("embeddings-usage-zero", EMBEDDED, usage={"prompt_tokens": 0, "total_tokens": 0},
+        says="All counts of tokens are 0."),
+    put("embeddings-usage-total-zero", EMBEDDED.under("usage"), total_tokens=0,
+        says="`prompt_tokens` is counted, and `total_tokens` is 0."),
+)  # fmt: skip
 
 
 @fault("embeddings-usage-of-the-first", instead=True)
@@ -204,62 +136,31 @@ def counts_the_first(request: Request, respond: Respond) -> Answer:
 
 
 REQUESTS = (
-    crash(
-        "embeddings-nan-500",
-        when=HERE & given("input", lambda text: isinstance(text, str) and not text.isascii()),
+    crash("embeddings-nan-500", when=HERE & given("input", lambda text: isinstance(text, str) and not text.isascii()),
         message="failed to encode response: json: unsupported value: NaN",
-        says="A text beyond ASCII is a server error: its vector has NaN in it.",
-    ),
+        says="A text beyond ASCII is a server error: its vector has NaN in it."),
     ask("embeddings-format-ignored", without("encoding_format"), when=HERE, says="`encoding_format` is ignored."),
     ask("embeddings-dimensions-ignored", without("dimensions"), when=HERE, says="`dimensions` is ignored."),
-    ask(
-        "embeddings-format-nonsense-taken",
-        without("encoding_format"),
+    ask("embeddings-format-nonsense-taken", without("encoding_format"),
         when=HERE & given("encoding_format", lambda form: form not in (None, "float", "base64")),
-        says="An `encoding_format` that nobody knows is taken for `float`.",
-    ),
-    refuse(
-        "embeddings-format-refused-unnamed",
-        when=BASE64,
-        message="Bad request",
-        says="`base64` is refused, and the refusal does not name it.",
-    ),
-    ask(
-        "embeddings-dimensions-any",
-        without("dimensions"),
+        says="An `encoding_format` that nobody knows is taken for `float`."),
+    refuse("embeddings-format-refused-unnamed", when=BASE64, message="Bad request",
+        says="`base64` is refused, and the refusal does not name it."),
+    ask("embeddings-dimensions-any", without("dimensions"),
         when=HERE & given("dimensions", lambda size: size is not None and not (isinstance(size, int) and size > 0)),
-        says="`dimensions` that cannot be are ignored; others are honoured.",
-    ),
-    ask(
-        "embeddings-anything-taken",
-        lambda request: request.asking(input=str(request.wish.get("input")) or "None"),
-        when=HERE
-        & (lambda request: request.wish)
-        & given("input", lambda value: not (isinstance(value, str | list) and value)),
-        says="An input that is no text is written as text, and embedded.",
-    ),
-    ask(
-        "embeddings-too-long-cut",
-        lambda request: request.asking(input=request.wish["input"][:4000]),
+        says="`dimensions` that cannot be are ignored; others are honoured."),
+    ask("embeddings-anything-taken", lambda request: request.asking(input=str(request.wish.get("input")) or "None"),
+        when=HERE & (lambda request: request.wish) & given("input", lambda value: not (isinstance(value, str | list) and value)),
+        says="An input that is no text is written as text, and embedded."),
+    ask("embeddings-too-long-cut", lambda request: request.asking(input=request.wish["input"][:4000]),
         when=HERE & given("input", lambda text: isinstance(text, str) and len(text) > 4000),
-        says="A text that is too long is cut off without a word.",
-    ),
-    refuse(
-        "embeddings-dimensions-refused",
-        when=HERE & has("dimensions"),
-        message="This model does not support specifying dimensions.",
-        param="dimensions",
-        says="`dimensions` is refused by name: the model was not made for it.",
-        legal=True,
-    ),
-    refuse(
-        "embeddings-base64-refused",
-        when=BASE64,
-        message="encoding_format base64 is not supported",
-        says="`base64` is refused by name.",
-        legal=True,
-    ),
-)
+        says="A text that is too long is cut off without a word."),
+    refuse("embeddings-dimensions-refused", when=HERE & has("dimensions"),
+        message="This model does not support specifying dimensions.", param="dimensions",
+        says="`dimensions` is refused by name: the model was not made for it.", legal=True),
+    refuse("embeddings-base64-refused", when=BASE64, message="encoding_format base64 is not supported",
+        says="`base64` is refused by name.", legal=True),
+)  # fmt: skip
 
 
 @fault("embeddings-empty-taken", instead=True)

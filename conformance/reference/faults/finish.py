@@ -27,48 +27,19 @@ def ends_twice(answer: Answer, request: Request) -> None:
 
 
 REASONS = (
-    change(
-        "finish-reason-early-in-stream",
-        STREAMED,
-        "finish_reason",
-        lambda reason: reason or "stop",
-        says="Every chunk has the finish reason `stop`.",
-    ),
-    change(
-        "finish-reason-empty-string",
-        STREAMED,
-        "finish_reason",
-        lambda reason: reason or "",
-        says="The finish reason is an empty string until the last chunk.",
-    ),
-    change(
-        "finish-reason-invented-in-stream",
-        STREAMED,
-        "finish_reason",
-        {"stop": "eos"},
-        says="A stream ends with the finish reason `eos`.",
-    ),
-    change(
-        "finish-reason-null-natural-stop-only",
-        STREAMED,
-        "finish_reason",
-        {"stop": None},
-        says="A stream that ends naturally has no finish reason; one that is cut off has.",
-    ),
-    drop(
-        "gateway-finish-reason-dropped",
-        CHOICES,
-        "finish_reason",
-        says="No choice has a member `finish_reason`, whole or streamed.",
-    ),
-    change(
-        "finish-stop-streamed-for-length",
-        STREAMED,
-        "finish_reason",
-        {"length": "stop"},
-        says="A stream that was cut off at the cap has the finish reason `stop`; a whole answer has `length`.",
-    ),
-)
+    change("finish-reason-early-in-stream", STREAMED, "finish_reason", lambda reason: reason or "stop",
+        says="Every chunk has the finish reason `stop`."),
+    change("finish-reason-empty-string", STREAMED, "finish_reason", lambda reason: reason or "",
+        says="The finish reason is an empty string until the last chunk."),
+    change("finish-reason-invented-in-stream", STREAMED, "finish_reason", {"stop": "eos"},
+        says="A stream ends with the finish reason `eos`."),
+    change("finish-reason-null-natural-stop-only", STREAMED, "finish_reason", {"stop": None},
+        says="A stream that ends naturally has no finish reason; one that is cut off has."),
+    drop("gateway-finish-reason-dropped", CHOICES, "finish_reason",
+        says="No choice has a member `finish_reason`, whole or streamed."),
+    change("finish-stop-streamed-for-length", STREAMED, "finish_reason", {"length": "stop"},
+        says="A stream that was cut off at the cap has the finish reason `stop`; a whole answer has `length`."),
+)  # fmt: skip
 
 
 @fault("text-after-finish")

@@ -91,16 +91,11 @@ BETWEEN = (
     interject("sse-empty-data-heartbeat", b"data: \n\n", says="An event with empty data keeps the connection alive."),
     interject("data-not-object", "[]", says="The data of an event is a JSON array."),
     interject("event-without-data", b"event: ping\n\n", says="A block has an `event` and no data."),
-    interject(
-        "random-noise-comment-in-stream",
-        b": L1Gt0UZWbB\n\n",
-        says="A comment of random letters is in the stream.",
-        legal=True,
-    ),
-    interject(
-        "sse-ping-events", b": ping - 2026-01-01 00:00:00\n\n", says="Comments keep the connection alive.", legal=True
-    ),
-)
+    interject("random-noise-comment-in-stream", b": L1Gt0UZWbB\n\n",
+        says="A comment of random letters is in the stream.", legal=True),
+    interject("sse-ping-events", b": ping - 2026-01-01 00:00:00\n\n",
+        says="Comments keep the connection alive.", legal=True),
+)  # fmt: skip
 
 
 @fault("gateway-done-comma-joined")
@@ -127,70 +122,39 @@ def sets_retry_alone(answer: Answer, request: Request) -> None:
 
 
 BYTES = (
-    framed(
-        "ids-and-spare-blank-lines",
-        lambda data, place: b"id: %d\n%b: ping\n\n" % (place, data),
-        says="Events have ids, and a comment with a blank line comes between them.",
-    ),
-    framed(
-        "byte-order-mark",
-        lambda data, place: data if place else b"\xef\xbb\xbf" + data,
-        says="The stream begins with a byte order mark.",
-    ),
-    framed(
-        "stream-in-latin-1",
-        lambda data, place: data.decode().encode("latin-1", errors="replace"),
-        says="The bytes of the stream are Latin-1.",
-    ),
+    framed("ids-and-spare-blank-lines", lambda data, place: b"id: %d\n%b: ping\n\n" % (place, data),
+        says="Events have ids, and a comment with a blank line comes between them."),
+    framed("byte-order-mark", lambda data, place: data if place else b"\xef\xbb\xbf" + data,
+        says="The stream begins with a byte order mark."),
+    framed("stream-in-latin-1", lambda data, place: data.decode().encode("latin-1", errors="replace"),
+        says="The bytes of the stream are Latin-1."),
     framed("events-named", lambda data, place: b"event: chunk\n" + data, says="Every event has a name."),
-    framed(
-        "sse-data-no-space",
-        lambda data, place: data.replace(b"data: ", b"data:", 1),
-        says="There is no space after `data:`.",
-        legal=True,
-    ),
-    framed(
-        "lines-end-crlf", lambda data, place: data.replace(b"\n", b"\r\n"), says="Lines end with CR and LF.", legal=True
-    ),
-)
+    framed("sse-data-no-space", lambda data, place: data.replace(b"data: ", b"data:", 1),
+        says="There is no space after `data:`.", legal=True),
+    framed("lines-end-crlf", lambda data, place: data.replace(b"\n", b"\r\n"),
+        says="Lines end with CR and LF.", legal=True),
+)  # fmt: skip
 
 
 WHETHER = (
-    become(
-        "sse-content-type-json",
-        STREAM,
-        headers={"content-type": "application/json"},
-        says="A stream has the content type of JSON.",
-    ),
-    ask(
-        "stream-param-ignored-never-sse",
-        asking(stream=..., stream_options=...),
-        when=given("stream", exactly(True)),
-        says="`stream` is ignored: the answer is always whole.",
-    ),
-    ask(
-        "stream-param-ignored-always-sse",
-        asking(stream=True),
+    become("sse-content-type-json", STREAM, headers={"content-type": "application/json"},
+        says="A stream has the content type of JSON."),
+    ask("stream-param-ignored-never-sse", asking(stream=..., stream_options=...), when=given("stream", exactly(True)),
+        says="`stream` is ignored: the answer is always whole."),
+    ask("stream-param-ignored-always-sse", asking(stream=True),
         when=lambda request: request.wish and not request.wish.get("stream"),
-        says="`stream` is ignored: the answer is always a stream.",
-    ),
-    ask(
-        "accept-header-forces-sse",
-        asking(stream=True),
+        says="`stream` is ignored: the answer is always a stream."),
+    ask("accept-header-forces-sse", asking(stream=True),
         when=lambda request: request.wish and "event-stream" in request.headers.get("accept", ""),
-        says="A client that accepts events gets a stream, whatever its request says.",
-    ),
-    ask(
-        "accept-json-forces-json",
-        asking(stream=..., stream_options=...),
+        says="A client that accepts events gets a stream, whatever its request says."),
+    ask("accept-json-forces-json", asking(stream=..., stream_options=...),
         when=lambda request: request.wish and request.headers.get("accept") == "application/json",
-        says="A client that accepts JSON gets a whole answer, also where it asks for a stream.",
-    ),
+        says="A client that accepts JSON gets a whole answer, also where it asks for a stream."),
     *(
         ask(name, asking(stream=True), when=given("stream", exactly("true")), says='`stream` may be the string "true".')
         for name in ("stream-string-believed", "stream-true-string-coerced")
     ),
-)
+)  # fmt: skip
 
 
 @fault("stream-gzip-unasked")

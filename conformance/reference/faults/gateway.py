@@ -29,13 +29,10 @@ from conformance.reference.rows import (
 
 REQUESTS = (
     ask("gateway-seed-dropped", without("seed"), says="The gateway leaves the seed out of what it passes on."),
-    ask(
-        "gateway-temperature-rounded",
+    ask("gateway-temperature-rounded",
         lambda request: request.asking(temperature=round(request.wish["temperature"], 1)),
-        when=given("temperature", a(float)),
-        says="The gateway passes on the temperature with one decimal.",
-    ),
-)
+        when=given("temperature", a(float)), says="The gateway passes on the temperature with one decimal."),
+)  # fmt: skip
 
 
 @fault("gateway-system-merged", instead=True)
@@ -114,21 +111,12 @@ def rewrites_call_ids(answer: Answer, request: Request) -> None:
 
 
 ANSWERS = (
-    change(
-        "gateway-finish-always-stop",
-        CHOICES,
-        "finish_reason",
-        {"content_filter": "stop"},
-        says="The finish reason `content_filter` is passed on as `stop`.",
-    ),
-    become(
-        "gateway-unprocessable-becomes-500",
-        answered(422),
-        status=500,
-        says="A refusal with the status 422 is passed on as a 500.",
-    ),
+    change("gateway-finish-always-stop", CHOICES, "finish_reason", {"content_filter": "stop"},
+        says="The finish reason `content_filter` is passed on as `stop`."),
+    become("gateway-unprocessable-becomes-500", answered(422), status=500,
+        says="A refusal with the status 422 is passed on as a 500."),
     drop("gateway-retry-after-lost", HEADERS, "retry-after", says="`Retry-After` is not passed on."),
-)
+)  # fmt: skip
 
 
 @fault("gateway-usage-counted-anew")

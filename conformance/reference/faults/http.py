@@ -41,27 +41,13 @@ PAGE = b"<!doctype html><title>Chat</title><div id=app></div>"
 
 
 TYPES = (
-    become(
-        "json-content-type-text-plain",
-        WHOLE,
-        headers={"content-type": "text/plain; charset=utf-8"},
-        says="The content type of a whole answer is text/plain.",
-    ),
-    become(
-        "json-charset",
-        WHOLE,
-        headers={"content-type": "Application/JSON; charset=UTF-8"},
-        says="The content type of a whole answer has a charset, and capitals.",
-        legal=True,
-    ),
-    become(
-        "gzip-unasked",
-        WHOLE,
-        zipped,
-        headers=ZIPPED,
-        says="A whole answer is compressed, whatever the request accepts.",
-    ),
-)
+    become("json-content-type-text-plain", WHOLE, headers={"content-type": "text/plain; charset=utf-8"},
+        says="The content type of a whole answer is text/plain."),
+    become("json-charset", WHOLE, headers={"content-type": "Application/JSON; charset=UTF-8"},
+        says="The content type of a whole answer has a charset, and capitals.", legal=True),
+    become("gzip-unasked", WHOLE, zipped, headers=ZIPPED,
+        says="A whole answer is compressed, whatever the request accepts."),
+)  # fmt: skip
 
 
 claims_to_compress = become(
@@ -83,69 +69,36 @@ compresses_where_accepted = become(
 
 
 METHODS = (
-    reply(
-        "official-headers-403",
+    reply("official-headers-403",
         lambda: Answer(403, {"content-type": "text/html"}, b"<html><title>403 Forbidden</title></html>"),
         when=lambda request: any(name.startswith("x-stainless-") for name in request.headers),
-        says="A firewall takes the headers of the official client for an attack.",
-    ),
-    ask(
-        "put-like-post",
-        sending(method="POST"),
-        when=lambda request: request.method == "PUT",
-        says="A PUT of a chat request is answered like a POST.",
-    ),
-    become(
-        "wrong-method-detail",
-        answered(405),
-        lambda answer: {"detail": "Method Not Allowed"},
-        says='Another method is refused with `{"detail": ...}`.',
-    ),
-    reply(
-        "get-on-chat-500",
-        lambda: Answer(500, {"content-type": "text/plain"}, b"Internal Server Error"),
-        when=on(CHAT) & READ,
-        says="A GET of the chat route is a server error.",
-    ),
-    reply(
-        "head-unheard-of",
-        lambda: Answer(501, {"content-type": "text/plain"}),
+        says="A firewall takes the headers of the official client for an attack."),
+    ask("put-like-post", sending(method="POST"), when=lambda request: request.method == "PUT",
+        says="A PUT of a chat request is answered like a POST."),
+    become("wrong-method-detail", answered(405), lambda answer: {"detail": "Method Not Allowed"},
+        says='Another method is refused with `{"detail": ...}`.'),
+    reply("get-on-chat-500", lambda: Answer(500, {"content-type": "text/plain"}, b"Internal Server Error"),
+        when=on(CHAT) & READ, says="A GET of the chat route is a server error."),
+    reply("head-unheard-of", lambda: Answer(501, {"content-type": "text/plain"}),
         when=lambda request: request.method == "HEAD",
-        says="A HEAD request is answered with 501, whatever GET would be.",
-    ),
-    reply(
-        "browsers-welcome",
+        says="A HEAD request is answered with 501, whatever GET would be."),
+    reply("browsers-welcome",
         lambda: Answer(204, {"access-control-allow-origin": "*", "access-control-allow-headers": "*"}),
         when=lambda request: request.method == "OPTIONS",
-        says="Pages of any origin may ask the server: preflights are answered with 204.",
-        legal=True,
-    ),
-)
+        says="Pages of any origin may ask the server: preflights are answered with 204.", legal=True),
+)  # fmt: skip
 
 
 PATHS = (
-    reply(
-        "stray-slash-page",
-        lambda: Answer(200, {"content-type": "text/html"}, PAGE),
-        when=lambda request: request.path not in (CHAT, "/v1/models") and "//" in request.path,
-        after=404,
-        says="A path that does not exist is answered with 200 and the page of a web application.",
-    ),
-    refuse(
-        "stray-slash-500",
-        when=on(f"{CHAT}/"),
-        message="no route",
-        status=500,
-        traced=False,
-        says="A chat request to a path with a slash at its end is a server error.",
-    ),
-    ask(
-        "stray-slash-forgiven",
+    reply("stray-slash-page", lambda: Answer(200, {"content-type": "text/html"}, PAGE),
+        when=lambda request: request.path not in (CHAT, "/v1/models") and "//" in request.path, after=404,
+        says="A path that does not exist is answered with 200 and the page of a web application."),
+    refuse("stray-slash-500", when=on(f"{CHAT}/"), message="no route", status=500, traced=False,
+        says="A chat request to a path with a slash at its end is a server error."),
+    ask("stray-slash-forgiven",
         lambda request: replace(request, path="/" + "/".join(step for step in request.path.split("/") if step)),
-        says="A slash too many in a path is overlooked.",
-        legal=True,
-    ),
-)
+        says="A slash too many in a path is overlooked.", legal=True),
+)  # fmt: skip
 
 
 @fault("stray-slash-redirect", legal=True, instead=True)
@@ -172,34 +125,16 @@ HUB = "vendor/reference"
 
 
 CODINGS = (
-    refuse(
-        "idempotency-key-refused",
-        when=header("idempotency-key"),
-        message="Unknown header: Idempotency-Key",
-        says="A header that the gateway does not know is refused.",
-    ),
-    refuse(
-        "chunked-request-411",
+    refuse("idempotency-key-refused", when=header("idempotency-key"), message="Unknown header: Idempotency-Key",
+        says="A header that the gateway does not know is refused."),
+    refuse("chunked-request-411",
         when=lambda request: request.headers.get("transfer-encoding", "").lower() == "chunked",
-        message="Length Required",
-        status=411,
-        says="A request without a content-length is refused with 411.",
-    ),
-    crash(
-        "compressed-request-500",
-        when=COMPRESSED,
-        message="'utf-8' codec can't decode byte 0x8b",
-        says="A compressed request is a server error.",
-    ),
-    refuse(
-        "compressed-request-415",
-        when=COMPRESSED,
-        message="Unsupported content coding",
-        status=415,
-        says="A compressed request is refused with 415.",
-        legal=True,
-    ),
-)
+        message="Length Required", status=411, says="A request without a content-length is refused with 411."),
+    crash("compressed-request-500", when=COMPRESSED, message="'utf-8' codec can't decode byte 0x8b",
+        says="A compressed request is a server error."),
+    refuse("compressed-request-415", when=COMPRESSED, message="Unsupported content coding", status=415,
+        says="A compressed request is refused with 415.", legal=True),
+)  # fmt: skip
 
 
 def _with_a_hub(identity: str, title: str, status: int) -> Fault:

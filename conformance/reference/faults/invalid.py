@@ -84,28 +84,16 @@ takes_any_cap = lax(
 
 
 BODIES = (
-    become(
-        "broken-json-500",
-        ERROR,
-        status=500,
+    become("broken-json-500", ERROR, status=500,
         when=lambda request: request.json is None and request.body.startswith(b"{") and len(request.body) < 80,
-        says="A body that is no JSON is a server error.",
-    ),
-    become(
-        "other-json-500",
-        ERROR,
-        status=500,
+        says="A body that is no JSON is a server error."),
+    become("other-json-500", ERROR, status=500,
         when=lambda request: not isinstance(request.json, dict) and not request.body.startswith(b"{"),
-        says="A body that is JSON and no object is a server error.",
-    ),
-    become(
-        "deep-json-500",
-        ANY,
-        status=500,
+        says="A body that is JSON and no object is a server error."),
+    become("deep-json-500", ANY, status=500,
         when=lambda request: request.body.count(b"[") > 1000 or request.body.count(b"{") > 1000,
-        says="A body that nests thousands deep is a server error.",
-    ),
-)
+        says="A body that nests thousands deep is a server error."),
+)  # fmt: skip
 
 
 # Prompts that are too long
@@ -154,29 +142,13 @@ OVERFLOW = Place(lambda answer, request: [error] if (error := too_long(answer, r
 
 
 OVERFLOWS = (
-    put(
-        "context-overflow-nonstandard-type",
-        OVERFLOW,
-        type="exceed_context_size_error",
-        code=400,
-        n_prompt_tokens=15012,
-        says="An overflow has the type exceed_context_size_error, and the status for its code.",
-    ),
-    put(
-        "error-code-int-context-length",
-        OVERFLOW,
-        type="BadRequestError",
-        code=400,
-        says="An overflow has the type BadRequestError, and a number for its code.",
-    ),
-    put(
-        "overflow-misreported-as-max_tokens",
-        OVERFLOW,
-        message="max_tokens must be at least 1, got -45.",
-        param="max_tokens",
-        says="An overflow is called a wrong max_tokens, which was not sent.",
-    ),
-)
+    put("context-overflow-nonstandard-type", OVERFLOW, type="exceed_context_size_error", code=400,
+        n_prompt_tokens=15012, says="An overflow has the type exceed_context_size_error, and the status for its code."),
+    put("error-code-int-context-length", OVERFLOW, type="BadRequestError", code=400,
+        says="An overflow has the type BadRequestError, and a number for its code."),
+    put("overflow-misreported-as-max_tokens", OVERFLOW, message="max_tokens must be at least 1, got -45.",
+        param="max_tokens", says="An overflow is called a wrong max_tokens, which was not sent."),
+)  # fmt: skip
 
 
 @fault("overflow-cut-silently", instead=True)
@@ -244,22 +216,15 @@ def falls_over_nothing(answer: Answer, request: Request) -> None:
 
 
 AFTERWARDS = (
-    refuse(
-        "retry-after-missing-429",
+    refuse("retry-after-missing-429",
         when=on(CHAT) & (lambda request: request.wish.keys() == {"model", "messages"} and len(request.body) < 100),
-        message="Rate limit reached",
-        status=429,
-        says="The plainest request is answered with 429, and not told when to come back.",
-    ),
+        message="Rate limit reached", status=429,
+        says="The plainest request is answered with 429, and not told when to come back."),
     drop("request-id-missing", HEADERS, "x-request-id", says="No header has the id of the request."),
-    become(
-        "unknown-path-detail",
-        answered(404),
-        lambda answer: {"detail": "Not Found"},
+    become("unknown-path-detail", answered(404), lambda answer: {"detail": "Not Found"},
         when=lambda request: request.path != CHAT and not request.path.startswith("/v1/models"),
-        says='An unknown path is answered with `{"detail": "Not Found"}`.',
-    ),
-)
+        says='An unknown path is answered with `{"detail": "Not Found"}`.'),
+)  # fmt: skip
 
 
 @fault("request-id-of-aws", legal=True)

@@ -51,20 +51,12 @@ def knows_types_only(request: Request, respond: Respond) -> Answer:
 
 
 WORDS = (
-    crash(
-        "schema-strict-word-500",
-        when=lambda request: "multipleOf" in compact(schema(request) or {}),
-        message="Unimplemented key: multipleOf",
-        says="A strict schema with multipleOf is a server error.",
-    ),
-    refuse(
-        "schema-words-refused",
-        when=lambda request: _without(schema(request), BOUNDS) != schema(request),
+    crash("schema-strict-word-500", when=lambda request: "multipleOf" in compact(schema(request) or {}),
+        message="Unimplemented key: multipleOf", says="A strict schema with multipleOf is a server error."),
+    refuse("schema-words-refused", when=lambda request: _without(schema(request), BOUNDS) != schema(request),
         message="The JSON schema uses features that are not supported.",
-        says="Bounds, patterns and whatever is about several items are refused, without the name of a parameter.",
-        legal=True,
-    ),
-)
+        says="Bounds, patterns and whatever is about several items are refused, without the name of a parameter.", legal=True),
+)  # fmt: skip
 
 
 @fault("schema-obedient-model", legal=True)

@@ -58,19 +58,11 @@ def is_loading(request: Request, respond: Respond) -> Answer:
 
 
 TIMEOUTS = (
-    reply(
-        "gateway-timeout-page",
-        lambda: Answer(504, {"content-type": "text/html"}, GATEWAY),
-        when=long,
-        says="A request for a long answer is given up by the proxy in front: 504, with a page of its own.",
-    ),
-    reply(
-        "request-timeout-text",
-        lambda: Answer(408, {"content-type": "text/plain"}, b"Request Timeout"),
-        when=long,
-        says="A request for a long answer is answered with 408 and a line of text.",
-    ),
-)
+    reply("gateway-timeout-page", lambda: Answer(504, {"content-type": "text/html"}, GATEWAY), when=long,
+        says="A request for a long answer is given up by the proxy in front: 504, with a page of its own."),
+    reply("request-timeout-text", lambda: Answer(408, {"content-type": "text/plain"}, b"Request Timeout"), when=long,
+        says="A request for a long answer is answered with 408 and a line of text."),
+)  # fmt: skip
 
 
 @fault("timeout-in-stream-as-detail")

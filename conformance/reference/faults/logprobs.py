@@ -50,39 +50,23 @@ def entries(answer: Answer) -> Iterator[dict[str, Any]]:
 
 IGNORED = (
     ask("logprobs-ignored", without("logprobs", "top_logprobs"), after=200, says="`logprobs` is accepted and ignored."),
-    ask(
-        "logprobs-unasked",
-        asking(logprobs=True),
-        when=has("messages") & ~has("logprobs", "top_logprobs"),
-        says="Every answer has log probabilities.",
-    ),
-    ask(
-        "top_logprobs-alone-ignored",
-        without("top_logprobs"),
+    ask("logprobs-unasked", asking(logprobs=True), when=has("messages") & ~has("logprobs", "top_logprobs"),
+        says="Every answer has log probabilities."),
+    ask("top_logprobs-alone-ignored", without("top_logprobs"),
         when=~given("logprobs", bool) & given("top_logprobs", lambda top: isinstance(top, int) and 0 <= top <= 20),
-        says="`top_logprobs` without `logprobs` is ignored.",
-    ),
-    ask(
-        "top_logprobs-range-unchecked",
+        says="`top_logprobs` without `logprobs` is ignored."),
+    ask("top_logprobs-range-unchecked",
         lambda request: request.asking(top_logprobs=max(0, min(20, request.wish["top_logprobs"]))),
         when=given("top_logprobs", lambda top: type(top) is int and -100 <= top <= 100),
-        says="`top_logprobs` beyond its range is taken for the nearest value in it.",
-    ),
-    crash(
-        "logprobs-inf-500",
-        when=given("logprobs", bool) & given("response_format", bool),
+        says="`top_logprobs` beyond its range is taken for the nearest value in it."),
+    crash("logprobs-inf-500", when=given("logprobs", bool) & given("response_format", bool),
         message="Out of range float values are not JSON compliant: -inf",
-        says="Log probabilities of a constrained answer are a server error: some are infinite.",
-    ),
-    refuse(
-        "logprobs-true-without-top_logprobs-error",
-        when=given("logprobs", exactly(True)) & ~given("top_logprobs"),
-        message="Top logprobs must be set when logprobs is.",
-        param="top_logprobs",
-        says="`logprobs: true` without `top_logprobs` is refused.",
-    ),
+        says="Log probabilities of a constrained answer are a server error: some are infinite."),
+    refuse("logprobs-true-without-top_logprobs-error", when=given("logprobs", exactly(True)) & ~given("top_logprobs"),
+        message="Top logprobs must be set when logprobs is.", param="top_logprobs",
+        says="`logprobs: true` without `top_logprobs` is refused."),
     refusing("logprobs-refused", "logprobs", "top_logprobs", says="Log probabilities are refused by name."),
-)
+)  # fmt: skip
 
 
 @fault("logprobs-legacy-schema")
@@ -97,66 +81,30 @@ def answers_like_the_old_interface(answer: Answer, request: Request) -> None:
 
 
 SHAPES = (
-    change(
-        "sagemaker-stream-logprobs-list",
-        STREAMED,
-        "logprobs",
+    change("sagemaker-stream-logprobs-list", STREAMED, "logprobs",
         lambda logprobs: [logprobs] if logprobs else logprobs,
-        says="In chunks, `logprobs` is a list with the object in it.",
-    ),
-    drop(
-        "logprobs-without-top",
-        TOKENS.where(lambda entry: not entry["top_logprobs"]),
-        "top_logprobs",
-        says="An entry without alternatives has no `top_logprobs` at all.",
-    ),
+        says="In chunks, `logprobs` is a list with the object in it."),
+    drop("logprobs-without-top", TOKENS.where(lambda entry: not entry["top_logprobs"]), "top_logprobs",
+        says="An entry without alternatives has no `top_logprobs` at all."),
     change("logprobs-negated", LIKELY, "logprob", abs, says="Log probabilities have no minus sign."),
-    alter(
-        "logprobs-bytes-wrong",
-        LIKELY,
-        lambda one: one.update(bytes=list(one["token"])),
-        says="`bytes` has the letters of the token, not its bytes.",
-    ),
-    change(
-        "top_logprobs-too-many",
-        TOKENS,
-        "top_logprobs",
-        lambda top: [*top, {"token": "zz", "logprob": -30.0, "bytes": [122, 122]}],
-        when=given("top_logprobs"),
-        says="There is one alternative more than was asked for.",
-    ),
-    change(
-        "top_logprobs-unsorted",
-        TOKENS,
-        "top_logprobs",
-        lambda top: top[::-1],
-        says="The unlikeliest alternative comes first.",
-    ),
+    alter("logprobs-bytes-wrong", LIKELY, lambda one: one.update(bytes=list(one["token"])),
+        says="`bytes` has the letters of the token, not its bytes."),
+    change("top_logprobs-too-many", TOKENS, "top_logprobs",
+        lambda top: [*top, {"token": "zz", "logprob": -30.0, "bytes": [122, 122]}], when=given("top_logprobs"),
+        says="There is one alternative more than was asked for."),
+    change("top_logprobs-unsorted", TOKENS, "top_logprobs", lambda top: top[::-1],
+        says="The unlikeliest alternative comes first."),
     drop("logprobs-refusal-missing", LOGPROBS, "refusal", says="`logprobs` has no `refusal`."),
-    change(
-        "top_logprobs-short",
-        TOKENS,
-        "top_logprobs",
-        lambda top: top[: max(1, len(top) - 1)],
-        says="There is one alternative fewer than was asked for: OpenAI says that this may be.",
-        legal=True,
-    ),
+    change("top_logprobs-short", TOKENS, "top_logprobs", lambda top: top[: max(1, len(top) - 1)],
+        says="There is one alternative fewer than was asked for: OpenAI says that this may be.", legal=True),
     put("logprobs-without-bytes", LIKELY, bytes=None, says="`bytes` is null.", legal=True),
-    put(
-        "logprobs-floor",
+    put("logprobs-floor",
         Place(lambda answer, request: [one for entry in entries(answer) for one in entry["top_logprobs"][1:]]),
-        logprob=-9999.0,
-        says="What is very unlikely has the log probability -9999.",
-        legal=True,
-    ),
-    put(
-        "logprobs-missing-for-suppressed-chunks",
-        as_stream(LOGPROBS).having("content")[:2],
-        content=[],
+        logprob=-9999.0, says="What is very unlikely has the log probability -9999.", legal=True),
+    put("logprobs-missing-for-suppressed-chunks", as_stream(LOGPROBS).having("content")[:2], content=[],
         when=given("tools", bool),
-        says="Where tools are offered, the first two chunks lose their log probabilities in the tool parser.",
-    ),
-)
+        says="Where tools are offered, the first two chunks lose their log probabilities in the tool parser."),
+)  # fmt: skip
 
 
 @fault("logprobs-infinite")

@@ -46,33 +46,19 @@ LISTS = (
     drop("models-object-list-missing", LISTED, "object", says="The list of models has no `object`."),
     become("models-bare-array", LISTED, lambda answer: answer.body["data"], says="The list of models is a bare array."),
     drop("models-created-missing", ENTRIES, "created", says="The entries of the list have no `created`."),
-    put(
-        "models-created-as-text",
-        ENTRIES,
-        created="2026-01-01T00:00:00Z",
-        says="The `created` of the entries is an ISO date.",
-    ),
+    put("models-created-as-text", ENTRIES, created="2026-01-01T00:00:00Z",
+        says="The `created` of the entries is an ISO date."),
     put("models-empty-list", LISTED, data=[], says="The list is empty though the model answers."),
-    change(
-        "models-listed-twice",
-        LISTED,
-        "data",
-        lambda listed: listed + [dict(entry) for entry in listed],
-        says="Every model is listed twice.",
-    ),
-)
+    change("models-listed-twice", LISTED, "data", lambda listed: listed + [dict(entry) for entry in listed],
+        says="Every model is listed twice."),
+)  # fmt: skip
 
 
 SINGLES = (
-    become(
-        "models-one-not-found",
-        SINGLE,
-        lambda answer: dict(MISSING),
-        status=404,
-        says="A listed model cannot be retrieved: the route is not there.",
-    ),
+    become("models-one-not-found", SINGLE, lambda answer: dict(MISSING), status=404,
+        says="A listed model cannot be retrieved: the route is not there."),
     put("models-one-differs", SINGLE, owned_by="system", says="A retrieved model has another owner than in the list."),
-)
+)  # fmt: skip
 
 
 @fault("models-anything-exists", instead=True)

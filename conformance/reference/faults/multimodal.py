@@ -39,62 +39,29 @@ def _blind(message: Part) -> Part:
 
 
 NO_IMAGES = "Model does not support images"
+DISK = b'"file:///etc/hostname"'
 
 IMAGES = (
-    refuse(
-        "developer-role-with-image-500",
-        when=with_role("developer") & urls,
-        message="internal error",
-        status=500,
-        says="A developer message together with an image is a server error.",
-    ),
-    reply(
-        "image-error-200-body",
-        lambda: Answer(
-            200, {"content-type": "application/json"}, {"error": {"message": NO_IMAGES}, "message": NO_IMAGES}
-        ),
-        when=lambda request: list(images(request)),
-        says="An image is answered with 200 and an error in the body.",
-    ),
-    refuse(
-        "image-valid-base64-500",
-        when=lambda request: any(len(url.partition(",")[2]) % 4 for url in urls(request)),
-        message="Incorrect padding",
-        status=500,
-        says="An image in base64 without padding is a server error.",
-    ),
-    refuse(
-        "image-refused-oddly",
-        when=urls,
-        message="Invalid request",
-        says="An image is refused with words that do not speak of it.",
-    ),
-    refuse(
-        "broken-image-500",
-        when=lambda request: any(
-            url.startswith("data:") and len(url.partition(",")[2]) % 4 == 0 for url in urls(request)
-        ),
-        after=400,
-        message="cannot identify image file",
-        status=500,
-        says="An image that cannot be read is a server error.",
-    ),
-    ask(
-        "file-url-read",
-        lambda request: replace(
-            request, body=request.body.replace(b'"file:///etc/hostname"', f'"data:image/png;base64,{PIXEL}"'.encode())
-        ),
-        says="An image URL that names a file is answered: the file was read.",
-    ),
+    refuse("developer-role-with-image-500", when=with_role("developer") & urls, message="internal error", status=500,
+        says="A developer message together with an image is a server error."),
+    reply("image-error-200-body",
+        lambda: Answer(200, {"content-type": "application/json"}, {"error": {"message": NO_IMAGES}, "message": NO_IMAGES}),
+        when=lambda request: list(images(request)), says="An image is answered with 200 and an error in the body."),
+    refuse("image-valid-base64-500", when=lambda request: any(len(url.partition(",")[2]) % 4 for url in urls(request)),
+        message="Incorrect padding", status=500, says="An image in base64 without padding is a server error."),
+    refuse("image-refused-oddly", when=urls, message="Invalid request",
+        says="An image is refused with words that do not speak of it."),
+    refuse("broken-image-500",
+        when=lambda request: any(url.startswith("data:") and len(url.partition(",")[2]) % 4 == 0 for url in urls(request)),
+        after=400, message="cannot identify image file", status=500,
+        says="An image that cannot be read is a server error."),
+    ask("file-url-read",
+        lambda request: replace(request, body=request.body.replace(DISK, f'"data:image/png;base64,{PIXEL}"'.encode())),
+        says="An image URL that names a file is answered: the file was read."),
     refuse("sound-500", when=SOUND, message="KeyError: 'input_audio'", status=500, says="A sound is a server error."),
-    refuse(
-        "sounds-refused",
-        when=SOUND,
-        message="This model does not support audio input.",
-        says="Sounds are refused in so many words.",
-        legal=True,
-    ),
-)
+    refuse("sounds-refused", when=SOUND, message="This model does not support audio input.",
+        says="Sounds are refused in so many words.", legal=True),
+)  # fmt: skip
 
 
 @fault("image-request-crashes-model", instead=True)

@@ -24,76 +24,36 @@ IGNORED = (
         ask(f"{name}-ignored", without(name), after=200, says=f"`{name}` is accepted and ignored.")
         for name in ("temperature", "top_p", "frequency_penalty")
     ),
-    ask(
-        "functions-ignored",
-        without("functions", "function_call"),
-        after=200,
-        says="`functions` are accepted and ignored.",
-    ),
-    ask(
-        "function_call-ignored",
-        without("function_call"),
-        after=200,
-        says="`function_call` is ignored: the model is free to call, or not.",
-    ),
-    ask(
-        "temperature-always-0",
-        instead(temperature=0),
-        when=given("temperature"),
-        after=200,
-        says="Any temperature is taken for 0.",
-    ),
-    ask(
-        "seed-always-the-same",
-        instead(seed=7),
-        when=given("seed"),
-        after=200,
-        says="Any seed is taken for the same one.",
-    ),
-    ask(
-        "top_logprobs-ignored",
-        instead(top_logprobs=0),
-        when=given("top_logprobs"),
-        after=200,
-        says="`top_logprobs` is taken for 0.",
-    ),
-)
+    ask("functions-ignored", without("functions", "function_call"), after=200,
+        says="`functions` are accepted and ignored."),
+    ask("function_call-ignored", without("function_call"), after=200,
+        says="`function_call` is ignored: the model is free to call, or not."),
+    ask("temperature-always-0", instead(temperature=0), when=given("temperature"), after=200,
+        says="Any temperature is taken for 0."),
+    ask("seed-always-the-same", instead(seed=7), when=given("seed"), after=200,
+        says="Any seed is taken for the same one."),
+    ask("top_logprobs-ignored", instead(top_logprobs=0), when=given("top_logprobs"), after=200,
+        says="`top_logprobs` is taken for 0."),
+)  # fmt: skip
 UNREAD = (
     *(
         ask(f"{name}-unread", without(name), says=f"`{name}` is never looked at: any value is accepted.")
         for name in ("reasoning_effort", "verbosity", "prompt_cache_retention")
     ),
     ask("moderation-ignored", without("moderation"), says="`moderation` is accepted, and nothing is moderated."),
-    ask(
-        "web_search_options-ignored",
-        without("web_search_options"),
-        says="A web search is asked for, and the answer is made up.",
-    ),
-    ask(
-        "modalities-unread",
-        without("modalities", "audio"),
-        when=has("modalities"),
-        says="`modalities` are never looked at: any list of them is accepted, and there is text.",
-    ),
-)
+    ask("web_search_options-ignored", without("web_search_options"),
+        says="A web search is asked for, and the answer is made up."),
+    ask("modalities-unread", without("modalities", "audio"), when=has("modalities"),
+        says="`modalities` are never looked at: any list of them is accepted, and there is text."),
+)  # fmt: skip
 TIERS = (
-    drop(
-        "service_tier-unsaid", WHOLE, "service_tier", says="The answer does not say which tier served it.", legal=True
-    ),
-    put(
-        "tier-served-by-another",
-        WHOLE,
-        service_tier="scale",
-        says="The answer names another tier than the one asked for, as it may.",
-        legal=True,
-    ),
-    crash(
-        "effort-nonsense-500",
-        when=has("reasoning_effort"),
-        after=400,
-        says="An effort that does not exist is a server error.",
-    ),
-)
+    drop("service_tier-unsaid", WHOLE, "service_tier",
+        says="The answer does not say which tier served it.", legal=True),
+    put("tier-served-by-another", WHOLE, service_tier="scale",
+        says="The answer names another tier than the one asked for, as it may.", legal=True),
+    crash("effort-nonsense-500", when=has("reasoning_effort"), after=400,
+        says="An effort that does not exist is a server error."),
+)  # fmt: skip
 
 
 @fault("presence_penalty-ignored", instead=True)

@@ -22,108 +22,54 @@ def calls(message: Part) -> bool:
 
 
 REFUSED = (
-    refuse(
-        "assistant-content-null-tool-turn-rejected",
+    refuse("assistant-content-null-tool-turn-rejected",
         when=with_message(lambda one: calls(one) and one.get("content") is None),
         message="Invalid type for 'content': expected a string, but got null instead.",
-        says="An assistant message with tool calls and no content is refused.",
-    ),
-    refuse(
-        "assistant-content-empty-tool-turn-rejected",
+        says="An assistant message with tool calls and no content is refused."),
+    refuse("assistant-content-empty-tool-turn-rejected",
         when=with_message(lambda one: calls(one) and one.get("content") == ""),
         message="messages: text content blocks must be non-empty",
-        says="An assistant message with tool calls and an empty content is refused.",
-    ),
-    refuse(
-        "consecutive-user-messages-rejected",
+        says="An assistant message with tool calls and an empty content is refused."),
+    refuse("consecutive-user-messages-rejected",
         when=lambda request: ("user", "user") in pairwise(one.get("role") for one in messages(request)),
         message="Conversation roles must alternate user/assistant/user/assistant/...",
-        says="Two user messages in a row are refused.",
-    ),
-    refuse(
-        "content-parts-rejected",
-        when=with_message(lambda one: isinstance(one.get("content"), list)),
+        says="Two user messages in a row are refused."),
+    refuse("content-parts-rejected", when=with_message(lambda one: isinstance(one.get("content"), list)),
         message="Invalid type for 'content': expected a string, but got an array instead.",
-        says="A content of parts is refused.",
-    ),
-    refuse(
-        "request-tool_calls-null-rejected",
+        says="A content of parts is refused."),
+    refuse("request-tool_calls-null-rejected",
         when=with_message(lambda one: any(value is None and name != "content" for name, value in one.items())),
         message="None is not of type 'array' - 'messages.1.tool_calls'",
-        says="A message in which something other than the content is null is refused.",
-    ),
-    refuse(
-        "assistant-turn-rejected",
-        when=with_message(lambda one: one.get("role") == "assistant" and not calls(one)),
+        says="A message in which something other than the content is null is refused."),
+    refuse("assistant-turn-rejected", when=with_message(lambda one: one.get("role") == "assistant" and not calls(one)),
         message="Only user and system messages are allowed.",
-        says="A history with an answer of the assistant is refused.",
-    ),
-    refuse(
-        "message-name-rejected",
-        when=with_message(lambda one: "name" in one and one.get("role") == "user"),
+        says="A history with an answer of the assistant is refused."),
+    refuse("message-name-rejected", when=with_message(lambda one: "name" in one and one.get("role") == "user"),
         message="Additional properties are not allowed ('name' was unexpected)",
-        says="A user message with a name is refused.",
-    ),
-    refuse(
-        "developer-role-refused",
-        when=with_role("developer"),
-        message="Unexpected role 'developer'. Use 'system'.",
-        says="A developer message is refused in so many words.",
-        legal=True,
-    ),
-    refuse(
-        "empty-content-400",
-        when=EMPTY,
-        message="messages: content must be non-empty",
-        says="An empty user message is refused.",
-        legal=True,
-    ),
-    refuse(
-        "assistant-last-refused",
+        says="A user message with a name is refused."),
+    refuse("developer-role-refused", when=with_role("developer"), message="Unexpected role 'developer'. Use 'system'.",
+        says="A developer message is refused in so many words.", legal=True),
+    refuse("empty-content-400", when=EMPTY, message="messages: content must be non-empty",
+        says="An empty user message is refused.", legal=True),
+    refuse("assistant-last-refused",
         when=lambda request: [one.get("role") for one in messages(request)][-1:] == ["assistant"],
         message="The last message must be from the user.",
-        says="A conversation that ends with an assistant message is refused.",
-        legal=True,
-    ),
-)
+        says="A conversation that ends with an assistant message is refused.", legal=True),
+)  # fmt: skip
 
 
 BROKEN = (
-    reply(
-        "system-role-500-no-body",
-        lambda: Answer(500),
-        when=with_role("system"),
-        says="A system message is a server error without a body.",
-    ),
-    refuse(
-        "long-history-500",
-        when=lambda request: len(messages(request)) > 4,
-        message="Internal server error",
-        status=500,
-        says="A conversation of more than four messages is a server error.",
-    ),
-    refuse(
-        "developer-role-500",
-        when=with_role("developer") & ~with_message(parts),
-        message="KeyError",
-        status=500,
-        says="A developer message is a server error, where no message has parts.",
-    ),
-    refuse(
-        "refusal-part-500",
-        when=with_part("refusal"),
-        message="KeyError: 'text'",
-        status=500,
-        says="A refusal in the history is a server error.",
-    ),
-    refuse(
-        "empty-content-500",
-        when=EMPTY,
-        message="list index out of range",
-        status=500,
-        says="An empty user message is a server error.",
-    ),
-)
+    reply("system-role-500-no-body", lambda: Answer(500), when=with_role("system"),
+        says="A system message is a server error without a body."),
+    refuse("long-history-500", when=lambda request: len(messages(request)) > 4, message="Internal server error",
+        status=500, says="A conversation of more than four messages is a server error."),
+    refuse("developer-role-500", when=with_role("developer") & ~with_message(parts), message="KeyError", status=500,
+        says="A developer message is a server error, where no message has parts."),
+    refuse("refusal-part-500", when=with_part("refusal"), message="KeyError: 'text'", status=500,
+        says="A refusal in the history is a server error."),
+    refuse("empty-content-500", when=EMPTY, message="list index out of range", status=500,
+        says="An empty user message is a server error."),
+)  # fmt: skip
 
 
 ignores_instructions = ask(
@@ -161,22 +107,14 @@ def _as_user(message: Part) -> Part:
 
 
 MENDED = (
-    ask(
-        "message-role-optional",
-        saying(lambda one: {"role": "user", **one}),
-        after=400,
-        says="A message without a role is taken for the user's.",
-    ),
-    ask(
-        "message-content-optional",
-        saying(lambda one: {"content": "", **one}),
-        after=400,
-        says="A message without a content is taken for an empty one.",
-    ),
+    ask("message-role-optional", saying(lambda one: {"role": "user", **one}), after=400,
+        says="A message without a role is taken for the user's."),
+    ask("message-content-optional", saying(lambda one: {"content": "", **one}), after=400,
+        says="A message without a content is taken for an empty one."),
     ask("content-coerced", saying(_as_text), after=400, says="A content of any type is made text."),
     ask("unknown-part-dropped", saying(_known_parts), after=400, says="A part of an unknown type is left out."),
     ask("unknown-role-behaviour", saying(_as_user), says="A message of an unknown role is taken for the user's."),
-)
+)  # fmt: skip
 
 
 def _last_part(message: Part) -> Part:
@@ -194,20 +132,10 @@ def _on_lines(message: Part) -> Part:
 
 
 PARTS = (
-    ask(
-        "content-parts-only-last-kept",
-        saying(_last_part),
-        after=200,
-        says="Of several text parts, only the last reaches the model.",
-    ),
-    ask(
-        "content-parts-as-json", saying(_printed), after=200, says="A content of parts reaches the model as JSON text."
-    ),
-    ask(
-        "text-parts-on-lines",
-        saying(_on_lines),
-        after=200,
-        says="Text parts are joined by newlines before they reach the model.",
-        legal=True,
-    ),
-)
+    ask("content-parts-only-last-kept", saying(_last_part), after=200,
+        says="Of several text parts, only the last reaches the model."),
+    ask("content-parts-as-json", saying(_printed), after=200,
+        says="A content of parts reaches the model as JSON text."),
+    ask("text-parts-on-lines", saying(_on_lines), after=200,
+        says="Text parts are joined by newlines before they reach the model.", legal=True),
+)  # fmt: skip

@@ -42,26 +42,16 @@ def refusing(identity: str, *names: str, says: str) -> Fault:
 IGNORED = (
     ask("stop-string-ignored", without("stop"), after=200, says="`stop` is accepted and ignored."),
     ask("gateway-max_tokens-dropped", without(*CAPS), after=200, says="Caps are dropped on the way to the model."),
-    ask(
-        "max_tokens-ignored",
-        without("max_tokens"),
-        after=200,
-        says="Only `max_completion_tokens` is read, not `max_tokens`.",
-    ),
+    ask("max_tokens-ignored", without("max_tokens"), after=200,
+        says="Only `max_completion_tokens` is read, not `max_tokens`."),
     ask("n-ignored", without("n"), after=200, says="`n` is ignored: there is one choice."),
     ask("logit_bias-ignored", without("logit_bias"), after=200, says="`logit_bias` is accepted and ignored."),
-)
+)  # fmt: skip
 UNSUPPORTED = (
     refusing("stop-not-supported-error", "stop", says="`stop` is refused by its name."),
-    refusing(
-        "sampling-refused",
-        *DEFAULTS,
-        "seed",
-        "logit_bias",
-        "stop",
-        says="What shapes the answer is refused by name, as reasoning models do.",
-    ),
-)
+    refusing("sampling-refused", *DEFAULTS, "seed", "logit_bias", "stop",
+        says="What shapes the answer is refused by name, as reasoning models do."),
+)  # fmt: skip
 
 
 # Stop strings
@@ -93,95 +83,49 @@ STOPPED = CHOSEN.where(lambda choice: choice["finish_reason"] == "stop")
 
 
 ENDS = (
-    change(
-        "stop-cuts-too-early",
-        STOPPED.under("message").texts("content"),
-        "content",
-        lambda text: text.rstrip().rpartition(" ")[0],
-        when=given("stop", bool),
-        says="Where a stop string ends the text, the word before it is lost as well.",
-    ),
-    change(
-        "stop-finish-reason-other",
-        CHOICES,
-        "finish_reason",
-        {"stop": "eos"},
-        when=given("stop", bool),
-        says="An answer that a stop string ended has the finish reason `eos`.",
-    ),
-    change(
-        "max-tokens-cap-reported-stop",
-        CHOICES,
-        "finish_reason",
-        {"length": "stop"},
-        says="An answer that the cap cut off has the finish reason `stop`.",
-    ),
-    change(
-        "cap-changes-the-text",
-        SPOKEN.texts("content"),
-        "content",
-        lambda text: "In short" + text[8:],
+    change("stop-cuts-too-early", STOPPED.under("message").texts("content"), "content",
+        lambda text: text.rstrip().rpartition(" ")[0], when=given("stop", bool),
+        says="Where a stop string ends the text, the word before it is lost as well."),
+    change("stop-finish-reason-other", CHOICES, "finish_reason", {"stop": "eos"}, when=given("stop", bool),
+        says="An answer that a stop string ended has the finish reason `eos`."),
+    change("max-tokens-cap-reported-stop", CHOICES, "finish_reason", {"length": "stop"},
+        says="An answer that the cap cut off has the finish reason `stop`."),
+    change("cap-changes-the-text", SPOKEN.texts("content"), "content", lambda text: "In short" + text[8:],
         when=given("max_completion_tokens", bool),
-        says="Under a cap the model says something else, as if it had been asked to be brief.",
-    ),
-)
+        says="Under a cap the model says something else, as if it had been asked to be brief."),
+)  # fmt: skip
 
 
 _WIDE = 2**63  # what does not fit into 64 bits
 
+
+def _negative(parameter: tuple[str, Any]) -> bool:
+    """Whether this is a penalty below 0."""
+    name, value = parameter
+    return name in ("frequency_penalty", "presence_penalty") and isinstance(value, float) and -2 <= value < 0
+
+
 VALUES = (
     crash("stop-list-500", when=given("stop", a(list)), says="A list of stop strings is a server error."),
-    refuse(
-        "max_completion_tokens-rejected",
-        when=given("max_completion_tokens"),
-        message="Extra inputs are not permitted: max_completion_tokens",
-        param="max_completion_tokens",
-        says="`max_completion_tokens` is refused as an extra input.",
-    ),
-    refuse(
-        "sse-stop-at-top_p-1",
-        when=given("top_p", lambda top: top in (0, 1)),
-        message="`top_p` must be > 0.0 and < 1.0",
-        param="top_p",
-        status=422,
-        says="`top_p` has to be above 0 and below 1: 0 and 1 are refused.",
-    ),
-    refuse(
-        "params-unsupported-500",
-        when=given("seed"),
-        message="litellm.UnsupportedParamsError: ollama does not support parameters: ['seed']",
-        status=500,
-        kind=None,
-        says="A seed that the provider does not support is a server error.",
-    ),
-    crash(
-        "hints-500",
-        when=has("metadata", "store", "service_tier"),
-        says="Parameters that only OpenAI has are a server error.",
-    ),
-    crash(
-        "negative-penalty-500",
-        when=lambda request: any(
-            isinstance(one := request.wish.get(f"{name}_penalty"), float) and -2 <= one < 0
-            for name in ("frequency", "presence")
-        ),
-        says="A penalty below 0 is a server error.",
-    ),
-    crash(
-        "wide-integers-500",
+    refuse("max_completion_tokens-rejected", when=given("max_completion_tokens"),
+        message="Extra inputs are not permitted: max_completion_tokens", param="max_completion_tokens",
+        says="`max_completion_tokens` is refused as an extra input."),
+    refuse("sse-stop-at-top_p-1", when=given("top_p", lambda top: top in (0, 1)),
+        message="`top_p` must be > 0.0 and < 1.0", param="top_p", status=422,
+        says="`top_p` has to be above 0 and below 1: 0 and 1 are refused."),
+    refuse("params-unsupported-500", when=given("seed"),
+        message="litellm.UnsupportedParamsError: ollama does not support parameters: ['seed']", status=500, kind=None,
+        says="A seed that the provider does not support is a server error."),
+    crash("hints-500", when=has("metadata", "store", "service_tier"),
+        says="Parameters that only OpenAI has are a server error."),
+    crash("negative-penalty-500", when=lambda request: any(map(_negative, request.wish.items())),
+        says="A penalty below 0 is a server error."),
+    crash("wide-integers-500",
         when=lambda request: any(isinstance(one, int) and not -_WIDE <= one < _WIDE for one in request.wish.values()),
-        message="int too large to convert",
-        says="An integer of more than 64 bits is a server error.",
-    ),
-    refuse(
-        "one-choice-only",
-        when=given("n", lambda n: isinstance(n, int) and n > 1),
-        message="Only n = 1 is supported",
-        param="n",
-        says="More than one choice is refused by name.",
-        legal=True,
-    ),
-)
+        message="int too large to convert", says="An integer of more than 64 bits is a server error."),
+    refuse("one-choice-only", when=given("n", lambda n: isinstance(n, int) and n > 1),
+        message="Only n = 1 is supported", param="n", says="More than one choice is refused by name.", legal=True),
+)  # fmt: skip
 
 
 # Caps

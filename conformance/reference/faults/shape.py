@@ -33,75 +33,38 @@ def plain(answer: Answer, request: Request) -> dict[str, Any]:
 
 
 BODY = (
-    become(
-        "choices-missing-200",
-        WHOLE,
+    become("choices-missing-200", WHOLE,
         lambda answer: {"messages": [choice["message"] for choice in answer.body["choices"]]},
-        says='The body is `{"messages": [...]}`, without choices.',
-    ),
+        says='The body is `{"messages": [...]}`, without choices.'),
     put("choices-null", WHOLE, choices=None, says="The `choices` of a 200 answer are null."),
-    become(
-        "null-choices-no-error-200",
-        WHOLE,
-        lambda answer: {"id": answer.body["id"], "choices": None},
-        says="A failure is a 200 answer with an id, null for `choices`, and no error.",
-    ),
+    become("null-choices-no-error-200", WHOLE, lambda answer: {"id": answer.body["id"], "choices": None},
+        says="A failure is a 200 answer with an id, null for `choices`, and no error."),
     put("choices-empty-200", WHOLE, choices=[], says="The `choices` of a 200 answer are an empty array."),
-    become(
-        "envelope-data-success",
-        WHOLE,
-        lambda answer: {"data": answer.body, "success": True},
-        says='The completion is wrapped: `{"data": ..., "success": true}`.',
-    ),
-    become(
-        "members-twice",
-        WHOLE,
+    become("envelope-data-success", WHOLE, lambda answer: {"data": answer.body, "success": True},
+        says='The completion is wrapped: `{"data": ..., "success": true}`.'),
+    become("members-twice", WHOLE,
         lambda answer: compact(answer.body).replace('"role":', '"role":"assistant","role":', 1).encode(),
-        says="The message of a whole answer has its role twice.",
-    ),
-    become(
-        "json-leading-whitespace-keepalive",
-        WHOLE,
-        lambda answer: b"  " + compact(answer.body).encode(),
-        says="A whole answer begins with spaces that kept the connection alive.",
-    ),
-)
+        says="The message of a whole answer has its role twice."),
+    become("json-leading-whitespace-keepalive", WHOLE, lambda answer: b"  " + compact(answer.body).encode(),
+        says="A whole answer begins with spaces that kept the connection alive."),
+)  # fmt: skip
 
 
 PLAINLY = as_plain(MESSAGES)
 
 
 MEMBERS = (
-    change(
-        "choice-doubled",
-        as_plain(WHOLE),
-        "choices",
-        lambda choices: [*choices, *deepcopy(choices)],
-        says="A whole answer has its choice twice.",
-    ),
+    change("choice-doubled", as_plain(WHOLE), "choices", lambda choices: [*choices, *deepcopy(choices)],
+        says="A whole answer has its choice twice."),
     drop("role-missing", PLAINLY, "role", says="The message of a whole answer has no role."),
-    change(
-        "content-as-parts",
-        PLAINLY.texts("content"),
-        "content",
-        lambda text: [{"type": "text", "text": text}],
-        says="The content of a whole answer is a list of parts.",
-    ),
-    put(
-        "finish-reason-of-no-call",
-        as_plain(CHOICES).where(
-            lambda choice: choice["finish_reason"] == "stop" and not choice["message"].get("tool_calls")
-        ),
-        finish_reason="tool_calls",
-        says="A text that ends naturally has the finish reason `tool_calls`.",
-    ),
-    put(
-        "system_fingerprint-number",
-        WHOLE,
-        system_fingerprint=17,
-        says="The `system_fingerprint` of a whole answer is a number.",
-    ),
-)
+    change("content-as-parts", PLAINLY.texts("content"), "content", lambda text: [{"type": "text", "text": text}],
+        says="The content of a whole answer is a list of parts."),
+    put("finish-reason-of-no-call",
+        as_plain(CHOICES).where(lambda choice: choice["finish_reason"] == "stop" and not choice["message"].get("tool_calls")),
+        finish_reason="tool_calls", says="A text that ends naturally has the finish reason `tool_calls`."),
+    put("system_fingerprint-number", WHOLE, system_fingerprint=17,
+        says="The `system_fingerprint` of a whole answer is a number."),
+)  # fmt: skip
 
 
 @fault("nulls-everywhere")
@@ -137,29 +100,16 @@ FREE = ~given("response_format")
 
 
 THOUGHTS = (
-    alter(
-        "answer-trapped-in-reasoning",
-        MESSAGES.texts("content").having("content"),
-        lambda message: message.update(reasoning_content=message["content"], content=""),
-        when=FREE,
-        says="The whole answer is in `reasoning_content`, and the content is empty.",
-    ),
-    change(
-        "reasoning-leaks-into-content-stream",
-        DELTAS.texts("content").having("content")[:1],
-        "content",
-        lambda text: f"<mm:think>The user greets.</mm:think>{text}",
-        when=FREE,
-        says="Streamed, thoughts are in the content between tags; whole, they are not.",
-    ),
-    change(
-        "thoughts-in-content",
-        PLAINLY.having("content"),
-        "content",
+    alter("answer-trapped-in-reasoning", MESSAGES.texts("content").having("content"),
+        lambda message: message.update(reasoning_content=message["content"], content=""), when=FREE,
+        says="The whole answer is in `reasoning_content`, and the content is empty."),
+    change("reasoning-leaks-into-content-stream", DELTAS.texts("content").having("content")[:1], "content",
+        lambda text: f"<mm:think>The user greets.</mm:think>{text}", when=FREE,
+        says="Streamed, thoughts are in the content between tags; whole, they are not."),
+    change("thoughts-in-content", PLAINLY.having("content"), "content",
         lambda text: f"<think>\nThe user greets.\n</think>\n\n{text}",
-        says="Whole, thoughts are in the content before the answer.",
-    ),
-)
+        says="Whole, thoughts are in the content before the answer."),
+)  # fmt: skip
 
 
 @fault("reasoning_content-in-history-400", instead=True)
@@ -196,23 +146,12 @@ def thinks_with_empty_content(answer: Answer, request: Request) -> None:
 
 
 MORE = (
-    put(
-        "gateway-adds-reasoning_details",
-        SPOKEN,
-        reasoning="The user greets.",
+    put("gateway-adds-reasoning_details", SPOKEN, reasoning="The user greets.",
         reasoning_details=[{"type": "reasoning.text", "text": "The user greets.", "index": 0}],
-        says="Messages have `reasoning` and `reasoning_details` as well, with the same thoughts.",
-        legal=True,
-    ),
-    change(
-        "id-uuid",
-        BODIES,
-        "id",
-        lambda old: str(old).removeprefix("chatcmpl-").rjust(32, "0")[:32],
-        says="The `id` of an answer is 32 hexadecimal digits.",
-        legal=True,
-    ),
-)
+        says="Messages have `reasoning` and `reasoning_details` as well, with the same thoughts.", legal=True),
+    change("id-uuid", BODIES, "id", lambda old: str(old).removeprefix("chatcmpl-").rjust(32, "0")[:32],
+        says="The `id` of an answer is 32 hexadecimal digits.", legal=True),
+)  # fmt: skip
 
 
 @fault("chunk-native_finish_reason-extra", legal=True)

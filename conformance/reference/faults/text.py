@@ -34,58 +34,27 @@ def prompt(request: Request) -> str:
 
 
 QUESTIONS = (
-    refuse(
-        "astral-characters-refused",
-        when=lambda request: any(letter > "\uffff" for letter in prompt(request)),
-        message="Invalid character in message.",
-        says="A question with a character beyond the basic plane is refused.",
-    ),
-    refuse(
-        "nul-500",
-        when=lambda request: "\x00" in prompt(request),
-        message="invalid byte sequence for encoding",
-        status=500,
-        says="A question with a NUL is a server error.",
-    ),
-    refuse(
-        "long-question-413",
-        when=lambda request: len(prompt(request)) > 1024,
-        message="Request Entity Too Large",
-        status=413,
-        says="A question of more than 1,024 characters is refused.",
-    ),
-    reply(
-        "plain-request-redirected",
-        lambda: Answer(307, {"location": f"{CHAT}/"}),
+    refuse("astral-characters-refused", when=lambda request: any(letter > "\uffff" for letter in prompt(request)),
+        message="Invalid character in message.", says="A question with a character beyond the basic plane is refused."),
+    refuse("nul-500", when=lambda request: "\x00" in prompt(request), message="invalid byte sequence for encoding",
+        status=500, says="A question with a NUL is a server error."),
+    refuse("long-question-413", when=lambda request: len(prompt(request)) > 1024, message="Request Entity Too Large",
+        status=413, says="A question of more than 1,024 characters is refused."),
+    reply("plain-request-redirected", lambda: Answer(307, {"location": f"{CHAT}/"}),
         when=on(CHAT) & (lambda request: request.method == "POST"),
-        says="Chat requests are redirected to a path with a slash at its end.",
-    ),
-)
+        says="Chat requests are redirected to a path with a slash at its end."),
+)  # fmt: skip
 
 
 TEXTS = (
-    change(
-        "content-replaced-by-fffd",
-        PLAINLY.texts("content"),
-        "content",
+    change("content-replaced-by-fffd", PLAINLY.texts("content"), "content",
         lambda text: "".join(letter if letter.isascii() else "\ufffd" for letter in text),
-        says="Characters beyond ASCII are replaced by U+FFFD in a whole answer.",
-    ),
-    change(
-        "content-encoded-twice",
-        PLAINLY.texts("content"),
-        "content",
-        lambda text: text.encode().decode("latin-1"),
-        says="The content of a whole answer was taken for Latin-1 and encoded again.",
-    ),
-    change(
-        "template-token-leaks",
-        PLAINLY.having("content"),
-        "content",
-        lambda text: f"{text}<|im_end|>",
-        says="The content of a whole answer ends with the template's end of turn.",
-    ),
-)
+        says="Characters beyond ASCII are replaced by U+FFFD in a whole answer."),
+    change("content-encoded-twice", PLAINLY.texts("content"), "content", lambda text: text.encode().decode("latin-1"),
+        says="The content of a whole answer was taken for Latin-1 and encoded again."),
+    change("template-token-leaks", PLAINLY.having("content"), "content", lambda text: f"{text}<|im_end|>",
+        says="The content of a whole answer ends with the template's end of turn."),
+)  # fmt: skip
 
 
 @fault("unknown-member-500", instead=True)
@@ -135,22 +104,11 @@ BRIEF = When(lambda request: request.wish.keys() <= {"model", "messages", "strea
 
 
 THOUGHTS = (
-    put(
-        "thoughts-after-the-answer",
-        DELTAS.having("content")[-1:],
-        reasoning_content="A greeting was due.",
-        when=BRIEF,
-        says="In a stream, the thoughts come after the text.",
-    ),
-    put(
-        "thoughts-before-the-answer",
-        DELTAS[:1],
-        reasoning_content="A greeting is due.",
-        when=BRIEF,
-        says="In a stream, the thoughts come before the text, in a member of their own.",
-        legal=True,
-    ),
-)
+    put("thoughts-after-the-answer", DELTAS.having("content")[-1:], reasoning_content="A greeting was due.", when=BRIEF,
+        says="In a stream, the thoughts come after the text."),
+    put("thoughts-before-the-answer", DELTAS[:1], reasoning_content="A greeting is due.", when=BRIEF,
+        says="In a stream, the thoughts come before the text, in a member of their own.", legal=True),
+)  # fmt: skip
 
 
 numbers_its_chunks = numbered(

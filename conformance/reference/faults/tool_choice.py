@@ -43,58 +43,30 @@ NAMED = When(lambda request: named_in(request) in offered(request))
 
 
 MODES = (
-    crash(
-        "tool-choice-500",
+    crash("tool-choice-500",
         when=lambda request: choice_of(request) in ("required", "none") and not request.wish.get("stream"),
-        message="The server had an error.",
-        says="A whole request with `required` or `none` is a server error.",
-    ),
-    crash(
-        "tool-choice-null-500",
-        when=lambda request: request.wish.get("tool_choice", "") is None,
-        message="'NoneType' object is not subscriptable",
-        says="`tool_choice: null` is a server error.",
-    ),
+        message="The server had an error.", says="A whole request with `required` or `none` is a server error."),
+    crash("tool-choice-null-500", when=lambda request: request.wish.get("tool_choice", "") is None,
+        message="'NoneType' object is not subscriptable", says="`tool_choice: null` is a server error."),
     ask("tool-choice-required-ignored", AUTO, when=choosing("required"), says="`required` is taken for `auto`."),
     ask("tool-choice-named-ignored", AUTO, when=NAMED, says="A named function is taken for `auto`."),
-    ask(
-        "tool-choice-named-first-is-called",
+    ask("tool-choice-named-first-is-called",
         lambda request: request.asking(tool_choice={"type": "function", "function": {"name": offered(request)[0]}}),
-        when=NAMED,
-        says="Whatever function is named, the first one is called.",
-    ),
-    ask(
-        "tool-choice-name-as-mode",
-        lambda request: request.asking(tool_choice=named_in(request)),
+        when=NAMED, says="Whatever function is named, the first one is called."),
+    ask("tool-choice-name-as-mode", lambda request: request.asking(tool_choice=named_in(request)),
         when=lambda request: named_in(request) in ("none", "auto", "required"),
-        says="A function that is called like a mode, such as `none`, is taken for the mode.",
-    ),
+        says="A function that is called like a mode, such as `none`, is taken for the mode."),
     ask("tool-choice-none-treated-as-auto", AUTO, when=choosing("none"), says="`none` is taken for `auto`."),
-    ask(
-        "tool-choice-required-without-tools",
-        asking(tool_choice=...),
-        when=~has("tools"),
-        says="`required` without tools is ignored.",
-    ),
-    ask(
-        "tool-choice-undefined-ignored",
-        AUTO,
-        when=lambda request: named_in(request) not in ("", *offered(request)),
-        says="A named function that is not there is taken for `auto`.",
-    ),
-    ask(
-        "tool-choice-auto-is-none",
-        asking(tool_choice="none"),
-        when=choosing("auto"),
-        says="`auto`, where it is said, is taken for `none`.",
-    ),
-    ask(
-        "tool-choice-allowed-ignored",
-        AUTO,
+    ask("tool-choice-required-without-tools", asking(tool_choice=...), when=~has("tools"),
+        says="`required` without tools is ignored."),
+    ask("tool-choice-undefined-ignored", AUTO, when=lambda request: named_in(request) not in ("", *offered(request)),
+        says="A named function that is not there is taken for `auto`."),
+    ask("tool-choice-auto-is-none", asking(tool_choice="none"), when=choosing("auto"),
+        says="`auto`, where it is said, is taken for `none`."),
+    ask("tool-choice-allowed-ignored", AUTO,
         when=lambda request: isinstance(choice := choice_of(request), dict) and "allowed_tools" in choice,
-        says="`allowed_tools` are taken for `auto`.",
-    ),
-)
+        says="`allowed_tools` are taken for `auto`."),
+)  # fmt: skip
 
 
 def _said(answer: Answer, text: str, reason: str) -> None:
@@ -129,22 +101,13 @@ def leaks_markup(answer: Answer, request: Request) -> None:
 
 
 ANSWERS = (
-    put(
-        "tool-choice-required-empty-calls-finish-tool_calls",
+    put("tool-choice-required-empty-calls-finish-tool_calls",
         as_whole(CHOICES).where(lambda choice: choice["finish_reason"] == "tool_calls").under("message"),
-        content="Hello from the tiny model.",
-        tool_calls=[],
-        when=choosing("required"),
-        says="Under `required` there is text, an empty list of calls, and the finish reason `tool_calls`.",
-    ),
-    finishing(
-        "finish-reason-differs-stream-vs-nonstream-named",
-        "tool_calls",
-        of=streamed,
-        when=named_in,
-        says="A named function finishes with `tool_calls` in streams only.",
-    ),
-)
+        content="Hello from the tiny model.", tool_calls=[], when=choosing("required"),
+        says="Under `required` there is text, an empty list of calls, and the finish reason `tool_calls`."),
+    finishing("finish-reason-differs-stream-vs-nonstream-named", "tool_calls", of=streamed, when=named_in,
+        says="A named function finishes with `tool_calls` in streams only."),
+)  # fmt: skip
 
 
 @fault("tool-choice-required-hang-or-crash")

@@ -10,34 +10,18 @@ from conformance.reference.fault import Fault, fault
 from conformance.reference.rows import DELTAS, SPOKEN, crash, given, put, refuse, refused
 
 LIMITS = (
-    refuse(
-        "tools-over-64-refused",
-        when=given("tools", lambda tools: isinstance(tools, list) and len(tools) > 64),
-        message="Invalid 'tools': array too long. Expected at most 64 items.",
-        param="tools",
-        says="More than 64 tools are refused.",
-    ),
-    refuse(
-        "tools-over-128-refused",
-        when=given("tools", lambda tools: isinstance(tools, list) and len(tools) > 128),
-        message="Invalid 'tools': array too long. Expected at most 128 items.",
-        param="tools",
-        says="More than 128 tools are refused.",
-        legal=True,
-    ),
-    put(
-        "content-list-beside-calls",
-        SPOKEN.where(lambda message: message.get("tool_calls") and not message.get("content")),
-        content=[],
-        says="Beside a call, the content is an empty list.",
-    ),
-    put(
-        "functions-stream-lost",
-        DELTAS.under("function_call")[2:],
-        arguments="",
-        says="In a stream, the later pieces of a function's arguments are lost.",
-    ),
-)
+    refuse("tools-over-64-refused", when=given("tools", lambda tools: isinstance(tools, list) and len(tools) > 64),
+        message="Invalid 'tools': array too long. Expected at most 64 items.", param="tools",
+        says="More than 64 tools are refused."),
+    refuse("tools-over-128-refused", when=given("tools", lambda tools: isinstance(tools, list) and len(tools) > 128),
+        message="Invalid 'tools': array too long. Expected at most 128 items.", param="tools",
+        says="More than 128 tools are refused.", legal=True),
+    put("content-list-beside-calls",
+        SPOKEN.where(lambda message: message.get("tool_calls") and not message.get("content")), content=[],
+        says="Beside a call, the content is an empty list."),
+    put("functions-stream-lost", DELTAS.under("function_call")[2:], arguments="",
+        says="In a stream, the later pieces of a function's arguments are lost."),
+)  # fmt: skip
 
 
 # Images and files
@@ -86,36 +70,20 @@ loses_files = _losing("file-ignored", "A file is accepted, and left out of the p
 
 
 IMAGES = (
-    refuse(
-        "image-detail-refused",
+    refuse("image-detail-refused",
         when=lambda request: any(image.get("detail") not in (None, "low") for image in _images(request)),
-        message="Extra inputs are not permitted",
-        param="messages",
-        says="An image with a `detail` other than `low` is refused.",
-    ),
-    crash(
-        "images-many-500",
-        when=lambda request: len(_images(request)) > 8,
-        message="At most 8 images may be provided in one prompt.",
-        says="More than eight images are a server error.",
-    ),
-    refuse(
-        "images-one-only",
-        when=lambda request: len(_images(request)) > 1,
-        message="At most 1 image(s) may be provided in one prompt.",
-        param="messages",
-        says="More than one image is refused with 400.",
-        legal=True,
-    ),
-    crash(
-        "image-private-address-fetched",
-        when=lambda request: any(
-            str(image.get("url")).startswith(("http://127.", "http://[::1]")) for image in _images(request)
-        ),
+        message="Extra inputs are not permitted", param="messages",
+        says="An image with a `detail` other than `low` is refused."),
+    crash("images-many-500", when=lambda request: len(_images(request)) > 8,
+        message="At most 8 images may be provided in one prompt.", says="More than eight images are a server error."),
+    refuse("images-one-only", when=lambda request: len(_images(request)) > 1,
+        message="At most 1 image(s) may be provided in one prompt.", param="messages",
+        says="More than one image is refused with 400.", legal=True),
+    crash("image-private-address-fetched",
+        when=lambda request: any(str(image.get("url")).startswith(("http://127.", "http://[::1]")) for image in _images(request)),
         message="Cannot connect to host",
-        says="An image is fetched from any URL, also of the server's own machine; what fails is a 500.",
-    ),
-)
+        says="An image is fetched from any URL, also of the server's own machine; what fails is a 500."),
+)  # fmt: skip
 
 
 @fault("images-and-files-refused", instead=True, legal=True)

@@ -74,43 +74,25 @@ def results(how: Callable[[Any], Any]) -> Callable[[Request], Request]:
 
 
 HISTORIES = (
-    refuse(
-        "tool-own-message-refused",
+    refuse("tool-own-message-refused",
         when=with_message(lambda message: message.get("tool_calls") and "annotations" in message),
         message="Extra inputs are not permitted: annotations",
-        says="A message with calls is refused for members that this server puts into messages.",
-    ),
-    refuse(
-        "tool-call-id-format-enforced",
+        says="A message with calls is refused for members that this server puts into messages."),
+    refuse("tool-call-id-format-enforced",
         when=lambda request: not all(IDS.fullmatch(str(call.get("id"))) for call in calls_in(request)),
         message="Tool call id has to be defined with a length of 9.",
-        says="An id of a call is refused unless it has nine letters and digits, or this server's form.",
-    ),
-    refuse(
-        "tool-message-array-content-rejected",
+        says="An id of a call is refused unless it has nine letters and digits, or this server's form."),
+    refuse("tool-message-array-content-rejected",
         when=with_message(lambda message: message.get("role") == "tool" and isinstance(message.get("content"), list)),
-        message="tool messages must contain string content",
-        says="A result in parts is refused.",
-    ),
-    crash(
-        "empty-tool-result-crash",
-        when=with_role("tool", content=""),
-        message="list index out of range",
-        says="An empty result is a server error.",
-    ),
-    ask(
-        "tool-parts-rendered-as-code",
-        results(lambda content: json.dumps(content) if isinstance(content, list) else content),
-        when=results_in,
-        says="A result in parts is in the prompt as the text of a list.",
-    ),
-    ask(
-        "tool-results-dropped",
-        results(lambda content: "" if isinstance(content, str) else content),
-        when=results_in,
-        says="Results are taken out before the model sees them.",
-    ),
-)
+        message="tool messages must contain string content", says="A result in parts is refused."),
+    crash("empty-tool-result-crash", when=with_role("tool", content=""), message="list index out of range",
+        says="An empty result is a server error."),
+    ask("tool-parts-rendered-as-code",
+        results(lambda content: json.dumps(content) if isinstance(content, list) else content), when=results_in,
+        says="A result in parts is in the prompt as the text of a list."),
+    ask("tool-results-dropped", results(lambda content: "" if isinstance(content, str) else content), when=results_in,
+        says="Results are taken out before the model sees them."),
+)  # fmt: skip
 
 
 @fault("tool-result-as-json-500", instead=True)

@@ -45,13 +45,8 @@ def empty_name(call: Part) -> None:
 
 
 FRAGMENTS = (
-    drop(
-        "tool-type-missing-named-stream",
-        PIECES,
-        "type",
-        when=given("tool_choice", a(dict)),
-        says="A named function is streamed without a type.",
-    ),
+    drop("tool-type-missing-named-stream", PIECES, "type", when=given("tool_choice", a(dict)),
+        says="A named function is streamed without a type."),
     put("tool-type-empty-string", LATER, type="", says="Later fragments have an empty type."),
     put("tool-type-null-later", LATER, type=None, says="Later fragments have null for a type."),
     alter("tool-delta-empty-name-repeated", LATER, empty_name, says="Later fragments have an empty name."),
@@ -60,13 +55,9 @@ FRAGMENTS = (
     drop("tool-index-missing", PIECES, "index", says="Fragments have no index."),
     change("tool-index-starts-at-1", PIECES, "index", lambda index: index + 1, says="The first call has the index 1."),
     put("tool-parallel-same-index", PIECES, index=0, says="Every call has the index 0."),
-    put(
-        "tool-stream-arguments-null",
-        PIECES.under("function"),
-        arguments=None,
-        says="The arguments of every fragment are null.",
-    ),
-)
+    put("tool-stream-arguments-null", PIECES.under("function"), arguments=None,
+        says="The arguments of every fragment are null."),
+)  # fmt: skip
 
 
 @fault("tool-name-repeated-each-delta")
@@ -116,52 +107,26 @@ def says_everything_twice(answer: Answer, request: Request) -> None:
 
 
 ARGUMENTS = (
-    resaid(
-        "tool-args-last-brace-lost",
-        lambda text: text[:-1],
-        of=streamed,
-        says="The last character of the arguments is lost in streams.",
-    ),
-    resaid(
-        "tool-args-nested-brace-lost",
-        lambda text: text.replace("}", "", 1) if text.count("}") > 1 else text,
-        of=streamed,
-        says="One of two closing braces of nested arguments is lost in streams.",
-    ),
-    resaid(
-        "tool-args-type-coerced-to-string",
+    resaid("tool-args-last-brace-lost", lambda text: text[:-1], of=streamed,
+        says="The last character of the arguments is lost in streams."),
+    resaid("tool-args-nested-brace-lost", lambda text: text.replace("}", "", 1) if text.count("}") > 1 else text,
+        of=streamed, says="One of two closing braces of nested arguments is lost in streams."),
+    resaid("tool-args-type-coerced-to-string",
         lambda text: revalue(text, lambda value: json.dumps(value) if type(value) in (int, float, bool) else value),
-        of=streamed,
-        says="Numbers and booleans are strings in streams.",
-    ),
-    resaid(
-        "tool-stream-args-differ",
-        lambda text: compact(dict(list(loaded(text).items())[:-1])) if text.endswith("}") else text,
-        of=streamed,
-        says="The last argument is not there in streams.",
-    ),
-    resaid(
-        "tool-zero-arg-empty-string",
-        lambda text: "" if text == "{}" else text,
-        of=streamed,
-        says="The arguments of a call without any are empty in streams.",
-    ),
-    resaid(
-        "tool-stream-line-breaks-lost",
+        of=streamed, says="Numbers and booleans are strings in streams."),
+    resaid("tool-stream-args-differ",
+        lambda text: compact(dict(list(loaded(text).items())[:-1])) if text.endswith("}") else text, of=streamed,
+        says="The last argument is not there in streams."),
+    resaid("tool-zero-arg-empty-string", lambda text: "" if text == "{}" else text, of=streamed,
+        says="The arguments of a call without any are empty in streams."),
+    resaid("tool-stream-line-breaks-lost",
         lambda text: revalue(text, lambda value: value.replace("\n", " ") if isinstance(value, str) else value),
-        of=streamed,
-        says="Line breaks in values become spaces in streams.",
-    ),
-    resaid(
-        "tool-escape-split-lost",
-        lambda text: text.replace('\\"', '"'),
-        of=streamed,
-        says="An escaped quote in the arguments is no longer escaped in streams.",
-    ),
-    finishing(
-        "tool-finish-stop-stream", "stop", of=streamed, says="The finish reason of a stream with calls is `stop`."
-    ),
-)
+        of=streamed, says="Line breaks in values become spaces in streams."),
+    resaid("tool-escape-split-lost", lambda text: text.replace('\\"', '"'), of=streamed,
+        says="An escaped quote in the arguments is no longer escaped in streams."),
+    finishing("tool-finish-stop-stream", "stop", of=streamed,
+        says="The finish reason of a stream with calls is `stop`."),
+)  # fmt: skip
 
 
 @fault("tool-stream-vs-nonstream-args-differ")

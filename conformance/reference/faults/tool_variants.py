@@ -35,37 +35,17 @@ def has_an_empty_list(request: Request, respond: Respond) -> Answer:
 
 
 MESSAGES_WITH_CALLS = (
-    put(
-        "tool-content-empty",
-        MESSAGES.where(lambda message: message.get("tool_calls") and message.get("content") is None),
-        content="",
-        says="The content beside calls is empty where it could be null.",
-        legal=True,
-    ),
-    change(
-        "tool-ids-of-another-form",
-        CALLS.having("id"),
-        "id",
-        lambda call_id: call_id[-9:],
-        says="Ids have nine characters and no prefix.",
-        legal=True,
-    ),
-    drop(
-        "tool-first-fragment-without-arguments",
-        FIRST.under("function").where(lambda function: function.get("arguments") == ""),
-        "arguments",
-        says="The first fragment of a call has no arguments at all.",
-        legal=True,
-    ),
-    fill(
-        "tool-calls-again",
-        as_whole(CHOICES).under("message"),
-        tool_calls=[],
-        when=results_in,
-        says="The answer to results has an empty list of calls.",
-        legal=True,
-    ),
-)
+    put("tool-content-empty",
+        MESSAGES.where(lambda message: message.get("tool_calls") and message.get("content") is None), content="",
+        says="The content beside calls is empty where it could be null.", legal=True),
+    change("tool-ids-of-another-form", CALLS.having("id"), "id", lambda call_id: call_id[-9:],
+        says="Ids have nine characters and no prefix.", legal=True),
+    drop("tool-first-fragment-without-arguments",
+        FIRST.under("function").where(lambda function: function.get("arguments") == ""), "arguments",
+        says="The first fragment of a call has no arguments at all.", legal=True),
+    fill("tool-calls-again", as_whole(CHOICES).under("message"), tool_calls=[], when=results_in,
+        says="The answer to results has an empty list of calls.", legal=True),
+)  # fmt: skip
 
 
 @fault("tool-calls-numbered", legal=True)

@@ -34,40 +34,21 @@ THREE = ("prompt_tokens", "completion_tokens", "total_tokens")
 
 
 COUNTS = (
-    alter(
-        "usage-counts-as-text",
-        USAGE,
-        lambda usage: usage.update({name: str(usage[name]) for name in THREE}),
-        says="The counts are strings.",
-    ),
-    alter(
-        "usage-prompt_tokens-zero", USAGE, lambda usage: charge(usage, "prompt_tokens", 0), says="`prompt_tokens` is 0."
-    ),
-    alter(
-        "usage-completion-zero",
-        USAGE,
-        lambda usage: charge(usage, "completion_tokens", 0),
-        says="`completion_tokens` is 0.",
-    ),
-    alter(
-        "usage-prompt-constant",
-        USAGE,
-        lambda usage: charge(usage, "prompt_tokens", 10),
-        says="Every prompt has 10 tokens.",
-    ),
-    alter(
-        "gateway-usage-fabricated-stream",
-        as_stream(USAGE),
+    alter("usage-counts-as-text", USAGE, lambda usage: usage.update({name: str(usage[name]) for name in THREE}),
+        says="The counts are strings."),
+    alter("usage-prompt_tokens-zero", USAGE, lambda usage: charge(usage, "prompt_tokens", 0),
+        says="`prompt_tokens` is 0."),
+    alter("usage-completion-zero", USAGE, lambda usage: charge(usage, "completion_tokens", 0),
+        says="`completion_tokens` is 0."),
+    alter("usage-prompt-constant", USAGE, lambda usage: charge(usage, "prompt_tokens", 10),
+        says="Every prompt has 10 tokens."),
+    alter("gateway-usage-fabricated-stream", as_stream(USAGE),
         lambda usage: charge(usage, "prompt_tokens", int(usage["prompt_tokens"] * 1.3) + 1),
-        says="The `prompt_tokens` of a stream are estimated, and too many.",
-    ),
-    alter(
-        "usage-details-too-large",
-        USAGE,
+        says="The `prompt_tokens` of a stream are estimated, and too many."),
+    alter("usage-details-too-large", USAGE,
         lambda usage: usage["prompt_tokens_details"].update(cached_tokens=usage["prompt_tokens"] + 1),
-        says="More tokens are cached than the prompt has.",
-    ),
-)
+        says="More tokens are cached than the prompt has."),
+)  # fmt: skip
 
 
 @fault("usage-tools-free", instead=True)
@@ -125,21 +106,13 @@ UNCOUNTED = CHUNKS.where(lambda chunk: not chunk.get("usage"))
 
 
 CHUNKED = (
-    put(
-        "usage-partial-object",
-        UNCOUNTED,
-        usage={"total_tokens": 0},
-        says="Chunks without usage have a `usage` with `total_tokens` only.",
-    ),
+    put("usage-partial-object", UNCOUNTED, usage={"total_tokens": 0},
+        says="Chunks without usage have a `usage` with `total_tokens` only."),
     drop("gateway-drops-usage-in-stream", CHUNKS, "usage", says="No chunk has a member `usage`."),
-    drop(
-        "usage-null-left-out",
-        CHUNKS.where(lambda chunk: chunk.get("usage", ...) is None),
-        "usage",
-        says="Chunks without usage have no member for it.",
-    ),
+    drop("usage-null-left-out", CHUNKS.where(lambda chunk: chunk.get("usage", ...) is None), "usage",
+        says="Chunks without usage have no member for it."),
     fill("padding-stays", CHUNKS, obfuscation="xxxx", says="Chunks are padded though the request says not to."),
-)
+)  # fmt: skip
 
 
 @fault("usage-in-every-chunk-cumulative")
@@ -214,21 +187,8 @@ def takes_any_options(request: Request, respond: Respond) -> Answer:
 
 
 LEGAL = (
-    put(
-        "usage-details-vendor-keys",
-        USAGE,
-        input_tokens=0,
-        output_tokens=0,
-        claude_cache_creation_5_m_tokens=0,
-        says="The usage has counts of the vendor's own.",
-        legal=True,
-    ),
-    drop(
-        "usage-without-details",
-        USAGE,
-        "prompt_tokens_details",
-        "completion_tokens_details",
-        says="The usage has the three counts and no more.",
-        legal=True,
-    ),
-)
+    put("usage-details-vendor-keys", USAGE, input_tokens=0, output_tokens=0, claude_cache_creation_5_m_tokens=0,
+        says="The usage has counts of the vendor's own.", legal=True),
+    drop("usage-without-details", USAGE, "prompt_tokens_details", "completion_tokens_details",
+        says="The usage has the three counts and no more.", legal=True),
+)  # fmt: skip

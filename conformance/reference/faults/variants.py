@@ -176,23 +176,11 @@ DATED = BODIES.where(lambda body: isinstance(body.get("created"), int))
 
 
 CLOCKS = (
-    change(
-        "clock-ahead",
-        DATED,
-        "created",
-        lambda created: created + SKEW,
-        says="The server's clock is four minutes ahead.",
-        legal=True,
-    ),
-    change(
-        "clock-behind",
-        DATED,
-        "created",
-        lambda created: created - SKEW,
-        says="The server's clock is four minutes behind.",
-        legal=True,
-    ),
-)
+    change("clock-ahead", DATED, "created", lambda created: created + SKEW,
+        says="The server's clock is four minutes ahead.", legal=True),
+    change("clock-behind", DATED, "created", lambda created: created - SKEW,
+        says="The server's clock is four minutes behind.", legal=True),
+)  # fmt: skip
 
 
 @fault("text-begins-with-a-line", legal=True)
@@ -258,22 +246,10 @@ def does_the_least(request: Request, respond: Respond) -> Answer:
 
 
 REFUSALS = (
-    refuse(
-        "streams-refused",
-        when=given("stream", exactly(True)),
-        after=200,
-        message="Unsupported value: 'stream' does not support true with this model.",
-        param="stream",
-        says="Streams are refused by name.",
-        legal=True,
-    ),
-    refuse(
-        "old-cap-refused",
-        when=given("max_tokens"),
-        after=200,
-        message="Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead.",
-        param="max_tokens",
-        says="`max_tokens` is refused by name, and `max_completion_tokens` is said to be the one to use.",
-        legal=True,
-    ),
-)
+    refuse("streams-refused", when=given("stream", exactly(True)), after=200,
+        message="Unsupported value: 'stream' does not support true with this model.", param="stream",
+        says="Streams are refused by name.", legal=True),
+    refuse("old-cap-refused", when=given("max_tokens"), after=200,
+        message="Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead.", param="max_tokens",
+        says="`max_tokens` is refused by name, and `max_completion_tokens` is said to be the one to use.", legal=True),
+)  # fmt: skip

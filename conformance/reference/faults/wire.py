@@ -75,37 +75,19 @@ def declares_no_length(answer: Answer, request: Request) -> None:
 
 
 LINES = (
-    framed(
-        "lines-end-cr", lambda data, place: data.replace(b"\n", b"\r"), says="Lines of streams end with CR.", legal=True
-    ),
-    framed(
-        "lines-end-anyhow",
-        lambda data, place: data.replace(b"\n", (b"\n", b"\r\n", b"\r")[place % 3]),
-        says="Lines of streams end with LF, CRLF or CR, as it comes.",
-        legal=True,
-    ),
-    framed(
-        "spare-blank-lines",
-        lambda data, place: data + b"\n\n",
-        says="Several blank lines separate the events of a stream.",
-        legal=True,
-    ),
-    framed(
-        "events-numbered", lambda data, place: b"id: %d\n%b" % (place, data), says="Every event has an id.", legal=True
-    ),
-    framed(
-        "events-with-retry",
-        lambda data, place: b"retry: 3000\n" + data,
-        says="Events say, beside their data, after how long to connect again.",
-        legal=True,
-    ),
-    framed(
-        "events-called-message",
-        lambda data, place: b"event: message\n" + data,
-        says="Every event has the name that events without a name have.",
-        legal=True,
-    ),
-)
+    framed("lines-end-cr", lambda data, place: data.replace(b"\n", b"\r"),
+        says="Lines of streams end with CR.", legal=True),
+    framed("lines-end-anyhow", lambda data, place: data.replace(b"\n", (b"\n", b"\r\n", b"\r")[place % 3]),
+        says="Lines of streams end with LF, CRLF or CR, as it comes.", legal=True),
+    framed("spare-blank-lines", lambda data, place: data + b"\n\n",
+        says="Several blank lines separate the events of a stream.", legal=True),
+    framed("events-numbered", lambda data, place: b"id: %d\n%b" % (place, data),
+        says="Every event has an id.", legal=True),
+    framed("events-with-retry", lambda data, place: b"retry: 3000\n" + data,
+        says="Events say, beside their data, after how long to connect again.", legal=True),
+    framed("events-called-message", lambda data, place: b"event: message\n" + data,
+        says="Every event has the name that events without a name have.", legal=True),
+)  # fmt: skip
 
 
 @fault("comments-everywhere", legal=True)
