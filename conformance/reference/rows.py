@@ -249,13 +249,13 @@ def with_message(holds: Callable[[Part], object]) -> When:
 def with_role(name: str, **members: Any) -> When:
     """Requests with a message of this role, and with these members."""
     return with_message(
-        lambda one: one.get("role") == name and all(one.get(key) == value for key, value in members.items())
+        lambda message: message.get("role") == name and all(message.get(key) == value for key, value in members.items())
     )
 
 
 def with_part(kind: str) -> When:
     """Requests with a part of this type in a message."""
-    return with_message(lambda one: any(piece.get("type") == kind for piece in parts(one)))
+    return with_message(lambda message: any(part.get("type") == kind for part in parts(message)))
 
 
 # What is done to objects of an answer

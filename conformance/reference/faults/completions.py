@@ -25,7 +25,6 @@ from conformance.reference.rows import (
     without,
 )
 
-ANSWERED = as_whole(COMPLETION)
 PIECES = as_stream(COMPLETION)
 CHOSEN = as_whole(COMPLETED)
 """Choices of whole answers."""
@@ -34,7 +33,7 @@ LOGGED = CHOSEN.under("logprobs")
 HERE = on(COMPLETIONS)
 
 
-# There is no such route, or it is broken
+# Prompts
 
 
 PROMPTS = (
@@ -155,7 +154,9 @@ def repeats_the_text(answer: Answer, request: Request) -> None:
 def keeps_usage_to_itself(answer: Answer, request: Request) -> None:
     """The usage of a stream does not come, though it was asked for."""
     if PIECES(answer, request) and answer.events:
-        answer.events[:] = [one for one in answer.events if not isinstance(one.data, dict) or one.data["choices"]]
+        answer.events[:] = [
+            event for event in answer.events if not isinstance(event.data, dict) or event.data["choices"]
+        ]
         for piece in PIECES(answer, request):
             piece.pop("usage", None)
 
@@ -193,7 +194,9 @@ def streams_in_one_piece(answer: Answer, request: Request) -> None:
     last = next(piece for piece in found if any(choice["finish_reason"] for choice in piece["choices"]))
     last["choices"][0]["text"] = texts
     answer.events[:] = [
-        one for one in answer.events if not isinstance(one.data, dict) or one.data is last or not one.data["choices"]
+        event
+        for event in answer.events
+        if not isinstance(event.data, dict) or event.data is last or not event.data["choices"]
     ]
 
 

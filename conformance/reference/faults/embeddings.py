@@ -168,7 +168,7 @@ def embeds_nothing(request: Request, respond: Respond) -> Answer:
     """An empty text has an embedding like any other."""
     text = inputs(request)
     if text == "" or (isinstance(text, list) and "" in text):
-        return respond(request.asking(input=" " if text == "" else [one or " " for one in text]))
+        return respond(request.asking(input=" " if text == "" else [inner or " " for inner in text]))
     return respond(request)
 
 

@@ -46,5 +46,9 @@ REASONS = (
 def goes_on_after_the_end(answer: Answer, request: Request) -> None:
     """The last text of a stream comes after its finish reason."""
     where = before_finish(answer)
-    if answer.events and where > 1 and any(one["delta"].get("content") for one in answer.events[where - 1].choices):
+    if (
+        answer.events
+        and where > 1
+        and any(choice["delta"].get("content") for choice in answer.events[where - 1].choices)
+    ):
         answer.events[where - 1 : where + 1] = [answer.events[where], answer.events[where - 1]]

@@ -147,7 +147,9 @@ def wraps_errors(answer: Answer, request: Request) -> None:
 @fault("gateway-stream-error-swallowed")
 def swallows_errors(answer: Answer, request: Request) -> None:
     """An error within a stream is left out, and the stream ends as if all were well."""
-    kept = [one for one in answer.events or () if not (isinstance(one.data, bytes) and b'{"error":' in one.data)]
+    kept = [
+        event for event in answer.events or () if not (isinstance(event.data, bytes) and b'{"error":' in event.data)
+    ]
     if answer.events and len(kept) < len(answer.events):
         answer.events = kept
         _finish(answer)

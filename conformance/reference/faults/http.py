@@ -137,7 +137,7 @@ CODINGS = (
 )  # fmt: skip
 
 
-def _with_a_hub(identity: str, title: str, status: int) -> Fault:
+def _with_a_hub(identity: str, status: int, *, says: str) -> Fault:
     """A server that lists a model with a slash in its id as well, and answers so when it is asked for it first.
 
     Clients send the encoded name first, and that it was encoded does not show in the path here.
@@ -155,11 +155,11 @@ def _with_a_hub(identity: str, title: str, status: int) -> Fault:
             answer.body["data"].append({**entry, "id": HUB})
         return answer
 
-    sin.__doc__ = title
-    return fault(identity, instead=True, legal=status == 200)(sin)
+    return fault(identity, instead=True, legal=status == 200, says=says)(sin)
 
 
-loses_slashes = _with_a_hub(
-    "models-slash-404", "A model with a slash in its id is listed, and not found where the slash is encoded.", 404
-)
-keeps_slashes = _with_a_hub("models-with-slashes", "A model with a slash in its id is listed, and found.", 200)
+HUBS = (
+    _with_a_hub("models-slash-404", 404,
+        says="A model with a slash in its id is listed, and not found where the slash is encoded."),
+    _with_a_hub("models-with-slashes", 200, says="A model with a slash in its id is listed, and found."),
+)  # fmt: skip

@@ -29,7 +29,7 @@ SAFE: dict[str, Any] = {"messages": [{"role": "user", "content": "Say hello"}]}
 """What stands for members that cannot just be left out."""
 
 
-def lax(identity: str, title: str, wrong: Callable[[dict[str, Any]], Any], *, with_code: str = "") -> Fault:
+def lax(identity: str, wrong: Callable[[dict[str, Any]], Any], *, says: str) -> Fault:
     """A server that ignores a member which the reference refuses, where `wrong` says so of the error object."""
 
     def sin(request: Request, respond: Respond) -> Answer:
@@ -40,8 +40,7 @@ def lax(identity: str, title: str, wrong: Callable[[dict[str, Any]], Any], *, wi
         member = re.split(r"[.\[]", str(error["param"]))[0]
         return respond(request.asking(**{member: SAFE.get(member, ...)}))
 
-    sin.__doc__ = title
-    return fault(identity, instead=True)(sin)
+    return fault(identity, instead=True, says=says)(sin)
 
 
 def _mistyped(error: dict[str, Any]) -> bool:
@@ -50,37 +49,25 @@ def _mistyped(error: dict[str, Any]) -> bool:
     return error["code"] == "invalid_type" and named and error["param"] is not None
 
 
-reads_any_type = lax("wrong-types-ignored", "A parameter of the wrong type is ignored.", _mistyped)
-reads_any_messages = lax(
-    "wrong-messages-accepted",
-    "Messages that are no list of objects are taken for something.",
-    lambda error: error["code"] == "invalid_type" and re.fullmatch(r"messages(\[\d+\])?", str(error["param"])),
-)
-needs_no_messages = lax(
-    "messages-not-needed",
-    "A request without messages is answered.",
-    lambda error: error["param"] == "messages" and error["code"] == "missing_required_parameter",
-)
-takes_any_temperature = lax(
-    "temperature-range-unchecked",
-    "Any temperature is accepted.",
-    lambda error: error["param"] == "temperature" and "decimal" in str(error["code"]),
-)
-takes_any_top_p = lax(
-    "top_p-range-unchecked",
-    "Any top_p is accepted.",
-    lambda error: error["param"] == "top_p" and "decimal" in str(error["code"]),
-)
-takes_any_n = lax(
-    "n-zero-accepted",
-    "`n` below 1 is taken for 1.",
-    lambda error: error["param"] == "n" and error["code"] == "integer_below_min_value",
-)
-takes_any_cap = lax(
-    "negative-cap-accepted",
-    "A negative number of tokens counts as none given.",
-    lambda error: str(error["param"]).startswith("max_") and error["code"] == "integer_below_min_value",
-)
+LAX = (
+    lax("wrong-types-ignored", _mistyped, says="A parameter of the wrong type is ignored."),
+    lax("wrong-messages-accepted",
+        lambda error: error["code"] == "invalid_type" and re.fullmatch(r"messages(\[\d+\])?", str(error["param"])),
+        says="Messages that are no list of objects are taken for something."),
+    lax("messages-not-needed",
+        lambda error: error["param"] == "messages" and error["code"] == "missing_required_parameter",
+        says="A request without messages is answered."),
+    lax("temperature-range-unchecked",
+        lambda error: error["param"] == "temperature" and "decimal" in str(error["code"]),
+        says="Any temperature is accepted."),
+    lax("top_p-range-unchecked", lambda error: error["param"] == "top_p" and "decimal" in str(error["code"]),
+        says="Any `top_p` is accepted."),
+    lax("n-zero-accepted", lambda error: error["param"] == "n" and error["code"] == "integer_below_min_value",
+        says="`n` below 1 is taken for 1."),
+    lax("negative-cap-accepted",
+        lambda error: str(error["param"]).startswith("max_") and error["code"] == "integer_below_min_value",
+        says="A negative number of tokens is taken for no cap."),
+)  # fmt: skip
 
 
 BODIES = (
@@ -211,7 +198,7 @@ def hangs_on_an_error(answer: Answer, request: Request) -> None:
 @fault("empty-output-500")
 def falls_over_nothing(answer: Answer, request: Request) -> None:
     """An answer without a single token is a server error."""
-    if whole(answer) and all(one.get("content") == "" for one in answer.messages):
+    if whole(answer) and all(message.get("content") == "" for message in answer.messages):
         answer.status, answer.body = 500, crashed("list index out of range").body
 
 

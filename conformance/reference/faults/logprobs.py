@@ -31,7 +31,9 @@ from conformance.reference.rows import (
 LOGPROBS = CHOICES.under("logprobs")
 TOKENS = Place(lambda answer, request: entries(answer))
 """Entries of tokens."""
-LIKELY = Place(lambda answer, request: [one for entry in entries(answer) for one in (entry, *entry["top_logprobs"])])
+LIKELY = Place(
+    lambda answer, request: [token for entry in entries(answer) for token in (entry, *entry["top_logprobs"])]
+)
 """Tokens and their alternatives."""
 
 
@@ -87,7 +89,7 @@ SHAPES = (
     drop("logprobs-without-top", TOKENS.where(lambda entry: not entry["top_logprobs"]), "top_logprobs",
         says="An entry without alternatives has no `top_logprobs` at all."),
     change("logprobs-negated", LIKELY, "logprob", abs, says="Log probabilities have no minus sign."),
-    alter("logprobs-bytes-wrong", LIKELY, lambda one: one.update(bytes=list(one["token"])),
+    alter("logprobs-bytes-wrong", LIKELY, lambda token: token.update(bytes=list(token["token"])),
         says="`bytes` has the letters of the token, not its bytes."),
     change("top_logprobs-too-many", TOKENS, "top_logprobs",
         lambda top: [*top, {"token": "zz", "logprob": -30.0, "bytes": [122, 122]}], when=given("top_logprobs"),
@@ -99,7 +101,7 @@ SHAPES = (
         says="There is one alternative fewer than was asked for: OpenAI says that this may be.", legal=True),
     put("logprobs-without-bytes", LIKELY, bytes=None, says="`bytes` is null.", legal=True),
     put("logprobs-floor",
-        Place(lambda answer, request: [one for entry in entries(answer) for one in entry["top_logprobs"][1:]]),
+        Place(lambda answer, request: [token for entry in entries(answer) for token in entry["top_logprobs"][1:]]),
         logprob=-9999.0, says="What is very unlikely has the log probability -9999.", legal=True),
     put("logprobs-missing-for-suppressed-chunks", as_stream(LOGPROBS).having("content")[:2], content=[],
         when=given("tools", bool),
@@ -123,8 +125,8 @@ def computes_after_top_p(answer: Answer, request: Request) -> None:
     for entry in entries(answer):
         if (request.wish.get("top_p") or 1) < 1:
             entry["logprob"] = 0.0
-            for one in entry["top_logprobs"]:
-                one["logprob"] = 0.0
+            for token in entry["top_logprobs"]:
+                token["logprob"] = 0.0
             del entry["top_logprobs"][1:]
 
 

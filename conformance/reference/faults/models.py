@@ -9,14 +9,6 @@ from conformance.reference.answer import Answer, Request, Respond
 from conformance.reference.fault import fault
 from conformance.reference.rows import ANY, Place, become, change, drop, put
 
-MISSING = {"detail": "Not Found"}
-ENTRIES = Place(lambda answer, request: entries(answer, request))
-LISTED = Place(lambda answer, request: [answer.body] if entries(answer, request) else [])
-"""The list of models."""
-SINGLE = Place(lambda answer, request: [found] if (found := single(answer, request)) else [])
-"""A model that was retrieved."""
-
-
 LIST = "/v1/models"
 
 
@@ -40,6 +32,14 @@ def served(request: Request, respond: Respond) -> str:
     """The name of the model that is served."""
     listed = respond(Request("GET", LIST, request.headers))
     return str(listed.body["data"][0]["id"])
+
+
+MISSING = {"detail": "Not Found"}
+ENTRIES = Place(entries)
+LISTED = Place(lambda answer, request: [answer.body] if entries(answer, request) else [])
+"""The list of models."""
+SINGLE = Place(lambda answer, request: [found] if (found := single(answer, request)) else [])
+"""A model that was retrieved."""
 
 
 LISTS = (

@@ -29,12 +29,12 @@ def images(request: Request) -> Iterator[Any]:
 
 def urls(request: Request) -> list[str]:
     """The URLs of the images in a chat request."""
-    found = [one.get("url") for one in images(request) if isinstance(one, dict)]
+    found = [image.get("url") for image in images(request) if isinstance(image, dict)]
     return [url for url in found if isinstance(url, str)]
 
 
 def _blind(message: Part) -> Part:
-    seen = [one for one in parts(message) if one.get("type") != "image_url"]
+    seen = [part for part in parts(message) if part.get("type") != "image_url"]
     return message | {"content": seen or " "} if parts(message) else message
 
 

@@ -9,16 +9,6 @@ from conformance.reference.rows import WHOLE, ask, crash, drop, given, has, inst
 STORY = " ".join(f"The sea has {number} names, and nobody knows all of them." for number in range(12))
 """More than a hundred words, for a model that is otherwise brief."""
 
-# Sampling
-
-
-def _wordy(answer: Answer, request: Request) -> None:
-    """The model talks at length about the sea."""
-    messages = request.wish.get("messages")
-    if whole(answer) and "three paragraphs" in str(messages):
-        answer.messages[0]["content"] = STORY
-
-
 IGNORED = (
     *(
         ask(f"{name}-ignored", without(name), after=200, says=f"`{name}` is accepted and ignored.")
@@ -56,6 +46,13 @@ TIERS = (
 )  # fmt: skip
 
 
+def _wordy(answer: Answer, request: Request) -> None:
+    """The model talks at length about the sea."""
+    messages = request.wish.get("messages")
+    if whole(answer) and "three paragraphs" in str(messages):
+        answer.messages[0]["content"] = STORY
+
+
 @fault("presence_penalty-ignored", instead=True)
 def ignores_presence(request: Request, respond: Respond) -> Answer:
     """A model of many words, whose server ignores `presence_penalty`."""
@@ -78,18 +75,12 @@ def feels_presence_late(request: Request, respond: Respond) -> Answer:
     return answer
 
 
-# Functions, before there were tools
-
-
 @fault("function_call-comes-as-tool_calls")
 def answers_in_the_newer_form(answer: Answer, request: Request) -> None:
     """A call of one of the `functions` comes in `tool_calls`, where older clients do not look."""
     for message in answer.messages if answer.is_chat else ():
         if call := message.pop("function_call", None):
             message["tool_calls"] = [{"index": 0, "id": "call_0", "type": "function", "function": call}]
-
-
-# What only some servers do
 
 
 @fault("service_tier-unread", instead=True)

@@ -23,28 +23,30 @@ def calls(message: Part) -> bool:
 
 REFUSED = (
     refuse("assistant-content-null-tool-turn-rejected",
-        when=with_message(lambda one: calls(one) and one.get("content") is None),
+        when=with_message(lambda message: calls(message) and message.get("content") is None),
         message="Invalid type for 'content': expected a string, but got null instead.",
         says="An assistant message with tool calls and no content is refused."),
     refuse("assistant-content-empty-tool-turn-rejected",
-        when=with_message(lambda one: calls(one) and one.get("content") == ""),
+        when=with_message(lambda message: calls(message) and message.get("content") == ""),
         message="messages: text content blocks must be non-empty",
         says="An assistant message with tool calls and an empty content is refused."),
     refuse("consecutive-user-messages-rejected",
-        when=lambda request: ("user", "user") in pairwise(one.get("role") for one in messages(request)),
+        when=lambda request: ("user", "user") in pairwise(message.get("role") for message in messages(request)),
         message="Conversation roles must alternate user/assistant/user/assistant/...",
         says="Two user messages in a row are refused."),
-    refuse("content-parts-rejected", when=with_message(lambda one: isinstance(one.get("content"), list)),
+    refuse("content-parts-rejected", when=with_message(lambda message: isinstance(message.get("content"), list)),
         message="Invalid type for 'content': expected a string, but got an array instead.",
         says="A content of parts is refused."),
     refuse("request-tool_calls-null-rejected",
-        when=with_message(lambda one: any(value is None and name != "content" for name, value in one.items())),
+        when=with_message(lambda message: any(value is None and name != "content" for name, value in message.items())),
         message="None is not of type 'array' - 'messages.1.tool_calls'",
         says="A message in which something other than the content is null is refused."),
-    refuse("assistant-turn-rejected", when=with_message(lambda one: one.get("role") == "assistant" and not calls(one)),
+    refuse("assistant-turn-rejected",
+        when=with_message(lambda message: message.get("role") == "assistant" and not calls(message)),
         message="Only user and system messages are allowed.",
         says="A history with an answer of the assistant is refused."),
-    refuse("message-name-rejected", when=with_message(lambda one: "name" in one and one.get("role") == "user"),
+    refuse("message-name-rejected",
+        when=with_message(lambda message: "name" in message and message.get("role") == "user"),
         message="Additional properties are not allowed ('name' was unexpected)",
         says="A user message with a name is refused."),
     refuse("developer-role-refused", when=with_role("developer"), message="Unexpected role 'developer'. Use 'system'.",
@@ -52,7 +54,7 @@ REFUSED = (
     refuse("empty-content-400", when=EMPTY, message="messages: content must be non-empty",
         says="An empty user message is refused.", legal=True),
     refuse("assistant-last-refused",
-        when=lambda request: [one.get("role") for one in messages(request)][-1:] == ["assistant"],
+        when=lambda request: [message.get("role") for message in messages(request)][-1:] == ["assistant"],
         message="The last message must be from the user.",
         says="A conversation that ends with an assistant message is refused.", legal=True),
 )  # fmt: skip
@@ -74,7 +76,7 @@ BROKEN = (
 
 ignores_instructions = ask(
     "system-dropped",
-    saying(lambda one: None if one.get("role") == "system" else one),
+    saying(lambda message: None if message.get("role") == "system" else message),
     after=200,
     says="System messages do not reach the model.",
 )
@@ -98,7 +100,7 @@ def _as_text(message: Part) -> Part:
 
 def _known_parts(message: Part) -> Part:
     known = ("text", "image_url", "input_audio", "file", "refusal")
-    kept = [one for one in parts(message) if one.get("type") in known]
+    kept = [part for part in parts(message) if part.get("type") in known]
     return message | {"content": kept} if parts(message) else message
 
 
@@ -107,9 +109,9 @@ def _as_user(message: Part) -> Part:
 
 
 MENDED = (
-    ask("message-role-optional", saying(lambda one: {"role": "user", **one}), after=400,
+    ask("message-role-optional", saying(lambda message: {"role": "user", **message}), after=400,
         says="A message without a role is taken for the user's."),
-    ask("message-content-optional", saying(lambda one: {"content": "", **one}), after=400,
+    ask("message-content-optional", saying(lambda message: {"content": "", **message}), after=400,
         says="A message without a content is taken for an empty one."),
     ask("content-coerced", saying(_as_text), after=400, says="A content of any type is made text."),
     ask("unknown-part-dropped", saying(_known_parts), after=400, says="A part of an unknown type is left out."),
@@ -126,7 +128,7 @@ def _printed(message: Part) -> Part:
 
 
 def _on_lines(message: Part) -> Part:
-    texts = [one.get("text") for one in parts(message) if one.get("type") == "text"]
+    texts = [part.get("text") for part in parts(message) if part.get("type") == "text"]
     joined = len(texts) == len(parts(message)) > 1 and all(isinstance(text, str) for text in texts)
     return message | {"content": "\n".join(map(str, texts))} if joined else message
 

@@ -164,7 +164,7 @@ INDICES = (
     put("completions-index-all-zero", CHOSEN_OLDER, index=0, says="Every choice has the `index` 0."),
     put("embeddings-index-all-zero", ENTRIES, index=0, says="Every entry has the `index` 0."),
     change("choice-index-one-based", STREAMED, "index", _one_more, says="The choices of a stream are counted from 1."),
-    change("n-numbered-from-1", CHOICES, "index", _one_more, when=given("n", lambda n: int(n or 1) > 1),
+    change("n-numbered-from-1", CHOICES, "index", _one_more, when=given("n", lambda n: isinstance(n, int) and n > 1),
         says="Where there are several choices, they are counted from 1."),
     change("embeddings-index-of-the-batch", ENTRIES, "index", _one_more,
         says="Entries are numbered as in a batch with those of other requests: the first has the `index` 1."),

@@ -26,6 +26,8 @@ CAPS = ("max_tokens", "max_completion_tokens")
 DEFAULTS: dict[str, Any] = {"temperature": 1, "top_p": 1, "frequency_penalty": 0, "presence_penalty": 0}
 """What one may always ask for: it is what one gets anyhow."""
 
+# Parameters that make no difference, or are not known
+
 
 def refusing(identity: str, *names: str, says: str) -> Fault:
     """The server refuses these parameters by name, with other values than the default."""
@@ -54,7 +56,7 @@ UNSUPPORTED = (
 )  # fmt: skip
 
 
-# Stop strings
+# Ends of answers
 
 
 @fault("stop-string-included", instead=True)
@@ -66,7 +68,7 @@ def keeps_the_stop_string(request: Request, respond: Respond) -> Answer:
     full = respond(request.asking(stop=..., stream=...))
     text = "".join(message.get("content") or "" for message in answer.messages)
     rest = str(full.messages[0].get("content") or "").removeprefix(text) if full.is_chat else ""
-    hit = next((one for one in ([stop] if isinstance(stop, str) else stop) if one and rest.startswith(one)), "")
+    hit = next((text for text in ([stop] if isinstance(stop, str) else stop) if text and rest.startswith(text)), "")
     if hit and answer.events is None:
         answer.messages[0]["content"] += hit
     elif hit and answer.events is not None:
@@ -96,6 +98,8 @@ ENDS = (
 )  # fmt: skip
 
 
+# Values
+
 _WIDE = 2**63  # what does not fit into 64 bits
 
 
@@ -121,14 +125,11 @@ VALUES = (
     crash("negative-penalty-500", when=lambda request: any(map(_negative, request.wish.items())),
         says="A penalty below 0 is a server error."),
     crash("wide-integers-500",
-        when=lambda request: any(isinstance(one, int) and not -_WIDE <= one < _WIDE for one in request.wish.values()),
+        when=lambda request: any(isinstance(value, int) and not -_WIDE <= value < _WIDE for value in request.wish.values()),
         message="int too large to convert", says="An integer of more than 64 bits is a server error."),
     refuse("one-choice-only", when=given("n", lambda n: isinstance(n, int) and n > 1),
         message="Only n = 1 is supported", param="n", says="More than one choice is refused by name.", legal=True),
 )  # fmt: skip
-
-
-# Caps
 
 
 @fault("sagemaker-max_tokens-overridden", instead=True)
@@ -137,9 +138,6 @@ def has_a_cap_of_its_own(request: Request, respond: Respond) -> Answer:
     caps = [name for name in CAPS if isinstance(request.wish.get(name), int)]
     answer = respond(request)
     return respond(request.asking(**dict.fromkeys(caps, 16))) if caps and answer.status == 200 else answer
-
-
-# Choices, seeds, biases
 
 
 @fault("seed-ignored", instead=True)
@@ -156,11 +154,8 @@ def reads_biases_from_arrays_only(request: Request, respond: Respond) -> Answer:
     """`logit_bias` is read as an array of pairs only; an object is no bias at all."""
     bias = request.wish.get("logit_bias")
     if isinstance(bias, list) and bias:
-        return respond(request.asking(logit_bias={str(one[0]): one[1] for one in bias}))
+        return respond(request.asking(logit_bias={str(pair[0]): pair[1] for pair in bias}))
     return respond(request.asking(logit_bias=...) if isinstance(bias, dict) else request)
-
-
-# Values
 
 
 @fault("null-members-refused", instead=True)
@@ -205,7 +200,7 @@ def repeats_itself_mostly(request: Request, respond: Respond) -> Answer:
 def thinks_until_the_cap(answer: Answer, request: Request) -> None:
     """Under a small cap all tokens go into thoughts: the content is empty, the finish_reason `length`."""
     body = whole(answer)
-    caps = [request.wish.get(name) for name in ("max_tokens", "max_completion_tokens")]
+    caps = [request.wish.get(name) for name in CAPS]
     if body and any(isinstance(cap, int) and cap < 64 for cap in caps):
         for choice in body["choices"]:
             choice["message"]["content"], choice["finish_reason"] = "", "length"

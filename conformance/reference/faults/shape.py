@@ -21,6 +21,7 @@ from conformance.reference.rows import (
     change,
     drop,
     given,
+    messages,
     put,
     whole,
 )
@@ -115,8 +116,7 @@ THOUGHTS = (
 @fault("reasoning_content-in-history-400", instead=True)
 def cannot_read_its_own_thoughts(request: Request, respond: Respond) -> Answer:
     """Answers have `reasoning_content`, and a history that has it is refused."""
-    history = request.wish.get("messages")
-    if isinstance(history, list) and any(isinstance(one, dict) and "reasoning_content" in one for one in history):
+    if any("reasoning_content" in message for message in messages(request)):
         refusal = Wrong(
             "Additional properties are not allowed ('reasoning_content' was unexpected)",
             param="messages",

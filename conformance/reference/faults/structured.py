@@ -170,8 +170,7 @@ SCHEMAS = (
     refuse("structured-refused", when=lambda request: form(request) in ("json_object", "json_schema"),
         message="response_format is not supported by this model", param="response_format",
         says="JSON is refused by name.", legal=True),
-    refuse("schemas-refused-in-part",
-        when=lambda request: any(word in compact(schema(request) or {}) for word in HARD),
+    refuse("schemas-refused-in-part", when=lambda request: any(word in compact(schema(request) or {}) for word in HARD),
         message="The provided JSON schema contains features that the grammar does not have.",
         says="References, patterns and unions are refused, without the name of a parameter.", legal=True),
 )  # fmt: skip
@@ -188,7 +187,7 @@ def ends_at_a_bad_reference(request: Request, respond: Respond) -> Answer:
     return respond(request)
 
 
-def _forgiving(identity: str, title: str, *codes: str) -> Fault:
+def _forgiving(identity: str, *codes: str, says: str) -> Fault:
     """A server that ignores a format which the reference refuses with one of these codes."""
 
     def sin(request: Request, respond: Respond) -> Answer:
@@ -199,12 +198,13 @@ def _forgiving(identity: str, title: str, *codes: str) -> Fault:
         wanted = named and bad_schema == ("invalid_json_schema" in codes)
         return respond(request.asking(response_format=...)) if wanted else answer
 
-    sin.__doc__ = title
-    return fault(identity, instead=True)(sin)
+    return fault(identity, instead=True, says=says)(sin)
 
 
-takes_any_schema = _forgiving("bad-schema-ignored", "What is no JSON Schema is ignored.", "invalid_json_schema")
-takes_any_format = _forgiving("unknown-format-ignored", "A response format that is none is ignored.")
+FORGIVEN = (
+    _forgiving("bad-schema-ignored", "invalid_json_schema", says="What is no JSON Schema is ignored."),
+    _forgiving("unknown-format-ignored", says="A response format that does not exist is ignored."),
+)  # fmt: skip
 
 
 # What a server may do

@@ -15,6 +15,7 @@ from conformance.reference.rows import (
     When,
     as_plain,
     change,
+    messages,
     numbered,
     on,
     put,
@@ -28,8 +29,7 @@ PLAINLY = as_plain(MESSAGES)
 
 def prompt(request: Request) -> str:
     """All the text in strings that a request says to the model."""
-    messages = request.wish.get("messages")
-    contents = [one.get("content") for one in messages if isinstance(one, dict)] if isinstance(messages, list) else []
+    contents = [message.get("content") for message in messages(request)]
     return "".join(text for text in contents if isinstance(text, str))
 
 

@@ -38,7 +38,7 @@ def _images(request: Request) -> list[dict[str, Any]]:
     return [part["image_url"] for part in _parts(request) if isinstance(part.get("image_url"), dict)]
 
 
-def _losing(identity: str, title: str, keep: Callable[[list[Any]], list[Any]]) -> Fault:
+def _losing(identity: str, keep: Callable[[list[Any]], list[Any]], *, says: str) -> Fault:
     """A server that loses some of the parts of a content that it accepts."""
 
     def sin(request: Request, respond: Respond) -> Answer:
@@ -50,8 +50,7 @@ def _losing(identity: str, title: str, keep: Callable[[list[Any]], list[Any]]) -
         ]
         return respond(request.asking(messages=messages))
 
-    sin.__doc__ = title
-    return fault(identity, instead=True)(sin)
+    return fault(identity, instead=True, says=says)(sin)
 
 
 def _one_image(parts: list[Any]) -> list[Any]:
@@ -63,10 +62,10 @@ def _no_file(parts: list[Any]) -> list[Any]:
     return [part for part in parts if part.get("type") != "file"]
 
 
-loses_the_second_image = _losing(
-    "image-second-lost", "Of several images in a message only the first is read.", _one_image
-)
-loses_files = _losing("file-ignored", "A file is accepted, and left out of the prompt.", _no_file)
+LOST = (
+    _losing("image-second-lost", _one_image, says="Of several images in a message only the first is read."),
+    _losing("file-ignored", _no_file, says="A file is accepted, and left out of the prompt."),
+)  # fmt: skip
 
 
 IMAGES = (

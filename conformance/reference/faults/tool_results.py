@@ -65,8 +65,8 @@ def results(how: Callable[[Any], Any]) -> Callable[[Request], Request]:
     def changed(request: Request) -> Request:
         return request.asking(
             messages=[
-                {**one, "content": how(one.get("content"))} if one.get("role") == "tool" else one
-                for one in messages(request)
+                {**message, "content": how(message.get("content"))} if message.get("role") == "tool" else message
+                for message in messages(request)
             ]
         )
 
@@ -98,8 +98,8 @@ HISTORIES = (
 @fault("tool-result-as-json-500", instead=True)
 def parses_results(request: Request, respond: Respond) -> Answer:
     """A result that begins like JSON and is none is a server error."""
-    for one in results_in(request):
-        text = one.get("content")
+    for result in results_in(request):
+        text = result.get("content")
         if isinstance(text, str) and text[:1] in ("{", "[", '"'):
             try:
                 json.loads(text)
@@ -123,7 +123,7 @@ def parses_arguments(request: Request, respond: Respond) -> Answer:
 def wants_results_in_order(request: Request, respond: Respond) -> Answer:
     """Results in another order than the calls are refused."""
     wanted = [call.get("id") for call in calls_in(request)]
-    given = [one.get("tool_call_id") for one in results_in(request)]
+    given = [result.get("tool_call_id") for result in results_in(request)]
     if sorted(map(str, wanted)) == sorted(map(str, given)) and wanted != given:
         return refused("Unexpected tool call id in tool results", traced=False)
     return respond(request)
@@ -134,7 +134,8 @@ def guesses_ids(request: Request, respond: Respond) -> Answer:
     """A result without the id of its call is taken for that of the call in its place."""
     ids = iter([call.get("id") for call in calls_in(request)])
     changed = [
-        {"tool_call_id": next(ids, ""), **one} if one.get("role") == "tool" else one for one in messages(request)
+        {"tool_call_id": next(ids, ""), **message} if message.get("role") == "tool" else message
+        for message in messages(request)
     ]
     return respond(request.asking(messages=changed) if results_in(request) else request)
 

@@ -193,7 +193,7 @@ def _last_finish(answer: Answer) -> int:
     places = [
         place
         for place, event in enumerate(answer.events or ())
-        if any(one.get("finish_reason") for one in event.choices)
+        if any(choice.get("finish_reason") for choice in event.choices)
     ]
     return places[-1] if places and answer.calls else -1
 
@@ -222,7 +222,7 @@ def interleaves_calls(answer: Answer, request: Request) -> None:
     held: dict[int, list[Event]] = {}
     for place, event, _ in pieces(answer):
         held.setdefault(place[1], []).append(event)
-    if len(held) != 2 or any(one["index"] for one in answer.choices):
+    if len(held) != 2 or any(choice["index"] for choice in answer.choices):
         return
     one, other = held.values()
     turns = [event for pair in zip(one, other, strict=False) for event in pair]

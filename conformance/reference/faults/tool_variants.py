@@ -26,7 +26,10 @@ from conformance.reference.rows import CALLS, CHOICES, MESSAGES, as_whole, chang
 @fault("tool-calls-empty-list", legal=True, instead=True)
 def has_an_empty_list(request: Request, respond: Respond) -> Answer:
     """Messages without calls have an empty list of them, and may have it in the history."""
-    kept = [{key: one[key] for key in one if key != "tool_calls" or one[key] != []} for one in messages(request)]
+    kept = [
+        {name: value for name, value in message.items() if name != "tool_calls" or value != []}
+        for message in messages(request)
+    ]
     answer = respond(request.asking(messages=kept) if kept and kept != request.wish["messages"] else request)
     for choice in answer.choices:
         if isinstance(choice.get("message"), dict):
@@ -137,8 +140,10 @@ def sends_fragments_together(answer: Answer, request: Request) -> None:
 def takes_orphans(request: Request, respond: Respond) -> Answer:
     """A history in which calls and results do not belong together is answered all the same."""
     answer = respond(request)
-    whole = all("tool_call_id" in one for one in results_in(request))
+    whole = all("tool_call_id" in result for result in results_in(request))
     if answer.status == 400 and whole and (results_in(request) or calls_in(request)):
-        loose = [one for one in messages(request) if one.get("role") != "tool" and not one.get("tool_calls")]
+        loose = [
+            message for message in messages(request) if message.get("role") != "tool" and not message.get("tool_calls")
+        ]
         return respond(request.asking(messages=loose))
     return answer

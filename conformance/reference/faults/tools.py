@@ -160,12 +160,10 @@ OFFERS = (
     refuse("tool-parameters-omitted-rejected",
         when=lambda request: any("parameters" not in function and "name" in function for function in functions(request)),
         message="Field required", says="A function without parameters is refused."),
-    refuse("tool-parameters-empty-properties-rejected",
-        when=lambda request: any(map(_empty, functions(request))),
+    refuse("tool-parameters-empty-properties-rejected", when=lambda request: any(map(_empty, functions(request))),
         message="properties: should be non-empty for OBJECT type",
         says="A function whose properties are empty is refused."),
-    crash("tool-schema-features-500",
-        when=lambda request: any(map(_branches, functions(request))),
+    crash("tool-schema-features-500", when=lambda request: any(map(_branches, functions(request))),
         message="KeyError: 'type'", says="References and unions in a tool's schema are a server error."),
     crash("tool-odd-lists-500", when=given("tools", exactly([])), message="list index out of range",
         says="An empty list of tools is a server error."),
@@ -177,11 +175,11 @@ def drops_malformed_tools(request: Request, respond: Respond) -> Answer:
     """Tools that are malformed are left out without a word."""
     if "tools" not in request.wish or request.wish["tools"] in (None, []):
         return respond(request)
-    good = [one for one in functions(request) if "name" in one]
-    kept = [{"type": "function", "function": one} for one in good]
+    good = [function for function in functions(request) if "name" in function]
+    kept = [{"type": "function", "function": function} for function in good]
     known = all(isinstance(tool, dict) and tool.get("type") in ("function", "custom") for tool in request.wish["tools"])
     if (known and len(kept) == len(request.wish["tools"])) or any(
-        "custom" in str(one) for one in request.wish["tools"]
+        "custom" in str(tool) for tool in request.wish["tools"]
     ):
         return respond(request)
     return respond(

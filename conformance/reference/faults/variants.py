@@ -30,7 +30,7 @@ def values(answer: Answer) -> Iterator[dict[str, Any]]:
 def everywhere(value: Any, change: Callable[[dict[str, Any]], dict[str, Any]]) -> Any:
     """The value with every object in it changed, the innermost first."""
     if isinstance(value, list):
-        return [everywhere(one, change) for one in value]
+        return [everywhere(item, change) for item in value]
     if isinstance(value, dict):
         return change({name: everywhere(one, change) for name, one in value.items()})
     return value
