@@ -60,6 +60,8 @@ MEMBERS = (
         says="The `created` of every chunk is the time at which it was made."),
     change("chunk-model-differs", CHUNKS[-1:], "model", lambda model: f"{model}-v2",
         says="The last chunk has another `model` than the others."),
+    numbered("chunk-fingerprint-number", CHUNKS, "system_fingerprint", lambda old, place: place,
+        says="The `system_fingerprint` of every chunk is a number."),
     put("chunk-object-wrong-literal", CHUNKS, object="chat.completions.chunk",
         says="The `object` of a chunk is `chat.completions.chunk`."),
 )  # fmt: skip

@@ -17,6 +17,7 @@ from conformance.reference.rows import (
     become,
     change,
     crash,
+    embedded,
     exactly,
     given,
     has,
@@ -62,7 +63,7 @@ ANSWERS = (
 @fault("embeddings-out-of-order")
 def comes_as_it_is_done(answer: Answer, request: Request) -> None:
     """Entries come in the order in which they were made; their indices are right."""
-    ENTRIES(answer, request).reverse()
+    embedded(answer, request).reverse()
 
 
 @fault("embeddings-mixed-up")
@@ -79,7 +80,7 @@ def mixes_up_inputs(answer: Answer, request: Request) -> None:
 @fault("embeddings-first-only")
 def embeds_the_first(answer: Answer, request: Request) -> None:
     """Of several inputs only the first is embedded."""
-    del ENTRIES(answer, request)[1:]
+    del embedded(answer, request)[1:]
 
 
 NUMBERS = (

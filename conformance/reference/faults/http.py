@@ -26,7 +26,6 @@ from conformance.reference.rows import (
 )
 
 ZIPPED = {"content-encoding": "gzip"}
-JSON = {"content-type": "application/json"}
 TAKES_GZIP = When(lambda request: "gzip" in request.headers.get("accept-encoding", ""))
 COMPRESSED = When(lambda request: request.body[:2] == b"\x1f\x8b")
 READ = When(lambda request: request.method in ("GET", "HEAD"))

@@ -59,8 +59,9 @@ class Route:
     of_tokens: Callable[[Any], object]
     """Whether the first of a list of texts is none: a token or several."""
     failure: str
-    """What a server says that cannot do it at all, and one that cannot do it with tokens."""
-    token_failure: str
+    """What a server says that cannot do it at all."""
+    stumbling: str
+    """What one says that stumbles over tokens."""
     typed: str
     """What the fault is called by which a wrong type becomes a server error."""
 
@@ -77,24 +78,24 @@ class Route:
 
 ROUTES = (
     Route(
-        "completions",
-        COMPLETIONS,
-        "older interface",
-        "prompt",
-        lambda first: not isinstance(first, str),
-        "KeyError: 'messages'",
-        "expected string or bytes-like object",
-        "completions-wrong-500",
+        name="completions",
+        path=COMPLETIONS,
+        thing="older interface",
+        text="prompt",
+        of_tokens=lambda first: not isinstance(first, str),
+        failure="KeyError: 'messages'",
+        stumbling="expected string or bytes-like object",
+        typed="completions-wrong-500",
     ),
     Route(
-        "embeddings",
-        EMBEDDINGS,
-        "route for embeddings",
-        "input",
-        a(int, list),
-        "'NoneType' object has no attribute 'encode'",
-        "'int' object has no attribute 'strip'",
-        "embeddings-wrong-input-500",
+        name="embeddings",
+        path=EMBEDDINGS,
+        thing="route for embeddings",
+        text="input",
+        of_tokens=a(int, list),
+        failure="'NoneType' object has no attribute 'encode'",
+        stumbling="'int' object has no attribute 'strip'",
+        typed="embeddings-wrong-input-500",
     ),
 )
 
@@ -118,7 +119,7 @@ def sins(route: Route) -> tuple[Fault, ...]:
         ask(f"{name}-token-each",
             lambda request: request.asking(**{route.text: [[token] for token in request.wish[route.text]]}),
             when=route.some_tokens, says="An array of tokens is taken for as many texts as it has tokens."),
-        crash(f"{name}-tokens-500", when=route.tokens, message=route.token_failure,
+        crash(f"{name}-tokens-500", when=route.tokens, message=route.stumbling,
             says="Tokens in the place of a text are a server error."),
         refuse(f"{name}-tokens-refused", when=route.tokens,
             message=f"'{route.text}' must be a string or an array of strings",

@@ -7,21 +7,7 @@ from functools import partial
 from conformance.reference import rows
 from conformance.reference.answer import Answer, Request, Respond
 from conformance.reference.fault import fault
-from conformance.reference.rows import (
-    CHAT,
-    CHUNKS,
-    DELTAS,
-    MESSAGES,
-    When,
-    as_plain,
-    change,
-    messages,
-    numbered,
-    on,
-    put,
-    refused,
-    reply,
-)
+from conformance.reference.rows import CHAT, DELTAS, MESSAGES, When, as_plain, change, messages, on, put, refused, reply
 
 refuse = partial(rows.refuse, traced=False)
 PLAINLY = as_plain(MESSAGES)
@@ -109,12 +95,3 @@ THOUGHTS = (
     put("thoughts-before-the-answer", DELTAS[:1], reasoning_content="A greeting is due.", when=BRIEF,
         says="In a stream, the thoughts come before the text, in a member of their own.", legal=True),
 )  # fmt: skip
-
-
-numbers_its_chunks = numbered(
-    "chunk-fingerprint-number",
-    CHUNKS,
-    "system_fingerprint",
-    lambda old, place: place,
-    says="The `system_fingerprint` of every chunk is a number.",
-)
