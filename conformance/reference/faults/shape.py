@@ -100,10 +100,14 @@ def forgets_in_time(answer: Answer, request: Request) -> None:
 FREE = ~given("response_format")
 
 
+thinks_the_answer = alter(
+    "answer-trapped-in-reasoning",
+    MESSAGES.texts("content").having("content"),
+    lambda message: message.update(reasoning_content=message["content"], content=""),
+    when=FREE,
+    says="The whole answer is in `reasoning_content`, and the content is empty.",
+)
 THOUGHTS = (
-    alter("answer-trapped-in-reasoning", MESSAGES.texts("content").having("content"),
-        lambda message: message.update(reasoning_content=message["content"], content=""), when=FREE,
-        says="The whole answer is in `reasoning_content`, and the content is empty."),
     change("reasoning-leaks-into-content-stream", DELTAS.texts("content").having("content")[:1], "content",
         lambda text: f"<mm:think>The user greets.</mm:think>{text}", when=FREE,
         says="Streamed, thoughts are in the content between tags; whole, they are not."),
