@@ -58,7 +58,7 @@ ANSWERS = (
         says="A choice has no member `logprobs`."),
     put("completions-offsets-missing", LOGGED, text_offset=[], says="The array of offsets is empty."),
     change("completions-logprobs-probabilities", LOGGED, "token_logprobs", lambda values: [0.9 for _ in values],
-        says="Where logarithms should be there are probabilities."),
+        says="The `token_logprobs` are probabilities, not logarithms."),
     change("completions-tokens-are-ids", LOGGED, "tokens",
         lambda tokens: [f"token_id:{place}" for place, _ in enumerate(tokens)],
         says="The tokens of log probabilities are written as ids."),

@@ -72,7 +72,7 @@ REFUSALS = (
     become("door-unknown-endpoint-500", NOT_FOUND, status=500,
         says="An endpoint that does not exist is a server error.", door=True),
     become("door-unknown-endpoint-404", NOT_FOUND, status=404,
-        says="A name that nobody has is answered with 404.", legal=True, door=True),
+        says="The name of an endpoint that does not exist is answered with 404.", legal=True, door=True),
 )  # fmt: skip
 
 

@@ -206,7 +206,7 @@ AFTERWARDS = (
     refuse("retry-after-missing-429",
         when=on(CHAT) & (lambda request: request.wish.keys() == {"model", "messages"} and len(request.body) < 100),
         message="Rate limit reached", status=429,
-        says="The plainest request is answered with 429, and not told when to come back."),
+        says="The plainest request is answered with 429, without a `Retry-After`."),
     drop("request-id-missing", HEADERS, "x-request-id", says="No header has the id of the request."),
     become("unknown-path-detail", answered(404), lambda answer: {"detail": "Not Found"},
         when=lambda request: request.path != CHAT and not request.path.startswith("/v1/models"),

@@ -202,7 +202,7 @@ def _forgiving(identity: str, *codes: str, says: str) -> Fault:
 
 
 FORGIVEN = (
-    _forgiving("bad-schema-ignored", "invalid_json_schema", says="What is no JSON Schema is ignored."),
+    _forgiving("bad-schema-ignored", "invalid_json_schema", says="A schema that is no JSON Schema is ignored."),
     _forgiving("unknown-format-ignored", says="A response format that does not exist is ignored."),
 )  # fmt: skip
 

@@ -81,7 +81,7 @@ IMAGES = (
     crash("image-private-address-fetched",
         when=lambda request: any(str(image.get("url")).startswith(("http://127.", "http://[::1]")) for image in _images(request)),
         message="Cannot connect to host",
-        says="An image is fetched from any URL, also of the server's own machine; what fails is a 500."),
+        says="An image is fetched from any URL, even on the server's own machine; what fails is a 500."),
 )  # fmt: skip
 
 
