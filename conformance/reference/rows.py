@@ -447,7 +447,10 @@ def ask(
     after: int | None = None,
     legal: bool = False,
 ) -> Fault:
-    """The server reads another request; with `after`, only in the place of one that it answers with this status."""
+    """The server reads another request; with `after`, only in the place of one that it answers with this status.
+
+    It has then read both, which shows in the tokens that it has cached.
+    """
 
     def sin(request: Request, respond: Respond) -> Answer:
         wanted = how(request) if when(request) else request
@@ -489,11 +492,11 @@ def sending(**changes: Any) -> Callable[[Request], Request]:
 
 
 def saying(how: Callable[[Part], Part | None]) -> Callable[[Request], Request]:
-    """The request with each message changed; one that becomes None is left out. The same where none changes."""
+    """The request with each message changed; one that becomes None is left out. A like one where none changes."""
 
     def changed(request: Request) -> Request:
         before = messages(request)
         after = [new for old in before if (new := how(dict(old))) is not None]
-        return request if after == before or not after else request.asking(messages=after)
+        return replace(request) if after == before or not after else request.asking(messages=after)
 
     return changed
