@@ -1,8 +1,10 @@
-"""Planted faults: one small function each over the reference server's answer, named for its sin.
+"""Planted faults: one small sin each against the reference server's answer.
 
-`@fault("done-missing")` marks a function of (answer, request) that spoils the answer in place. With `instead=True` it is a
-function of (request, respond) that returns the answer, for sins committed before there is one. `legal=True` marks a variant
-that the contract allows: checks must stay silent on it. The docstring says what the server then does.
+A sin is a row where it only puts, drops, changes, refuses or asks otherwise (the words for that are in `rows`), and a
+function, named for it, where it is a thought. `@fault("done-missing")` marks a function of (answer, request) that spoils the
+answer in place. With `instead=True` it is a function of (request, respond) that returns the answer, for sins committed before
+there is one. `legal=True` marks a variant that the contract allows: checks must stay silent on it. The docstring, or `says`,
+is what the server then does.
 """
 
 from __future__ import annotations
@@ -16,7 +18,6 @@ from typing import Any
 
 from conformance.reference.answer import Answer, Request, Respond
 
-Spoil = Callable[[Answer, Request], None]
 Instead = Callable[[Request, Respond], Answer]
 
 
@@ -42,8 +43,12 @@ def fault(
     instead: bool = False,
     legal: bool = False,
     door: bool = False,
+    says: str = "",
 ) -> Callable[[Callable[..., Any]], Fault]:
-    """Make a function a planted fault. `id` is the divergence in `fixtures/divergences.yaml` that it plants."""
+    """Make a function a planted fault. `id` is the divergence in `fixtures/divergences.yaml` that it plants.
+
+    `says` stands for the docstring of functions that have none, as those of rows.
+    """
 
     def mark(sin: Callable[..., Any]) -> Fault:
         def plant(request: Request, respond: Respond) -> Answer:
@@ -54,9 +59,9 @@ def fault(
             sin(answer, request)
             return answer
 
-        title = (sin.__doc__ or "").strip().partition("\n")[0]
+        title = says or (sin.__doc__ or "").strip().partition("\n")[0]
         if not title:
-            raise TypeError(f"fault {id} has no docstring: say what the server then does")
+            raise TypeError(f"fault {id} has neither a docstring nor `says`: say what the server then does")
         return Fault(id, title, plant, legal, door)
 
     return mark
@@ -64,7 +69,10 @@ def fault(
 
 @cache
 def faults() -> dict[str, Fault]:
-    """Every planted fault and legal variant, by id, from the modules of `conformance.reference.faults`."""
+    """Every planted fault and legal variant, by id, from the modules of `conformance.reference.faults`.
+
+    They are at the top of a module: each by its name, or as rows of a tuple.
+    """
     package = importlib.import_module("conformance.reference.faults")
     modules = [
         importlib.import_module(f"{package.__name__}.{module.name}")
@@ -73,13 +81,14 @@ def faults() -> dict[str, Fault]:
     found: dict[str, Fault] = {}
     for module in modules:
         for value in vars(module).values():
-            if isinstance(value, Fault) and found.setdefault(value.id, value) is not value:
-                raise TypeError(f"two faults are called {value.id}: the second is in {module.__name__}")
+            for sin in value if isinstance(value, tuple) else (value,):
+                if isinstance(sin, Fault) and found.setdefault(sin.id, sin) is not sin:
+                    raise TypeError(f"two faults are called {sin.id}: the second is in {module.__name__}")
     return found
 
 
 def with_faults(respond: Respond, planted: Iterable[Fault]) -> Respond:
     """The server with each of these faults in it; the first is nearest to the model."""
-    for one in planted:
-        respond = one(respond)
+    for sin in planted:
+        respond = sin(respond)
     return respond

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 from conformance.reference.answer import Answer, Event, Request, Respond
 from conformance.reference.engine import DEFAULT_KEY
 from conformance.reference.fault import fault
+from conformance.reference.rows import answered, ask, become, on, refuse
 from conformance.reference.wrong import Wrong
 
 VALID = f"Bearer {DEFAULT_KEY}"
@@ -12,9 +16,7 @@ VALID = f"Bearer {DEFAULT_KEY}"
 
 def let_in(request: Request) -> Request:
     """The same request with the valid key."""
-    return Request(
-        request.method, request.path, {**request.headers, "authorization": VALID}, request.body, request.memory
-    )
+    return replace(request, headers={**request.headers, "authorization": VALID})
 
 
 def given(request: Request) -> str:
@@ -22,26 +24,27 @@ def given(request: Request) -> str:
     return request.headers.get("authorization", "")
 
 
-@fault("auth-401-flat-error")
-def refuses_in_a_word(answer: Answer, request: Request) -> None:
-    """A refused key is answered with `{"error": "Unauthorized"}`."""
-    if answer.status == 401:
-        answer.body = {"error": "Unauthorized"}
+def _error(answer: Answer, **changes: str | None) -> dict[str, Any]:
+    """The body of a refusal whose error has other members."""
+    return {"error": {**answer.body["error"], **changes}}
 
 
-@fault("auth-401-no-message")
-def refuses_without_a_word(answer: Answer, request: Request) -> None:
-    """The error of a refused key has null for a message."""
-    if answer.status == 401:
-        answer.body["error"]["message"] = None
+def no_model(answer: Answer) -> dict[str, Any]:
+    """The body for a model that does not exist."""
+    refusal: dict[str, Any] = Wrong("The model does not exist.", param="model", code="model_not_found").answer().body
+    return refusal
 
 
-@fault("auth-error-becomes-model-not-found")
-def finds_no_model_for_strangers(answer: Answer, request: Request) -> None:
-    """A refused key is answered 404, as if the model did not exist."""
-    if answer.status == 401:
-        wrong = Wrong("The model does not exist.", param="model", code="model_not_found", status=404)
-        answer.status, answer.body = wrong.status, wrong.answer().body
+REFUSALS = (
+    become("auth-401-flat-error", answered(401), lambda answer: {"error": "Unauthorized"},
+        says='A refused key is answered with `{"error": "Unauthorized"}`.'),
+    become("auth-401-no-message", answered(401), lambda answer: _error(answer, message=None),
+        says="The error of a refused key has the message null."),
+    become("auth-error-becomes-model-not-found", answered(401), no_model, status=404,
+        says="A refused key is answered with 404, as if the model did not exist."),
+    become("auth-403", answered(401), lambda answer: _error(answer, type="authentication_error", code=None), status=403,
+        says="A refused key is answered with 403, with the type of another vendor and without a code.", legal=True),
+)  # fmt: skip
 
 
 @fault("auth-any-key-accepted", instead=True)
@@ -51,10 +54,15 @@ def looks_only_for_a_key(request: Request, respond: Respond) -> Answer:
     return respond(let_in(request) if scheme == "Bearer" and key.strip() else request)
 
 
-@fault("auth-no-key-accepted", instead=True)
-def asks_only_who_knocks(request: Request, respond: Respond) -> Answer:
-    """A request without a key is answered; one with a wrong key is not."""
-    return respond(request if given(request) else let_in(request))
+STRANGERS = (
+    ask("auth-no-key-accepted", let_in, when=lambda request: not given(request),
+        says="A request without a key is answered; one with a wrong key is not."),
+    refuse("auth-malformed-500", when=lambda request: given(request) and len(given(request).split(" ")) != 2,
+        message="list index out of range", status=500, traced=False,
+        says="Credentials that are not two words are a server error."),
+    ask("models-without-key", let_in, when=on("/v1/models"),
+        says="The list of models can be read without a key.", legal=True),
+)  # fmt: skip
 
 
 @fault("auth-refused-in-stream")
@@ -67,29 +75,4 @@ def refuses_in_a_stream(answer: Answer, request: Request) -> None:
         answer.body = None
 
 
-@fault("auth-malformed-500", instead=True)
-def expects_two_words(request: Request, respond: Respond) -> Answer:
-    """Credentials that are not two words are a server error."""
-    if given(request) and len(given(request).split(" ")) != 2:
-        return Wrong("list index out of range", status=500, headers={"content-type": "application/json"}).answer()
-    return respond(request)
-
-
-@fault("auth-off", instead=True, legal=True)
-def guards_nothing(request: Request, respond: Respond) -> Answer:
-    """Every request is answered, whatever its key."""
-    return respond(let_in(request))
-
-
-@fault("auth-403", legal=True)
-def forbids(answer: Answer, request: Request) -> None:
-    """A refused key is answered 403, with the type of another vendor and without a code."""
-    if answer.status == 401:
-        answer.status = 403
-        answer.body["error"] |= {"type": "authentication_error", "code": None}
-
-
-@fault("models-without-key", instead=True, legal=True)
-def shows_its_models_to_strangers(request: Request, respond: Respond) -> Answer:
-    """The list of models can be read without a key."""
-    return respond(let_in(request) if request.path == "/v1/models" else request)
+guards_nothing = ask("auth-off", let_in, says="Every request is answered, whatever its key.", legal=True)

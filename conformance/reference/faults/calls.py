@@ -1,4 +1,4 @@
-"""Surgery on the tool calls of an answer, for the faults that need it. No fault is here."""
+"""Surgery on the tool calls of an answer, for the faults that need it, and the words of those that are rows. No fault is here."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from conformance.reference.answer import Answer, Event, Request, compact
+from conformance.reference.fault import Fault, fault
+from conformance.reference.rows import ALWAYS, Chosen, Place
 
 Call = dict[str, Any]
-Place = tuple[int, int]
+Spot = tuple[int, int]
 """Number of the choice, and of the call within it."""
 
 
@@ -18,7 +20,7 @@ def streamed(answer: Answer) -> bool:
     return answer.events is not None
 
 
-def pieces(answer: Answer) -> Iterator[tuple[Place, Event, Call]]:
+def pieces(answer: Answer) -> Iterator[tuple[Spot, Event, Call]]:
     """The fragments of a stream's calls, each with the event that it is in."""
     for event in answer.events or ():
         for choice in event.choices:
@@ -28,7 +30,7 @@ def pieces(answer: Answer) -> Iterator[tuple[Place, Event, Call]]:
 
 def first_pieces(answer: Answer) -> list[Call]:
     """The first fragment of each call."""
-    found: dict[Place, Call] = {}
+    found: dict[Spot, Call] = {}
     for place, _, call in pieces(answer):
         found.setdefault(place, call)
     return list(found.values())
@@ -40,17 +42,17 @@ def later_pieces(answer: Answer) -> list[Call]:
     return [call for _, _, call in pieces(answer) if id(call) not in firsts]
 
 
-def names(answer: Answer) -> dict[Place, str]:
+def names(answer: Answer) -> dict[Spot, str]:
     """The names of the functions that a stream calls."""
-    found: dict[Place, str] = {}
+    found: dict[Spot, str] = {}
     for place, _, call in pieces(answer):
         found[place] = found.get(place, "") + (call.get("function", {}).get("name") or "")
     return found
 
 
-def joined(answer: Answer) -> dict[Place, str]:
+def joined(answer: Answer) -> dict[Spot, str]:
     """The arguments of a stream's calls, put together."""
-    found: dict[Place, str] = {}
+    found: dict[Spot, str] = {}
     for place, _, call in pieces(answer):
         found[place] = found.get(place, "") + (call.get("function", {}).get("arguments") or "")
     return found
@@ -80,7 +82,7 @@ def resay(answer: Answer, change: Callable[[str], Any]) -> None:
                 call["function"]["arguments"] = change(call["function"]["arguments"])
         return
     new = {place: text for place, old in joined(answer).items() if (text := change(old)) != old}
-    said: set[Place] = set()
+    said: set[Spot] = set()
     empty: set[int] = set()
     firsts = {id(call) for call in first_pieces(answer)}
     for place, _, call in pieces(answer):
@@ -129,16 +131,6 @@ def markup(name: str, arguments: str) -> str:
     return f'<tool_call>\n{{"name": "{name}", "arguments": {arguments}}}\n</tool_call>'
 
 
-def refused(message: str, status: int = 400) -> Answer:
-    """An error as OpenAI shapes it, which names nothing."""
-    kind = "server_error" if status >= 500 else "invalid_request_error"
-    return Answer(
-        status,
-        {"content-type": "application/json"},
-        {"error": {"message": message, "type": kind, "param": None, "code": None}},
-    )
-
-
 def functions(request: Request) -> list[dict[str, Any]]:
     """The functions that a request offers, where they are well-formed."""
     tools = request.wish.get("tools")
@@ -146,7 +138,53 @@ def functions(request: Request) -> list[dict[str, Any]]:
     return [function for function in found if isinstance(function, dict)]
 
 
-def messages(request: Request) -> list[dict[str, Any]]:
-    """The messages of a request, where they are well-formed."""
-    given = request.wish.get("messages")
-    return [message for message in given if isinstance(message, dict)] if isinstance(given, list) else []
+PIECES = Place(lambda answer, request: [call for _, _, call in pieces(answer)])
+"""The fragments of a stream's calls."""
+FIRST = Place(lambda answer, request: first_pieces(answer))
+LATER = Place(lambda answer, request: later_pieces(answer))
+
+
+def unstreamed(answer: Answer) -> bool:
+    """Whether the answer is whole."""
+    return answer.events is None
+
+
+def any_kind(answer: Answer) -> bool:
+    """Whole answers and streams."""
+    return True
+
+
+def resaid(
+    identity: str,
+    how: Callable[[str], Any],
+    *,
+    says: str,
+    of: Callable[[Answer], bool] = any_kind,
+    when: Chosen = ALWAYS,
+    legal: bool = False,
+) -> Fault:
+    """Calls have other arguments, in answers of one kind."""
+
+    def sin(answer: Answer, request: Request) -> None:
+        if of(answer) and when(request):
+            resay(answer, how)
+
+    return fault(identity, says=says, legal=legal)(sin)
+
+
+def finishing(
+    identity: str,
+    reason: str,
+    *,
+    says: str,
+    of: Callable[[Answer], bool] = any_kind,
+    when: Chosen = ALWAYS,
+    legal: bool = False,
+) -> Fault:
+    """Choices with calls have another finish reason, in answers of one kind."""
+
+    def sin(answer: Answer, request: Request) -> None:
+        if of(answer) and when(request):
+            finish(answer, reason)
+
+    return fault(identity, says=says, legal=legal)(sin)

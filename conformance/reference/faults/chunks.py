@@ -8,6 +8,10 @@ from typing import Any
 
 from conformance.reference.answer import Answer, Event, Request
 from conformance.reference.fault import fault
+from conformance.reference.rows import CHUNKS, DELTAS, STREAMED, change, drop, fill, given, numbered, put
+
+FINISHED = STREAMED.having("finish_reason")
+LOGGED = STREAMED.where(lambda choice: (choice.get("logprobs") or {}).get("content"))
 
 
 def choices(answer: Answer) -> list[dict[str, Any]]:
@@ -44,26 +48,23 @@ def before_finish(answer: Answer) -> int:
     return 0
 
 
-@fault("choice-index-from-content-block")
-def numbers_calls_as_choices(answer: Answer, request: Request) -> None:
-    """Chunks with tool calls have the choice index 1."""
-    for choice in choices(answer):
-        if choice["delta"].get("tool_calls"):
-            choice["index"] = 1
-
-
-@fault("choice-index-one-based")
-def counts_from_one(answer: Answer, request: Request) -> None:
-    """The choices of a stream are counted from 1."""
-    for choice in choices(answer):
-        choice["index"] += 1
-
-
-@fault("chunk-choices-null")
-def has_null_for_choices(answer: Answer, request: Request) -> None:
-    """A chunk without a choice has null for choices."""
-    for chunk in answer.chunks:
-        chunk["choices"] = chunk["choices"] or None
+MEMBERS = (
+    put("choice-index-from-content-block", STREAMED.where(lambda choice: choice["delta"].get("tool_calls")), index=1,
+        says="Chunks with tool calls have the choice index 1."),
+    change("chunk-choices-null", CHUNKS, "choices", lambda choices: choices or None,
+        says="A chunk without choices has null for `choices`."),
+    numbered("chunk-id-differs", CHUNKS, "id", lambda old, place: f"{old}-{place}",
+        says="Every chunk has another `id`."),
+    put("chunk-id-empty", CHUNKS, id="", says="The `id` of every chunk is empty."),
+    numbered("chunk-created-differs", CHUNKS, "created", lambda time, place: time + place,
+        says="The `created` of every chunk is the time at which it was made."),
+    change("chunk-model-differs", CHUNKS[-1:], "model", lambda model: f"{model}-v2",
+        says="The last chunk has another `model` than the others."),
+    numbered("chunk-fingerprint-number", CHUNKS, "system_fingerprint", lambda old, place: place,
+        says="The `system_fingerprint` of every chunk is a number."),
+    put("chunk-object-wrong-literal", CHUNKS, object="chat.completions.chunk",
+        says="The `object` of a chunk is `chat.completions.chunk`."),
+)  # fmt: skip
 
 
 @fault("chunk-has-message-with-cumulative-content")
@@ -75,34 +76,6 @@ def repeats_the_message_so_far(answer: Answer, request: Request) -> None:
         choice["message"] = {"role": "assistant", "content": text}
 
 
-@fault("chunk-id-differs")
-def renames_each_chunk(answer: Answer, request: Request) -> None:
-    """Every chunk has another id."""
-    for number, chunk in enumerate(answer.chunks):
-        chunk["id"] = f"{chunk['id']}-{number}"
-
-
-@fault("chunk-id-empty")
-def has_empty_ids(answer: Answer, request: Request) -> None:
-    """The id of every chunk is empty."""
-    for chunk in answer.chunks:
-        chunk["id"] = ""
-
-
-@fault("chunk-created-differs")
-def dates_each_chunk(answer: Answer, request: Request) -> None:
-    """Every chunk has the time at which it was made."""
-    for number, chunk in enumerate(answer.chunks):
-        chunk["created"] += number
-
-
-@fault("chunk-model-differs")
-def renames_the_model(answer: Answer, request: Request) -> None:
-    """The last chunk has another model than the others."""
-    if answer.chunks:
-        answer.chunks[-1]["model"] += "-v2"
-
-
 @fault("chunk-object-missing")
 def leaves_members_out(answer: Answer, request: Request) -> None:
     """Chunks have no `object`, and their choices no `finish_reason` before the last."""
@@ -111,56 +84,24 @@ def leaves_members_out(answer: Answer, request: Request) -> None:
     drops_null_finish(answer)
 
 
-@fault("chunk-object-wrong-literal")
-def says_completions(answer: Answer, request: Request) -> None:
-    """The `object` of a chunk is `chat.completions.chunk`."""
-    for chunk in answer.chunks:
-        chunk["object"] = "chat.completions.chunk"
-
-
-@fault("delta-missing-in-choice")
-def leaves_the_last_delta_out(answer: Answer, request: Request) -> None:
-    """The choice with the finish reason has no delta."""
-    for choice in choices(answer):
-        if choice["finish_reason"]:
-            del choice["delta"]
-
-
-@fault("delta-null-on-finish")
-def has_null_for_the_last_delta(answer: Answer, request: Request) -> None:
-    """The delta of the choice with the finish reason is null."""
-    for choice in choices(answer):
-        if choice["finish_reason"]:
-            choice["delta"] = None
-
-
-@fault("delta-role-empty-string")
-def has_empty_roles(answer: Answer, request: Request) -> None:
-    """Every delta but the first has an empty role."""
-    for delta in deltas(answer):
-        delta.setdefault("role", "")
-
-
-@fault("delta-role-repeated")
-def repeats_the_role(answer: Answer, request: Request) -> None:
-    """Every delta has the role."""
-    for delta in deltas(answer):
-        delta["role"] = "assistant"
-
-
-@fault("delta-role-absent")
-def leaves_the_role_out(answer: Answer, request: Request) -> None:
-    """No delta has the role."""
-    for delta in deltas(answer):
-        delta.pop("role", None)
-
-
-@fault("delta-content-as-parts")
-def streams_parts(answer: Answer, request: Request) -> None:
-    """The content of a delta is an array of parts."""
-    for delta in deltas(answer):
-        if delta.get("content"):
-            delta["content"] = [{"type": "text", "text": delta["content"]}]
+DELTA_MEMBERS = (
+    drop("delta-missing-in-choice", FINISHED, "delta", says="The choice with the finish reason has no delta."),
+    put("delta-null-on-finish", FINISHED, delta=None, says="The delta of the choice with the finish reason is null."),
+    fill("delta-role-empty-string", DELTAS, role="", says="Every delta but the first has an empty role."),
+    put("delta-role-repeated", DELTAS, role="assistant", says="Every delta has the role."),
+    drop("delta-role-absent", DELTAS, "role", says="No delta has the role."),
+    change("delta-content-as-parts", DELTAS.having("content"), "content", lambda text: [{"type": "text", "text": text}],
+        says="The content of a delta is an array of parts."),
+    drop("finish-reason-key-missing-nonfinal", STREAMED.where(lambda choice: choice["finish_reason"] is None),
+        "finish_reason", says="Only the last choice has a `finish_reason`, not even null before."),
+    put("stream-tokens-in-logprobs-not-in-content", DELTAS.having("content")[1:2], content="",
+        when=given("logprobs", bool), says="The text of a delta is lost; its log probabilities are not."),
+    put("stream-logprobs-once", LOGGED[1:], logprobs=None,
+        says="Only the first token of a stream has log probabilities."),
+    change("utf8-fffd-in-deltas", DELTAS.texts("content"), "content",
+        lambda text: "".join("\ufffd\ufffd" if ord(letter) > 0xFFFF else letter for letter in text),
+        says="Each half of a character of four bytes becomes a replacement character."),
+)  # fmt: skip
 
 
 @fault("empty-choices-midstream-blank-id-model")
@@ -185,49 +126,10 @@ def drops_null_finish(answer: Answer) -> None:
             del choice["finish_reason"]
 
 
-@fault("finish-reason-key-missing-nonfinal")
-def leaves_null_finish_out(answer: Answer, request: Request) -> None:
-    """Choices have no `finish_reason` until the last."""
-    drops_null_finish(answer)
-
-
-@fault("n2-stream-choice-index-always-0")
-def knows_one_index(answer: Answer, request: Request) -> None:
-    """All choices of a stream have the index 0."""
-    for choice in choices(answer):
-        choice["index"] = 0
-
-
-@fault("stream-tokens-in-logprobs-not-in-content")
-def swallows_text(answer: Answer, request: Request) -> None:
-    """The text of a delta is lost, its log probabilities are not."""
-    if not request.wish.get("logprobs"):
-        return
-    spoken = [delta for delta in deltas(answer) if delta.get("content")]
-    for delta in spoken[1:2]:
-        delta["content"] = ""
-
-
-@fault("stream-logprobs-once")
-def loses_logprobs(answer: Answer, request: Request) -> None:
-    """Only the first token of a stream has log probabilities."""
-    having = [choice for choice in choices(answer) if (choice.get("logprobs") or {}).get("content")]
-    for choice in having[1:]:
-        choice["logprobs"] = None
-
-
 @fault("trailing-vendor-chunk-after-usage")
 def adds_its_price(answer: Answer, request: Request) -> None:
     """The last event before `[DONE]` is of the vendor's own making."""
     insert(answer, -1, {"choices": [], "cost": "0"})
-
-
-@fault("utf8-fffd-in-deltas")
-def cuts_characters(answer: Answer, request: Request) -> None:
-    """Each half of a character of four bytes becomes a replacement character."""
-    for delta in deltas(answer):
-        if isinstance(delta.get("content"), str):
-            delta["content"] = "".join("\ufffd\ufffd" if ord(one) > 0xFFFF else one for one in delta["content"])
 
 
 @fault("surrogates-in-deltas")
@@ -316,12 +218,15 @@ def says_only_what_it_must(answer: Answer, request: Request) -> None:
             delta.pop("refusal", None)
 
 
-@fault("deltas-with-nulls", legal=True)
-def fills_in_nulls(answer: Answer, request: Request) -> None:
-    """Deltas have null for what they do not say."""
-    for delta in deltas(answer):
-        for name in ("role", "content", "refusal"):
-            delta.setdefault(name, None)
+fills_in_nulls = fill(
+    "deltas-with-nulls",
+    DELTAS,
+    role=None,
+    content=None,
+    refusal=None,
+    says="Deltas have null for what they do not say.",
+    legal=True,
+)
 
 
 @fault("finish-chunk-has-content", legal=True)

@@ -10,6 +10,7 @@ from dataclasses import replace as changed
 from conformance.core.aws.tokens import Token, Unreadable, read
 from conformance.reference.answer import Answer, Event, Request, Respond
 from conformance.reference.fault import fault
+from conformance.reference.rows import Place, answered, become
 from conformance.reference.sagemaker_door import OPEN, PATH, Door, Owner, Refused
 from conformance.reference.wrong import clipped
 
@@ -56,11 +57,23 @@ def asks_only_who_knocks(request: Request, respond: Respond) -> Answer:
     return respond(request) if given(request) else let_in(request, respond)
 
 
-@fault("door-malformed-500", door=True)
-def cannot_decode(answer: Answer, request: Request) -> None:
-    """A token that cannot be read is a server error."""
-    if answer.status == 403 and given(request) and token(request) is None:
-        answer.status = 500
+NOT_FOUND = Place(
+    lambda answer, request: [answer.body] if THROUGH not in answer.headers and "not found" in str(answer.body) else []
+)
+"""The door's own answer to a name that nobody has."""
+
+
+REFUSALS = (
+    become("door-malformed-500", answered(403), status=500,
+        when=lambda request: given(request) and token(request) is None,
+        says="A token that cannot be read is a server error.", door=True),
+    become("door-refusal-flat", answered(403), lambda answer: {"Message": answer.body["error"]["message"]},
+        says='A refused token is answered with `{"Message": ...}`, as other services of Amazon answer it.', door=True),
+    become("door-unknown-endpoint-500", NOT_FOUND, status=500,
+        says="An endpoint that does not exist is a server error.", door=True),
+    become("door-unknown-endpoint-404", NOT_FOUND, status=404,
+        says="The name of an endpoint that does not exist is answered with 404.", legal=True, door=True),
+)  # fmt: skip
 
 
 @fault("door-signature-unread", instead=True, door=True)
@@ -84,13 +97,6 @@ def knows_no_regions(request: Request, respond: Respond) -> Answer:
     """A token for another region is let in."""
     one = token(request)
     return let_in(request, respond) if one is not None and one.region != MEASURED.region else respond(request)
-
-
-@fault("door-refusal-flat", door=True)
-def speaks_the_older_dialect(answer: Answer, request: Request) -> None:
-    """A refused token is answered with `{"Message": ...}`, as other services of Amazon answer it."""
-    if answer.status == 403:
-        answer.body = {"Message": answer.body["error"]["message"]}
 
 
 @fault("door-echoes-token", door=True)
@@ -160,20 +166,6 @@ def insists_on_a_component(request: Request, respond: Respond) -> Answer:
         message = "Inference Component name is required for this endpoint."
         return MEASURED.refused(Refused(400, message, "validation_error"))
     return respond(request)
-
-
-@fault("door-unknown-endpoint-500", door=True)
-def stumbles_over_names(answer: Answer, request: Request) -> None:
-    """An endpoint that does not exist is a server error."""
-    if THROUGH not in answer.headers and "not found" in str(answer.body):
-        answer.status = 500
-
-
-@fault("door-unknown-endpoint-404", legal=True, door=True)
-def says_not_found(answer: Answer, request: Request) -> None:
-    """A name that nobody has is answered 404."""
-    if THROUGH not in answer.headers and "not found" in str(answer.body):
-        answer.status = 404
 
 
 @fault("door-any-component", instead=True, door=True)

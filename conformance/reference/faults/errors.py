@@ -2,148 +2,70 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from conformance.reference.answer import Answer, Request, compact
 from conformance.reference.fault import fault
+from conformance.reference.rows import ERROR, become, change, drop, exactly, given, put, refusal
 
-CHAT = "/v1/chat/completions"
+TRACE = '\n\n  File "/usr/lib/python3.11/site-packages/engine/api_server.py", line 187, in create'
+TEMPERATURE = ERROR.where(lambda error: error.get("param") == "temperature")
+
+
+def message(answer: Answer) -> str:
+    """What the error says."""
+    return str(answer.body["error"]["message"])
+
+
+def labelled(kind: str) -> dict[str, str]:
+    """The header for a content type."""
+    return {"content-type": kind}
+
+
 PAGE = b"<!DOCTYPE html><html><head><title>400 Bad Request</title></head><body>nginx</body></html>"
 
 
-def refusal(answer: Answer, request: Request) -> dict[str, Any]:
-    """The error object of a refused chat request, to change in place; empty for any other answer."""
-    if request.path != CHAT or answer.status in (401, 405) or answer.status < 400 or not isinstance(answer.body, dict):
-        return {}
-    error: dict[str, Any] = answer.body.get("error", {})
-    return error
+BODIES = (
+    become("error-500-no-body", TEMPERATURE, lambda answer: b"", status=500,
+        says="A wrong temperature is answered with 500 and no body."),
+    become("error-plain-text", ERROR, lambda answer: message(answer).encode(),
+        headers=labelled("text/plain; charset=utf-8"), says="A refusal is a line of text."),
+    become("error-html-page", ERROR, lambda answer: PAGE, headers=labelled("text/html"),
+        says="The proxy in front replaces refusals by a page of its own."),
+    become("error-labelled-text", ERROR, headers=labelled("text/plain"),
+        says="A refusal in JSON has the content type text/plain."),
+    become("error-top-level-array", ERROR, lambda answer: [answer.body], says="The body of a refusal is an array."),
+    become("error-flat-object", ERROR, lambda answer: {"object": "error", **answer.body["error"]},
+        says="The members of the error are at the top of the body, beside `object: error`."),
+    become("error-status-message-shape", ERROR, lambda answer: {"status": answer.status, "message": message(answer)},
+        says='A refusal is `{"status": ..., "message": ...}`.'),
+    become("error-fastapi-detail", ERROR, lambda answer: {"detail": message(answer)},
+        says='A refusal is `{"detail": ...}`.'),
+    become("error-double-wrapped-detail", ERROR, lambda answer: {"detail": answer.body},
+        says="The error object is inside `detail`."),
+    become("error-is-text", ERROR, lambda answer: {"error": message(answer)}, says="`error` is a string."),
+    become("error-status-422-not-400", ERROR,
+        lambda answer: {"error": f"Input validation error: {message(answer)}", "error_type": "validation"}, status=422,
+        says="A refusal has the status 422, a string for `error`, and an `error_type`."),
+    become("error-body-nonstandard-success-false", ERROR,
+        lambda answer: {"success": False, "error": {"code": "VALIDATION_ERROR", "status": answer.status}},
+        says="The body has `success: false`, and its error only a code and a status."),
+    become("error-google-status-shape", ERROR,
+        lambda answer: {"error": {"code": answer.status, "message": message(answer), "status": "INVALID_ARGUMENT"}},
+        says="The error has a number for its `code`, `status` in place of `type`, and no `param`."),
+)  # fmt: skip
 
 
-@fault("error-500-no-body")
-def says_nothing(answer: Answer, request: Request) -> None:
-    """A temperature that is wrong is a 500 without a body."""
-    if refusal(answer, request).get("param") == "temperature":
-        answer.status, answer.body = 500, b""
-
-
-@fault("error-plain-text")
-def answers_in_plain_text(answer: Answer, request: Request) -> None:
-    """A refusal is a line of text."""
-    if error := refusal(answer, request):
-        answer.headers["content-type"] = "text/plain; charset=utf-8"
-        answer.body = error["message"].encode()
-
-
-@fault("error-html-page")
-def shows_a_page(answer: Answer, request: Request) -> None:
-    """The proxy in front replaces refusals by a page of its own."""
-    if refusal(answer, request):
-        answer.headers["content-type"] = "text/html"
-        answer.body = PAGE
-
-
-@fault("error-labelled-text")
-def calls_errors_text(answer: Answer, request: Request) -> None:
-    """A refusal in JSON has the content type text/plain."""
-    if refusal(answer, request):
-        answer.headers["content-type"] = "text/plain"
-
-
-@fault("error-top-level-array")
-def wraps_errors_in_a_list(answer: Answer, request: Request) -> None:
-    """The body of a refusal is an array."""
-    if refusal(answer, request):
-        answer.body = [answer.body]
-
-
-@fault("error-flat-object")
-def lays_errors_flat(answer: Answer, request: Request) -> None:
-    """The parts of the error lie at the top, beside `object: error`."""
-    if error := refusal(answer, request):
-        answer.body = {"object": "error", **error}
-
-
-@fault("error-status-message-shape")
-def has_a_shape_of_its_own(answer: Answer, request: Request) -> None:
-    """A refusal is `{"status": ..., "message": ...}`."""
-    if error := refusal(answer, request):
-        answer.body = {"status": answer.status, "message": error["message"]}
-
-
-@fault("error-fastapi-detail")
-def answers_like_its_framework(answer: Answer, request: Request) -> None:
-    """A refusal is `{"detail": ...}`."""
-    if error := refusal(answer, request):
-        answer.body = {"detail": error["message"]}
-
-
-@fault("error-double-wrapped-detail")
-def wraps_errors_in_detail(answer: Answer, request: Request) -> None:
-    """The error object lies inside `detail`."""
-    if refusal(answer, request):
-        answer.body = {"detail": answer.body}
-
-
-@fault("error-is-text")
-def has_a_text_for_an_error(answer: Answer, request: Request) -> None:
-    """`error` is a text."""
-    if error := refusal(answer, request):
-        answer.body = {"error": error["message"]}
-
-
-@fault("error-status-422-not-400")
-def calls_it_unprocessable(answer: Answer, request: Request) -> None:
-    """A refusal has the status 422, a text for `error`, and an `error_type`."""
-    if error := refusal(answer, request):
-        answer.status = 422
-        answer.body = {"error": f"Input validation error: {error['message']}", "error_type": "validation"}
-
-
-@fault("error-message-is-object")
-def has_an_object_for_a_message(answer: Answer, request: Request) -> None:
-    """`error.message` is an object."""
-    if error := refusal(answer, request):
-        error["message"] = {"detail": [{"msg": error["message"], "loc": ["body"]}]}
-
-
-@fault("error-body-nonstandard-success-false")
-def names_its_parts_otherwise(answer: Answer, request: Request) -> None:
-    """The body says `success: false`, and its error has a code and a status only."""
-    if refusal(answer, request):
-        answer.body = {"success": False, "error": {"code": "VALIDATION_ERROR", "status": answer.status}}
-
-
-@fault("error-google-status-shape")
-def answers_like_google(answer: Answer, request: Request) -> None:
-    """The error has a number for its code, `status` in the place of `type`, and no `param`."""
-    if error := refusal(answer, request):
-        answer.body = {"error": {"code": answer.status, "message": error["message"], "status": "INVALID_ARGUMENT"}}
-
-
-@fault("error-type-null")
-def has_no_type(answer: Answer, request: Request) -> None:
-    """`error.type` is null."""
-    if error := refusal(answer, request):
-        error["type"] = None
-
-
-@fault("error-param-missing")
-def leaves_out_param(answer: Answer, request: Request) -> None:
-    """The error has no `param`, as at SageMaker's front door."""
-    refusal(answer, request).pop("param", None)
-
-
-@fault("error-param-null")
-def never_names_a_member(answer: Answer, request: Request) -> None:
-    """`error.param` is always null."""
-    if error := refusal(answer, request):
-        error["param"] = None
-
-
-@fault("error-code-missing")
-def leaves_out_code(answer: Answer, request: Request) -> None:
-    """The error has no `code`."""
-    refusal(answer, request).pop("code", None)
+MEMBERS = (
+    change("error-message-is-object", ERROR, "message", lambda text: {"detail": [{"msg": text, "loc": ["body"]}]},
+        says="`error.message` is an object."),
+    put("error-type-null", ERROR, type=None, says="`error.type` is null."),
+    drop("error-param-missing", ERROR, "param", says="The error has no `param`, as at SageMaker's front door."),
+    put("error-param-null", ERROR, param=None, says="`error.param` is always null."),
+    drop("error-code-missing", ERROR, "code", says="The error has no `code`."),
+    change("error-shows-a-trace", ERROR, "message", lambda text: text + TRACE,
+        says="The message names the file and the line in which the request was refused."),
+    change("error-code-null", ERROR, "code", lambda code: code if code == "context_length_exceeded" else None,
+        says="`error.code` is null.", legal=True),
+)  # fmt: skip
 
 
 @fault("error-code-is-the-status")
@@ -167,52 +89,22 @@ def quotes_the_server_behind(answer: Answer, request: Request) -> None:
         error["message"] = f"Error code: {answer.status} - {dict(answer.body)!r}"
 
 
-@fault("error-shows-a-trace")
-def shows_its_stack(answer: Answer, request: Request) -> None:
-    """The message names the file and the line in which the request was refused."""
-    if error := refusal(answer, request):
-        error["message"] += '\n\n  File "/usr/lib/python3.11/site-packages/engine/api_server.py", line 187, in create'
-
-
-@fault("model-not-found-200-error-body")
-def refuses_with_success(answer: Answer, request: Request) -> None:
-    """An unknown model is an error with the status 200."""
-    if refusal(answer, request).get("code") == "model_not_found":
-        answer.status = 200
-        answer.body = {"object": "error", "message": answer.body["error"]["message"], "code": 404}
-
-
-@fault("gateway-200-null-body")
-def answers_null(answer: Answer, request: Request) -> None:
-    """A refusal of the server behind becomes a 200 with the body `null`."""
-    if refusal(answer, request).get("param") == "temperature":
-        answer.status, answer.body = 200, b"null"
-
-
-@fault("template-error-404")
-def does_not_find_roles(answer: Answer, request: Request) -> None:
-    """What is wrong with messages gets the status 404."""
-    if str(refusal(answer, request).get("param")).startswith("messages["):
-        answer.status = 404
-
-
-@fault("prestream-upstream-error-200-sse")
-def refuses_inside_the_stream(answer: Answer, request: Request) -> None:
-    """A refused stream begins with 200, and its only event is the error."""
-    if refusal(answer, request) and request.wish.get("stream") is True:
-        text = f"event: error\ndata: {compact(answer.body)}\n\n"
-        answer.status, answer.body = 200, text.encode()
-        answer.headers["content-type"] = "text/event-stream"
+STATUSES = (
+    become("model-not-found-200-error-body", ERROR.where(lambda error: error.get("code") == "model_not_found"),
+        lambda answer: {"object": "error", "message": message(answer), "code": 404}, status=200,
+        says="An unknown model is answered with 200 and an error."),
+    become("gateway-200-null-body", TEMPERATURE, lambda answer: b"null", status=200,
+        says="A refusal of the server behind becomes a 200 with the body `null`."),
+    become("template-error-404", ERROR.where(lambda error: str(error.get("param")).startswith("messages[")), status=404,
+        says="A mistake in the messages is answered with 404."),
+    become("prestream-upstream-error-200-sse", ERROR,
+        lambda answer: f"event: error\ndata: {compact(answer.body)}\n\n".encode(), status=200,
+        headers=labelled("text/event-stream"), when=given("stream", exactly(True)),
+        says="A refused stream begins with 200, and its only event is the error."),
+)  # fmt: skip
 
 
 # What a server may do
-
-
-@fault("error-code-null", legal=True)
-def has_no_codes(answer: Answer, request: Request) -> None:
-    """`error.code` is null."""
-    if error := refusal(answer, request):
-        error["code"] = error["code"] if error["code"] == "context_length_exceeded" else None
 
 
 @fault("error-with-more-parts", legal=True)

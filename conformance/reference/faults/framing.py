@@ -4,9 +4,27 @@ from __future__ import annotations
 
 import gzip
 import json
+from collections.abc import Callable
 
-from conformance.reference.answer import DONE, Answer, Event, Request, Respond, compact
-from conformance.reference.fault import fault
+from conformance.reference.answer import DONE, Answer, Event, Request, compact
+from conformance.reference.fault import Fault, fault
+from conformance.reference.rows import ANY, as_stream, ask, asking, become, exactly, given
+
+STREAM = as_stream(ANY)
+
+
+def interject(identity: str, data: str | bytes, *, says: str, legal: bool = False) -> Fault:
+    """Something comes in the middle of a stream."""
+    return fault(identity, says=says, legal=legal)(lambda answer, request: add(answer, Event(data)))
+
+
+def framed(identity: str, how: Callable[[bytes, int], bytes], *, says: str, legal: bool = False) -> Fault:
+    """The bytes of each event are others, by the place of the event."""
+
+    def sin(answer: Answer, request: Request) -> None:
+        reframe(answer, [how(data, place) for place, data in enumerate(pieces(answer))])
+
+    return fault(identity, says=says, legal=legal)(sin)
 
 
 def place(answer: Answer) -> int:
@@ -68,16 +86,16 @@ def forgets_last_blank_line(answer: Answer, request: Request) -> None:
         reframe(answer, [*pieces(answer)[:-1], pieces(answer)[-1].rstrip(b"\n") + b"\n"])
 
 
-@fault("sse-comment-as-data")
-def sends_comments_as_data(answer: Answer, request: Request) -> None:
-    """A comment is sent in a `data:` line."""
-    add(answer, Event(": KEEP-ALIVE"))
-
-
-@fault("sse-empty-data-heartbeat")
-def beats_with_empty_data(answer: Answer, request: Request) -> None:
-    """An event with empty data keeps the connection alive."""
-    add(answer, Event(b"data: \n\n"))
+BETWEEN = (
+    interject("sse-comment-as-data", ": KEEP-ALIVE", says="A comment is sent in a `data:` line."),
+    interject("sse-empty-data-heartbeat", b"data: \n\n", says="An event with empty data keeps the connection alive."),
+    interject("data-not-object", "[]", says="The data of an event is a JSON array."),
+    interject("event-without-data", b"event: ping\n\n", says="A block has an `event` and no data."),
+    interject("random-noise-comment-in-stream", b": L1Gt0UZWbB\n\n",
+        says="A comment of random letters is in the stream.", legal=True),
+    interject("sse-ping-events", b": ping - 2026-01-01 00:00:00\n\n",
+        says="Comments keep the connection alive.", legal=True),
+)  # fmt: skip
 
 
 @fault("gateway-done-comma-joined")
@@ -96,18 +114,6 @@ def forgets_a_blank_line(answer: Answer, request: Request) -> None:
         reframe(answer, events)
 
 
-@fault("data-not-object")
-def sends_a_list(answer: Answer, request: Request) -> None:
-    """The data of an event is a JSON array."""
-    add(answer, Event("[]"))
-
-
-@fault("event-without-data")
-def pings_without_data(answer: Answer, request: Request) -> None:
-    """A block has an `event` and no data."""
-    add(answer, Event(b"event: ping\n\n"))
-
-
 @fault("retry-without-data")
 def sets_retry_alone(answer: Answer, request: Request) -> None:
     """The stream begins with a block that only has `retry`."""
@@ -115,36 +121,40 @@ def sets_retry_alone(answer: Answer, request: Request) -> None:
         answer.events.insert(0, Event(b"retry: 3000\n\n"))
 
 
-@fault("ids-and-spare-blank-lines")
-def numbers_events_and_pings(answer: Answer, request: Request) -> None:
-    """Events have ids, and a comment with a blank line comes between them."""
-    reframe(answer, [b"id: %d\n%b: ping\n\n" % (number, data) for number, data in enumerate(pieces(answer))])
+BYTES = (
+    framed("ids-and-spare-blank-lines", lambda data, place: b"id: %d\n%b: ping\n\n" % (place, data),
+        says="Events have ids, and a comment with a blank line comes between them."),
+    framed("byte-order-mark", lambda data, place: data if place else b"\xef\xbb\xbf" + data,
+        says="The stream begins with a byte order mark."),
+    framed("stream-in-latin-1", lambda data, place: data.decode().encode("latin-1", errors="replace"),
+        says="The bytes of the stream are Latin-1."),
+    framed("events-named", lambda data, place: b"event: chunk\n" + data, says="Every event has a name."),
+    framed("sse-data-no-space", lambda data, place: data.replace(b"data: ", b"data:", 1),
+        says="There is no space after `data:`.", legal=True),
+    framed("lines-end-crlf", lambda data, place: data.replace(b"\n", b"\r\n"),
+        says="Lines end with CR and LF.", legal=True),
+)  # fmt: skip
 
 
-@fault("byte-order-mark")
-def begins_with_a_mark(answer: Answer, request: Request) -> None:
-    """The stream begins with a byte order mark."""
-    if answer.events:
-        reframe(answer, [b"\xef\xbb\xbf" + pieces(answer)[0], *pieces(answer)[1:]])
-
-
-@fault("stream-in-latin-1")
-def encodes_as_latin_1(answer: Answer, request: Request) -> None:
-    """The bytes of the stream are Latin-1."""
-    reframe(answer, [data.decode().encode("latin-1", errors="replace") for data in pieces(answer)])
-
-
-@fault("events-named")
-def names_its_events(answer: Answer, request: Request) -> None:
-    """Every event has a name."""
-    reframe(answer, [b"event: chunk\n" + data for data in pieces(answer)])
-
-
-@fault("sse-content-type-json")
-def labels_events_as_json(answer: Answer, request: Request) -> None:
-    """A stream has the content type of JSON."""
-    if answer.events is not None:
-        answer.headers["content-type"] = "application/json"
+WHETHER = (
+    become("sse-content-type-json", STREAM, headers={"content-type": "application/json"},
+        says="A stream has the content type of JSON."),
+    ask("stream-param-ignored-never-sse", asking(stream=..., stream_options=...), when=given("stream", exactly(True)),
+        says="`stream` is ignored: the answer is always whole."),
+    ask("stream-param-ignored-always-sse", asking(stream=True),
+        when=lambda request: request.wish and not request.wish.get("stream"),
+        says="`stream` is ignored: the answer is always a stream."),
+    ask("accept-header-forces-sse", asking(stream=True),
+        when=lambda request: request.wish and "event-stream" in request.headers.get("accept", ""),
+        says="A client that accepts events gets a stream, whatever its request says."),
+    ask("accept-json-forces-json", asking(stream=..., stream_options=...),
+        when=lambda request: request.wish and request.headers.get("accept") == "application/json",
+        says="A client that accepts JSON gets a whole answer, also where it asks for a stream."),
+    *(
+        ask(name, asking(stream=True), when=given("stream", exactly("true")), says='`stream` may be the string "true".')
+        for name in ("stream-string-believed", "stream-true-string-coerced")
+    ),
+)  # fmt: skip
 
 
 @fault("stream-gzip-unasked")
@@ -153,19 +163,6 @@ def compresses_unasked(answer: Answer, request: Request) -> None:
     if answer.events and request.headers.get("accept-encoding") == "identity":
         answer.events = [Event(gzip.compress(b"".join(pieces(answer))))]
         answer.headers["content-encoding"] = "gzip"
-
-
-@fault("stream-param-ignored-never-sse", instead=True)
-def never_streams(request: Request, respond: Respond) -> Answer:
-    """`stream` is ignored: the answer is always whole."""
-    wanted = request.wish.get("stream") is True
-    return respond(request.asking(stream=..., stream_options=...)) if wanted else respond(request)
-
-
-@fault("stream-param-ignored-always-sse", instead=True)
-def always_streams(request: Request, respond: Respond) -> Answer:
-    """`stream` is ignored: the answer is always a stream."""
-    return respond(request.asking(stream=True)) if request.wish and not request.wish.get("stream") else respond(request)
 
 
 @fault("stream-of-json-lines")
@@ -181,26 +178,6 @@ def streams_nothing(answer: Answer, request: Request) -> None:
     """The stream is empty."""
     if answer.events is not None:
         answer.events = []
-
-
-@fault("accept-header-forces-sse", instead=True)
-def obeys_the_accept_header(request: Request, respond: Respond) -> Answer:
-    """A client that accepts events gets a stream, whatever its request says."""
-    wanted = "event-stream" in request.headers.get("accept", "")
-    return respond(request.asking(stream=True)) if wanted and request.wish else respond(request)
-
-
-@fault("accept-json-forces-json", instead=True)
-def takes_accept_for_an_order(request: Request, respond: Respond) -> Answer:
-    """A client that accepts JSON gets a whole answer, also where it asks for a stream."""
-    json_only = request.headers.get("accept") == "application/json"
-    return respond(request.asking(stream=..., stream_options=...)) if json_only and request.wish else respond(request)
-
-
-@fault("stream-string-believed", instead=True)
-def believes_strings(request: Request, respond: Respond) -> Answer:
-    """A string is taken for the `stream` that it spells."""
-    return respond(request.asking(stream=True)) if request.wish.get("stream") == "true" else respond(request)
 
 
 @fault("refusals-streamed")
@@ -238,36 +215,12 @@ def decodes_each_read(answer: Answer, request: Request) -> None:
         answer.events = [Event(read.decode(errors="replace").encode()) for read in reads]
 
 
-@fault("random-noise-comment-in-stream", legal=True)
-def hums(answer: Answer, request: Request) -> None:
-    """A comment of random letters is in the stream."""
-    add(answer, Event(b": L1Gt0UZWbB\n\n"))
-
-
-@fault("sse-ping-events", legal=True)
-def pings(answer: Answer, request: Request) -> None:
-    """Comments keep the connection alive."""
-    add(answer, Event(b": ping - 2026-01-01 00:00:00\n\n"))
-
-
-@fault("sse-data-no-space", legal=True)
-def writes_tightly(answer: Answer, request: Request) -> None:
-    """There is no space after `data:`."""
-    reframe(answer, [data.replace(b"data: ", b"data:", 1) for data in pieces(answer)])
-
-
 @fault("llamacpp-two-events-one-read", legal=True)
 def sends_several_at_once(answer: Answer, request: Request) -> None:
     """Several events come in one read."""
     events = pieces(answer)
     if events:
         answer.events = [Event(b"".join(events[start : start + 3])) for start in range(0, len(events), 3)]
-
-
-@fault("lines-end-crlf", legal=True)
-def ends_lines_with_two(answer: Answer, request: Request) -> None:
-    """Lines end with CR and LF."""
-    reframe(answer, [data.replace(b"\n", b"\r\n") for data in pieces(answer)])
 
 
 @fault("data-in-several-lines", legal=True)

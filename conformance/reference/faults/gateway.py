@@ -6,53 +6,55 @@ Each wraps the reference server as a gateway would: it changes the request on th
 from __future__ import annotations
 
 import json
-from typing import Any
 
 from conformance.reference.answer import DONE, Answer, Event, Request, Respond, compact
 from conformance.reference.fault import fault
-from conformance.reference.faults.http import CHAT
-from conformance.reference.faults.sampling import refuse
+from conformance.reference.rows import (
+    CHAT,
+    CHOICES,
+    HEADERS,
+    Part,
+    a,
+    answered,
+    ask,
+    become,
+    change,
+    drop,
+    given,
+    messages,
+    refused,
+    saying,
+    without,
+)
 
-
-def messages_of(request: Request) -> list[dict[str, Any]]:
-    """The messages of a request, as far as they are some."""
-    messages = request.wish.get("messages")
-    return [one for one in messages if isinstance(one, dict)] if isinstance(messages, list) else []
-
-
-@fault("gateway-seed-dropped", instead=True)
-def drops_seed(request: Request, respond: Respond) -> Answer:
-    """The gateway leaves the seed out of what it passes on."""
-    return respond(request.asking(seed=...) if "seed" in request.wish else request)
-
-
-@fault("gateway-temperature-rounded", instead=True)
-def rounds_temperature(request: Request, respond: Respond) -> Answer:
-    """The gateway passes on the temperature with one decimal."""
-    value = request.wish.get("temperature")
-    return respond(request.asking(temperature=round(value, 1)) if isinstance(value, float) else request)
+REQUESTS = (
+    ask("gateway-seed-dropped", without("seed"), says="The gateway leaves the seed out of what it passes on."),
+    ask("gateway-temperature-rounded",
+        lambda request: request.asking(temperature=round(request.wish["temperature"], 1)),
+        when=given("temperature", a(float)), says="The gateway passes on the temperature with one decimal."),
+)  # fmt: skip
 
 
 @fault("gateway-system-merged", instead=True)
 def merges_system(request: Request, respond: Respond) -> Answer:
     """The gateway puts the system message in front of the user's, and passes on one message."""
-    messages = messages_of(request)
-    if len(messages) < 2 or messages[0].get("role") != "system" or not isinstance(messages[1].get("content"), str):
+    spoken = messages(request)
+    if len(spoken) < 2 or spoken[0].get("role") != "system" or not isinstance(spoken[1].get("content"), str):
         return respond(request)
-    first = {**messages[1], "content": f"{messages[0].get('content')}\n{messages[1]['content']}"}
-    return respond(request.asking(messages=[first, *messages[2:]]))
+    first = {**spoken[1], "content": f"{spoken[0].get('content')}\n{spoken[1]['content']}"}
+    return respond(request.asking(messages=[first, *spoken[2:]]))
 
 
-@fault("gateway-messages-trimmed", instead=True)
-def trims_messages(request: Request, respond: Respond) -> Answer:
-    """The gateway takes the white space off both ends of every message."""
-    messages = messages_of(request)
-    if not any(isinstance(one.get("content"), str) and one["content"] != one["content"].strip() for one in messages):
-        return respond(request)
-    trimmed = [
-        {**one, "content": one["content"].strip()} if isinstance(one.get("content"), str) else one for one in messages
-    ]
-    return respond(request.asking(messages=trimmed))
+def _trimmed(message: Part) -> Part:
+    content = message.get("content")
+    return message | {"content": content.strip()} if isinstance(content, str) else message
+
+
+trims_messages = ask(
+    "gateway-messages-trimmed",
+    saying(_trimmed),
+    says="The gateway takes the white space off both ends of every message.",
+)
 
 
 @fault("gateway-strict-dropped", instead=True)
@@ -71,7 +73,7 @@ def drops_strict(request: Request, respond: Respond) -> Answer:
 @fault("gateway-answers-swapped")
 def swaps_answers(answer: Answer, request: Request) -> None:
     """An answer is to the request before, where both said who they are."""
-    if "nonce" not in compact(messages_of(request)[-1:]) or not answer.is_chat or answer.events is not None:
+    if "nonce" not in compact(messages(request)[-1:]) or not answer.is_chat or answer.events is not None:
         return
     for message in answer.messages:
         mine = message["content"]
@@ -108,12 +110,13 @@ def rewrites_call_ids(answer: Answer, request: Request) -> None:
             call["id"] = f"call_gateway{number if answer.events is None else 0:028}"
 
 
-@fault("gateway-finish-always-stop")
-def always_stops(answer: Answer, request: Request) -> None:
-    """A content filter's end is passed on as a natural one."""
-    for choice in answer.choices:
-        if choice.get("finish_reason") == "content_filter":
-            choice["finish_reason"] = "stop"
+ANSWERS = (
+    change("gateway-finish-always-stop", CHOICES, "finish_reason", {"content_filter": "stop"},
+        says="The finish reason `content_filter` is passed on as `stop`."),
+    become("gateway-unprocessable-becomes-500", answered(422), status=500,
+        says="A refusal with the status 422 is passed on as a 500."),
+    drop("gateway-retry-after-lost", HEADERS, "retry-after", says="`Retry-After` is not passed on."),
+)  # fmt: skip
 
 
 @fault("gateway-usage-counted-anew")
@@ -121,7 +124,7 @@ def counts_anew(answer: Answer, request: Request) -> None:
     """Usage is counted by the gateway, in words and without details, not passed on."""
     for holder in answer.chunks if answer.events is not None else [answer.body]:
         if isinstance(holder, dict) and isinstance(usage := holder.get("usage"), dict) and answer.is_chat:
-            prompt = max(1, len(compact(messages_of(request)).split()))
+            prompt = max(1, len(compact(messages(request)).split()))
             spent = int(usage["completion_tokens"])
             holder["usage"] = {"prompt_tokens": prompt, "completion_tokens": spent, "total_tokens": prompt + spent}
 
@@ -133,13 +136,6 @@ def invents_usage(answer: Answer, request: Request) -> None:
         answer.body["usage"] = {"prompt_tokens": 10, "completion_tokens": 10, "total_tokens": 20}
 
 
-@fault("gateway-unprocessable-becomes-500")
-def hides_refusals(answer: Answer, request: Request) -> None:
-    """A refusal of the kind 422 is passed on as an internal error."""
-    if answer.status == 422:
-        answer.status = 500
-
-
 @fault("gateway-error-wrapped")
 def wraps_errors(answer: Answer, request: Request) -> None:
     """An error comes wrapped: its type and param are null, its code is the status, and its message is put into another."""
@@ -148,16 +144,12 @@ def wraps_errors(answer: Answer, request: Request) -> None:
         answer.body["error"] = {"message": message, "type": None, "param": None, "code": str(answer.status)}
 
 
-@fault("gateway-retry-after-lost")
-def loses_retry_after(answer: Answer, request: Request) -> None:
-    """`Retry-After` is not passed on."""
-    answer.headers.pop("retry-after", None)
-
-
 @fault("gateway-stream-error-swallowed")
 def swallows_errors(answer: Answer, request: Request) -> None:
     """An error within a stream is left out, and the stream ends as if all were well."""
-    kept = [one for one in answer.events or () if not (isinstance(one.data, bytes) and b'{"error":' in one.data)]
+    kept = [
+        event for event in answer.events or () if not (isinstance(event.data, bytes) and b'{"error":' in event.data)
+    ]
     if answer.events and len(kept) < len(answer.events):
         answer.events = kept
         _finish(answer)
@@ -192,7 +184,7 @@ def holds_streams_back(answer: Answer, request: Request) -> None:
 def takes_the_server_out_of_use(request: Request, respond: Respond) -> Answer:
     """The gateway answers the next request with 429, whatever it is, once the server behind has answered one with 404."""
     if request.path == CHAT and request.memory.pop("cooling down", False):
-        answer = refuse("No deployments available for selected model, try again in 1 second.", status=429)
+        answer = refused("No deployments available for selected model, try again in 1 second.", status=429)
         answer.headers["retry-after"] = "1"
         return answer
     answer = respond(request)

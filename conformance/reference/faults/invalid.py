@@ -8,15 +8,28 @@ from typing import Any
 
 from conformance.reference.answer import DONE, Answer, Event, Request, Respond
 from conformance.reference.fault import Fault, fault
-from conformance.reference.faults.errors import CHAT, refusal
-from conformance.reference.faults.sampling import crash, refuse
-from conformance.reference.faults.shape import whole
+from conformance.reference.rows import (
+    ANY,
+    CHAT,
+    ERROR,
+    HEADERS,
+    Place,
+    answered,
+    become,
+    crashed,
+    drop,
+    on,
+    put,
+    refusal,
+    refuse,
+    whole,
+)
 
 SAFE: dict[str, Any] = {"messages": [{"role": "user", "content": "Say hello"}]}
 """What stands for members that cannot just be left out."""
 
 
-def lax(identity: str, title: str, wrong: Callable[[dict[str, Any]], Any], *, with_code: str = "") -> Fault:
+def lax(identity: str, wrong: Callable[[dict[str, Any]], Any], *, says: str) -> Fault:
     """A server that ignores a member which the reference refuses, where `wrong` says so of the error object."""
 
     def sin(request: Request, respond: Respond) -> Answer:
@@ -27,8 +40,7 @@ def lax(identity: str, title: str, wrong: Callable[[dict[str, Any]], Any], *, wi
         member = re.split(r"[.\[]", str(error["param"]))[0]
         return respond(request.asking(**{member: SAFE.get(member, ...)}))
 
-    sin.__doc__ = title
-    return fault(identity, instead=True)(sin)
+    return fault(identity, instead=True, says=says)(sin)
 
 
 def _mistyped(error: dict[str, Any]) -> bool:
@@ -37,64 +49,38 @@ def _mistyped(error: dict[str, Any]) -> bool:
     return error["code"] == "invalid_type" and named and error["param"] is not None
 
 
-reads_any_type = lax("wrong-types-ignored", "A parameter of the wrong type is ignored.", _mistyped)
-reads_any_messages = lax(
-    "wrong-messages-accepted",
-    "Messages that are no list of objects are taken for something.",
-    lambda error: error["code"] == "invalid_type" and re.fullmatch(r"messages(\[\d+\])?", str(error["param"])),
-)
-needs_no_messages = lax(
-    "messages-not-needed",
-    "A request without messages is answered.",
-    lambda error: error["param"] == "messages" and error["code"] == "missing_required_parameter",
-)
-takes_any_temperature = lax(
-    "temperature-range-unchecked",
-    "Any temperature is accepted.",
-    lambda error: error["param"] == "temperature" and "decimal" in str(error["code"]),
-)
-takes_any_top_p = lax(
-    "top_p-range-unchecked",
-    "Any top_p is accepted.",
-    lambda error: error["param"] == "top_p" and "decimal" in str(error["code"]),
-)
-takes_any_n = lax(
-    "n-zero-accepted",
-    "`n` below 1 is taken for 1.",
-    lambda error: error["param"] == "n" and error["code"] == "integer_below_min_value",
-)
-takes_any_cap = lax(
-    "negative-cap-accepted",
-    "A negative number of tokens counts as none given.",
-    lambda error: str(error["param"]).startswith("max_") and error["code"] == "integer_below_min_value",
-)
+LAX = (
+    lax("wrong-types-ignored", _mistyped, says="A parameter of the wrong type is ignored."),
+    lax("wrong-messages-accepted",
+        lambda error: error["code"] == "invalid_type" and re.fullmatch(r"messages(\[\d+\])?", str(error["param"])),
+        says="Messages that are no list of objects are taken for something."),
+    lax("messages-not-needed",
+        lambda error: error["param"] == "messages" and error["code"] == "missing_required_parameter",
+        says="A request without messages is answered."),
+    lax("temperature-range-unchecked",
+        lambda error: error["param"] == "temperature" and "decimal" in str(error["code"]),
+        says="Any temperature is accepted."),
+    lax("top_p-range-unchecked", lambda error: error["param"] == "top_p" and "decimal" in str(error["code"]),
+        says="Any `top_p` is accepted."),
+    lax("n-zero-accepted", lambda error: error["param"] == "n" and error["code"] == "integer_below_min_value",
+        says="`n` below 1 is taken for 1."),
+    lax("negative-cap-accepted",
+        lambda error: str(error["param"]).startswith("max_") and error["code"] == "integer_below_min_value",
+        says="A negative number of tokens is taken for no cap."),
+)  # fmt: skip
 
 
-@fault("stream-true-string-coerced", instead=True)
-def reads_booleans_from_text(request: Request, respond: Respond) -> Answer:
-    """`stream` may be the text "true"."""
-    return respond(request.asking(stream=True) if request.wish.get("stream") == "true" else request)
-
-
-@fault("broken-json-500")
-def falls_over_broken_json(answer: Answer, request: Request) -> None:
-    """A body that is no JSON is a server error."""
-    if refusal(answer, request) and request.json is None and request.body.startswith(b"{") and len(request.body) < 80:
-        answer.status = 500
-
-
-@fault("other-json-500")
-def falls_over_other_json(answer: Answer, request: Request) -> None:
-    """A body that is JSON and no object is a server error."""
-    if refusal(answer, request) and not isinstance(request.json, dict) and not request.body.startswith(b"{"):
-        answer.status = 500
-
-
-@fault("deep-json-500")
-def falls_over_deep_json(answer: Answer, request: Request) -> None:
-    """A body that nests thousands deep is a server error."""
-    if request.body.count(b"[") > 1000 or request.body.count(b"{") > 1000:
-        answer.status = 500
+BODIES = (
+    become("broken-json-500", ERROR, status=500,
+        when=lambda request: request.json is None and request.body.startswith(b"{") and len(request.body) < 80,
+        says="A body that is no JSON is a server error."),
+    become("other-json-500", ERROR, status=500,
+        when=lambda request: not isinstance(request.json, dict) and not request.body.startswith(b"{"),
+        says="A body that is JSON and no object is a server error."),
+    become("deep-json-500", ANY, status=500,
+        when=lambda request: request.body.count(b"[") > 1000 or request.body.count(b"{") > 1000,
+        says="A body that nests thousands deep is a server error."),
+)  # fmt: skip
 
 
 # Prompts that are too long
@@ -122,7 +108,7 @@ def ends_with_a_long_prompt(request: Request, respond: Respond) -> Answer:
     answer = respond(request)
     if too_long(answer, request):
         request.memory["ended"] = True
-        return crash("llama-server process has terminated")
+        return crashed("llama-server process has terminated")
     return answer
 
 
@@ -138,25 +124,18 @@ def streams_nothing(request: Request, respond: Respond) -> Answer:
     return empty
 
 
-@fault("context-overflow-nonstandard-type")
-def calls_overflow_otherwise(answer: Answer, request: Request) -> None:
-    """An overflow has the type exceed_context_size_error, and the status for its code."""
-    if error := too_long(answer, request):
-        error.update(type="exceed_context_size_error", code=400, n_prompt_tokens=15012)
+OVERFLOW = Place(lambda answer, request: [error] if (error := too_long(answer, request)) else [])
+"""The error object of an overflow."""
 
 
-@fault("error-code-int-context-length")
-def numbers_overflows(answer: Answer, request: Request) -> None:
-    """An overflow has the type BadRequestError, and a number for its code."""
-    if error := too_long(answer, request):
-        error.update(type="BadRequestError", code=400)
-
-
-@fault("overflow-misreported-as-max_tokens")
-def blames_max_tokens(answer: Answer, request: Request) -> None:
-    """An overflow is said to be a wrong max_tokens, which was not sent."""
-    if error := too_long(answer, request):
-        error.update(message="max_tokens must be at least 1, got -45.", param="max_tokens")
+OVERFLOWS = (
+    put("context-overflow-nonstandard-type", OVERFLOW, type="exceed_context_size_error", code=400,
+        n_prompt_tokens=15012, says="An overflow has the type exceed_context_size_error, and the status for its code."),
+    put("error-code-int-context-length", OVERFLOW, type="BadRequestError", code=400,
+        says="An overflow has the type BadRequestError, and a number for its code."),
+    put("overflow-misreported-as-max_tokens", OVERFLOW, message="max_tokens must be at least 1, got -45.",
+        param="max_tokens", says="An overflow is called a wrong max_tokens, which was not sent."),
+)  # fmt: skip
 
 
 @fault("overflow-cut-silently", instead=True)
@@ -205,7 +184,7 @@ def breaks_off(answer: Answer, request: Request) -> None:
 def stays_after_an_error(answer: Answer, request: Request) -> None:
     """A long stream has an error event, and then nothing: the connection stays open."""
     if _cut(answer, request) and answer.events is not None:
-        answer.events.append(Event(crash("Upstream failed").body))
+        answer.events.append(Event(crashed("Upstream failed").body))
         answer.ending = "hang"
 
 
@@ -219,29 +198,20 @@ def hangs_on_an_error(answer: Answer, request: Request) -> None:
 @fault("empty-output-500")
 def falls_over_nothing(answer: Answer, request: Request) -> None:
     """An answer without a single token is a server error."""
-    if whole(answer) and all(one.get("content") == "" for one in answer.messages):
-        answer.status, answer.body = 500, crash("list index out of range").body
+    if whole(answer) and all(message.get("content") == "" for message in answer.messages):
+        answer.status, answer.body = 500, crashed("list index out of range").body
 
 
-@fault("retry-after-missing-429", instead=True)
-def is_busy_without_end(request: Request, respond: Respond) -> Answer:
-    """The plainest request is answered 429, and not when to come back."""
-    if request.path == CHAT and request.wish.keys() == {"model", "messages"} and len(request.body) < 100:
-        return refuse("Rate limit reached", None, 429)
-    return respond(request)
-
-
-@fault("request-id-missing")
-def has_no_request_id(answer: Answer, request: Request) -> None:
-    """No header has the id of the request."""
-    answer.headers.pop("x-request-id", None)
-
-
-@fault("unknown-path-detail")
-def refuses_paths_otherwise(answer: Answer, request: Request) -> None:
-    """An unknown path is `{"detail": "Not Found"}`."""
-    if answer.status == 404 and request.path not in (CHAT,) and not request.path.startswith("/v1/models"):
-        answer.body = {"detail": "Not Found"}
+AFTERWARDS = (
+    refuse("retry-after-missing-429",
+        when=on(CHAT) & (lambda request: request.wish.keys() == {"model", "messages"} and len(request.body) < 100),
+        message="Rate limit reached", status=429,
+        says="The plainest request is answered with 429, without a `Retry-After`."),
+    drop("request-id-missing", HEADERS, "x-request-id", says="No header has the id of the request."),
+    become("unknown-path-detail", answered(404), lambda answer: {"detail": "Not Found"},
+        when=lambda request: request.path != CHAT and not request.path.startswith("/v1/models"),
+        says='An unknown path is answered with `{"detail": "Not Found"}`.'),
+)  # fmt: skip
 
 
 @fault("request-id-of-aws", legal=True)

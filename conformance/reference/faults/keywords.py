@@ -7,9 +7,9 @@ from typing import Any
 
 from conformance.reference.answer import Answer, Request, Respond, compact
 from conformance.reference.fault import fault
-from conformance.reference.faults.sampling import crash, refuse
 from conformance.reference.faults.structured import retell, schema
 from conformance.reference.instances import validator
+from conformance.reference.rows import crash, refuse
 
 BOUNDS = frozenset(
     {
@@ -50,20 +50,13 @@ def knows_types_only(request: Request, respond: Respond) -> Answer:
     return respond(request.asking(response_format={**form, "json_schema": {**form["json_schema"], "schema": plain}}))
 
 
-@fault("schema-strict-word-500", instead=True)
-def falls_over_multiples(request: Request, respond: Respond) -> Answer:
-    """A strict schema with multipleOf is a server error."""
-    return (
-        crash("Unimplemented key: multipleOf") if "multipleOf" in compact(schema(request) or {}) else respond(request)
-    )
-
-
-@fault("schema-words-refused", instead=True, legal=True)
-def refuses_words(request: Request, respond: Respond) -> Answer:
-    """Bounds, patterns and whatever is about several items are refused, without the name of a member."""
-    if _without(schema(request), BOUNDS) != schema(request):
-        return refuse("The JSON schema uses features that are not supported.")
-    return respond(request)
+WORDS = (
+    crash("schema-strict-word-500", when=lambda request: "multipleOf" in compact(schema(request) or {}),
+        message="Unimplemented key: multipleOf", says="A strict schema with multipleOf is a server error."),
+    refuse("schema-words-refused", when=lambda request: _without(schema(request), BOUNDS) != schema(request),
+        message="The JSON schema uses features that are not supported.",
+        says="Bounds, patterns and whatever is about several items are refused, without the name of a parameter.", legal=True),
+)  # fmt: skip
 
 
 @fault("schema-obedient-model", legal=True)

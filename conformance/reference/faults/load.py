@@ -8,8 +8,8 @@ from __future__ import annotations
 from conformance.reference.answer import Answer, Event, Request, Respond
 from conformance.reference.fault import fault
 from conformance.reference.faults.framing import pieces, place
-from conformance.reference.faults.sampling import crash, refuse
-from conformance.reference.faults.timing import COUNT, PONG, before, broken, say
+from conformance.reference.faults.timing import COUNT, PONG, before, broken
+from conformance.reference.rows import crashed, refused, reply, said
 
 LONG = "Count to two thousand"
 """What the suite says when it wants an answer that takes minutes."""
@@ -20,7 +20,7 @@ GATEWAY = b"<html><head><title>504 Gateway Time-out</title></head><body><center>
 
 def long(request: Request) -> bool:
     """Whether an answer takes its time."""
-    return say(request).startswith((COUNT, LONG))
+    return said(request).startswith((COUNT, LONG))
 
 
 def paced(answer: Answer, seconds: float) -> Answer:
@@ -39,7 +39,7 @@ def put_off(request: Request, status: int, message: str) -> Answer | None:
     if request.memory.get(key) or request.path != "/v1/chat/completions":
         return None
     request.memory[key] = True
-    answer = refuse(message, status=status)
+    answer = refused(message, status=status)
     answer.body["error"]["type"] = "rate_limit_error" if status == 429 else "server_error"
     answer.headers["retry-after"] = "1"
     return answer
@@ -57,16 +57,12 @@ def is_loading(request: Request, respond: Respond) -> Answer:
     return put_off(request, 503, "The model is loading.") or respond(request)
 
 
-@fault("gateway-timeout-page", instead=True)
-def gives_up_with_a_page(request: Request, respond: Respond) -> Answer:
-    """A request for a long answer is given up by the proxy in front: 504, with a page of its own."""
-    return Answer(504, {"content-type": "text/html"}, GATEWAY) if long(request) else respond(request)
-
-
-@fault("request-timeout-text", instead=True)
-def gives_up_with_a_word(request: Request, respond: Respond) -> Answer:
-    """A request for a long answer is answered 408, with a line of text."""
-    return Answer(408, {"content-type": "text/plain"}, b"Request Timeout") if long(request) else respond(request)
+TIMEOUTS = (
+    reply("gateway-timeout-page", lambda: Answer(504, {"content-type": "text/html"}, GATEWAY), when=long,
+        says="A request for a long answer is given up by the proxy in front: 504, with a page of its own."),
+    reply("request-timeout-text", lambda: Answer(408, {"content-type": "text/plain"}, b"Request Timeout"), when=long,
+        says="A request for a long answer is answered with 408 and a line of text."),
+)  # fmt: skip
 
 
 @fault("timeout-in-stream-as-detail")
@@ -114,7 +110,7 @@ def never_ends(answer: Answer, request: Request) -> None:
 @fault("cut-after-a-minute")
 def cuts_long_answers(answer: Answer, request: Request) -> None:
     """The load balancer in front breaks whatever takes more than a minute, streams as well."""
-    if say(request).startswith(LONG) and answer.is_chat:
+    if said(request).startswith(LONG) and answer.is_chat:
         if answer.events:
             answer.events = answer.events[:-2]
         paced(answer, MINUTE)
@@ -127,9 +123,9 @@ def cuts_long_answers(answer: Answer, request: Request) -> None:
 def gives_up_after_a_minute(request: Request, respond: Respond) -> Answer:
     """Whole answers that take more than a minute are given up by the gateway, with 504 and an error object."""
     answer = respond(request)
-    if not say(request).startswith(LONG) or not answer.is_chat or answer.events is not None:
+    if not said(request).startswith(LONG) or not answer.is_chat or answer.events is not None:
         return answer
-    given_up = refuse("The upstream server did not answer in time.", status=504)
+    given_up = refused("The upstream server did not answer in time.", status=504)
     given_up.body["error"]["type"] = "server_error"
     given_up.after = MINUTE
     return given_up
@@ -138,7 +134,7 @@ def gives_up_after_a_minute(request: Request, respond: Respond) -> Answer:
 @fault("minutes", legal=True)
 def takes_minutes(answer: Answer, request: Request) -> None:
     """A long answer takes 80 seconds, whole or streamed, and arrives."""
-    if say(request).startswith(LONG):
+    if said(request).startswith(LONG):
         paced(answer, MINUTE + 20)
 
 
@@ -147,7 +143,7 @@ def breaks_after_errors(request: Request, respond: Respond) -> Answer:
     """The request after one that was refused, on the same connection, is not answered."""
     refused = request.memory.pop("refused", False)
     before(request)
-    if refused and say(request) == PONG:
+    if refused and said(request) == PONG:
         return broken()
     answer = respond(request)
     request.memory["refused"] = answer.status == 400
@@ -158,9 +154,9 @@ def breaks_after_errors(request: Request, respond: Respond) -> Answer:
 def generates_for_nobody(request: Request, respond: Respond) -> Answer:
     """After a client hung up on a long answer, it is generated to its end all the same: the next request waits for it."""
     answer = respond(request)
-    if say(request).startswith(LONG) and answer.events:
+    if said(request).startswith(LONG) and answer.events:
         request.memory["busy"] = request.memory.get("busy", 0) + 1
-    elif request.memory.get("busy") and say(request) == PONG:
+    elif request.memory.get("busy") and said(request) == PONG:
         request.memory["busy"] -= 1
         answer.after += 30.0
     return answer
@@ -171,9 +167,9 @@ def loses_its_slots(request: Request, respond: Respond) -> Answer:
     """After the fourth client has hung up, no request is answered for a while."""
     answer = respond(request)
     left = request.memory.setdefault("left", 0)
-    if say(request).startswith(LONG) and answer.events:
+    if said(request).startswith(LONG) and answer.events:
         request.memory["left"] = left + 1
-    elif left >= 4 and say(request) == PONG:
+    elif left >= 4 and said(request) == PONG:
         request.memory["left"] = 0
-        return crash("no free slot")
+        return crashed("no free slot")
     return answer

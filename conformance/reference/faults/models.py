@@ -7,6 +7,7 @@ from typing import Any
 
 from conformance.reference.answer import Answer, Request, Respond
 from conformance.reference.fault import fault
+from conformance.reference.rows import ANY, Place, become, change, drop, put
 
 LIST = "/v1/models"
 
@@ -33,60 +34,31 @@ def served(request: Request, respond: Respond) -> str:
     return str(listed.body["data"][0]["id"])
 
 
-@fault("models-object-list-missing")
-def forgets_list(answer: Answer, request: Request) -> None:
-    """The list of models has no `object`."""
-    if entries(answer, request):
-        del answer.body["object"]
+MISSING = {"detail": "Not Found"}
+ENTRIES = Place(entries)
+LISTED = Place(lambda answer, request: [answer.body] if entries(answer, request) else [])
+"""The list of models."""
+SINGLE = Place(lambda answer, request: [found] if (found := single(answer, request)) else [])
+"""A model that was retrieved."""
 
 
-@fault("models-bare-array")
-def lists_barely(answer: Answer, request: Request) -> None:
-    """The list of models is a bare array."""
-    if entries(answer, request):
-        answer.body = answer.body["data"]
+LISTS = (
+    drop("models-object-list-missing", LISTED, "object", says="The list of models has no `object`."),
+    become("models-bare-array", LISTED, lambda answer: answer.body["data"], says="The list of models is a bare array."),
+    drop("models-created-missing", ENTRIES, "created", says="The entries of the list have no `created`."),
+    put("models-created-as-text", ENTRIES, created="2026-01-01T00:00:00Z",
+        says="The `created` of the entries is an ISO date."),
+    put("models-empty-list", LISTED, data=[], says="The list is empty though the model answers."),
+    change("models-listed-twice", LISTED, "data", lambda listed: listed + [dict(entry) for entry in listed],
+        says="Every model is listed twice."),
+)  # fmt: skip
 
 
-@fault("models-created-missing")
-def forgets_birthdays(answer: Answer, request: Request) -> None:
-    """The entries of the list have no `created`."""
-    for entry in entries(answer, request):
-        del entry["created"]
-
-
-@fault("models-created-as-text")
-def writes_birthdays_out(answer: Answer, request: Request) -> None:
-    """The `created` of the entries is an ISO date."""
-    for entry in entries(answer, request):
-        entry["created"] = "2026-01-01T00:00:00Z"
-
-
-@fault("models-empty-list")
-def lists_nothing(answer: Answer, request: Request) -> None:
-    """The list is empty though the model answers."""
-    if entries(answer, request):
-        answer.body["data"] = []
-
-
-@fault("models-listed-twice")
-def repeats_itself(answer: Answer, request: Request) -> None:
-    """Every model is listed twice."""
-    if found := entries(answer, request):
-        answer.body["data"] = found + [dict(entry) for entry in found]
-
-
-@fault("models-one-not-found")
-def denies_its_own(answer: Answer, request: Request) -> None:
-    """A listed model cannot be retrieved: the route is not there."""
-    if single(answer, request):
-        answer.status, answer.body = 404, {"detail": "Not Found"}
-
-
-@fault("models-one-differs")
-def contradicts_the_list(answer: Answer, request: Request) -> None:
-    """A retrieved model has another owner than in the list."""
-    if found := single(answer, request):
-        found["owned_by"] = "system"
+SINGLES = (
+    become("models-one-not-found", SINGLE, lambda answer: dict(MISSING), status=404,
+        says="A listed model cannot be retrieved: the route is not there."),
+    put("models-one-differs", SINGLE, owned_by="system", says="A retrieved model has another owner than in the list."),
+)  # fmt: skip
 
 
 @fault("models-anything-exists", instead=True)
@@ -114,11 +86,15 @@ def impersonates(request: Request, respond: Respond) -> Answer:
     return answer
 
 
-@fault("models-not-served", legal=True)
-def has_no_list(answer: Answer, request: Request) -> None:
-    """There is no list of models: the route is not there."""
-    if request.path.startswith(LIST):
-        answer.status, answer.body = 404, {"detail": "Not Found"}
+has_no_list = become(
+    "models-not-served",
+    ANY,
+    lambda answer: dict(MISSING),
+    status=404,
+    when=lambda request: request.path.startswith(LIST),
+    says="There is no list of models: the route is not there.",
+    legal=True,
+)
 
 
 @fault("models-more-members", legal=True)

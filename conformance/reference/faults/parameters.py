@@ -2,40 +2,48 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from conformance.reference.answer import Answer, Request, Respond
-from conformance.reference.fault import Fault, fault
-from conformance.reference.faults.sampling import crash, ignoring, refuse
-from conformance.reference.faults.shape import whole
+from conformance.reference.fault import fault
+from conformance.reference.rows import WHOLE, ask, crash, drop, given, has, instead, put, refused, whole, without
 
 STORY = " ".join(f"The sea has {number} names, and nobody knows all of them." for number in range(12))
 """More than a hundred words, for a model that is otherwise brief."""
 
-# Sampling
-
-ignores_temperature = ignoring("temperature-ignored", "`temperature` is accepted and ignored.", "temperature")
-ignores_top_p = ignoring("top_p-ignored", "`top_p` is accepted and ignored.", "top_p")
-
-
-def _fixing(identity: str, title: str, name: str, value: Any) -> Fault:
-    """A server that has a value of its own for a parameter, whenever it is sent."""
-
-    def sin(request: Request, respond: Respond) -> Answer:
-        answer = respond(request)
-        given = request.wish.get(name) is not None and answer.status == 200
-        return respond(request.asking(**{name: value})) if given else answer
-
-    sin.__doc__ = title
-    return fault(identity, instead=True)(sin)
-
-
-is_always_cold = _fixing("temperature-always-0", "Any temperature is taken for 0.", "temperature", 0)
-has_one_seed = _fixing("seed-always-the-same", "Any seed is taken for the same one.", "seed", 7)
-lists_no_alternatives = _fixing("top_logprobs-ignored", "`top_logprobs` is taken for 0.", "top_logprobs", 0)
-ignores_frequency = ignoring(
-    "frequency_penalty-ignored", "`frequency_penalty` is accepted and ignored.", "frequency_penalty"
-)
+IGNORED = (
+    *(
+        ask(f"{name}-ignored", without(name), after=200, says=f"`{name}` is accepted and ignored.")
+        for name in ("temperature", "top_p", "frequency_penalty")
+    ),
+    ask("functions-ignored", without("functions", "function_call"), after=200,
+        says="`functions` are accepted and ignored."),
+    ask("function_call-ignored", without("function_call"), after=200,
+        says="`function_call` is ignored: the model is free to call, or not."),
+    ask("temperature-always-0", instead(temperature=0), when=given("temperature"), after=200,
+        says="Any temperature is taken for 0."),
+    ask("seed-always-the-same", instead(seed=7), when=given("seed"), after=200,
+        says="Any seed is taken for the same one."),
+    ask("top_logprobs-ignored", instead(top_logprobs=0), when=given("top_logprobs"), after=200,
+        says="`top_logprobs` is taken for 0."),
+)  # fmt: skip
+UNREAD = (
+    *(
+        ask(f"{name}-unread", without(name), says=f"`{name}` is never looked at: any value is accepted.")
+        for name in ("reasoning_effort", "verbosity", "prompt_cache_retention")
+    ),
+    ask("moderation-ignored", without("moderation"), says="`moderation` is accepted, and nothing is moderated."),
+    ask("web_search_options-ignored", without("web_search_options"),
+        says="A web search is asked for, and the answer is made up."),
+    ask("modalities-unread", without("modalities", "audio"), when=has("modalities"),
+        says="`modalities` are never looked at: any list of them is accepted, and there is text."),
+)  # fmt: skip
+TIERS = (
+    drop("service_tier-unsaid", WHOLE, "service_tier",
+        says="The answer does not say which tier served it.", legal=True),
+    put("tier-served-by-another", WHOLE, service_tier="scale",
+        says="The answer names another tier than the one asked for, as it may.", legal=True),
+    crash("effort-nonsense-500", when=has("reasoning_effort"), after=400,
+        says="An effort that does not exist is a server error."),
+)  # fmt: skip
 
 
 def _wordy(answer: Answer, request: Request) -> None:
@@ -67,19 +75,6 @@ def feels_presence_late(request: Request, respond: Respond) -> Answer:
     return answer
 
 
-# Functions, before there were tools
-
-
-ignores_functions = ignoring("functions-ignored", "`functions` are accepted and ignored.", "functions", "function_call")
-
-
-@fault("function_call-ignored", instead=True)
-def calls_functions_as_it_likes(request: Request, respond: Respond) -> Answer:
-    """`function_call` is ignored: the model is free to call, or not."""
-    ignored = "function_call" in request.wish and respond(request).status == 200
-    return respond(request.asking(function_call=...) if ignored else request)
-
-
 @fault("function_call-comes-as-tool_calls")
 def answers_in_the_newer_form(answer: Answer, request: Request) -> None:
     """A call of one of the `functions` comes in `tool_calls`, where older clients do not look."""
@@ -88,53 +83,11 @@ def answers_in_the_newer_form(answer: Answer, request: Request) -> None:
             message["tool_calls"] = [{"index": 0, "id": "call_0", "type": "function", "function": call}]
 
 
-# What only some servers do
-
-
-def _dropping(identity: str, title: str, name: str) -> Fault:
-    """A server that takes no notice of a parameter, not even of values which the reference refuses."""
-
-    def sin(request: Request, respond: Respond) -> Answer:
-        return respond(request.asking(**{name: ...}) if name in request.wish else request)
-
-    sin.__doc__ = title
-    return fault(identity, instead=True)(sin)
-
-
-drops_moderation = _dropping("moderation-ignored", "`moderation` is accepted, and nothing is moderated.", "moderation")
-drops_searches = _dropping(
-    "web_search_options-ignored", "A web search is asked for, and the answer is made up.", "web_search_options"
-)
-
-
-@fault("service_tier-unsaid", legal=True)
-def hides_its_tier(answer: Answer, request: Request) -> None:
-    """The answer does not say which tier served it."""
-    if body := whole(answer):
-        del body["service_tier"]
-
-
-def _blind(name: str) -> Fault:
-    """A server that never looks at a parameter."""
-    return _dropping(f"{name}-unread", f"`{name}` is never looked at: any value is accepted.", name)
-
-
-effort_unread = _blind("reasoning_effort")
-verbosity_unread = _blind("verbosity")
-retention_unread = _blind("prompt_cache_retention")
-
-
-@fault("modalities-unread", instead=True)
-def speaks_in_no_way(request: Request, respond: Respond) -> Answer:
-    """`modalities` are never looked at: any list of them is accepted, and text comes."""
-    return respond(request.asking(modalities=..., audio=...) if "modalities" in request.wish else request)
-
-
 @fault("service_tier-unread", instead=True)
 def knows_no_tiers(request: Request, respond: Respond) -> Answer:
     """Any service tier is accepted, and none is named in the answer."""
     answer = respond(request.asking(service_tier=...) if "service_tier" in request.wish else request)
-    hides_its_tier.plant(request, lambda _: answer)
+    whole(answer).pop("service_tier", None)
     return answer
 
 
@@ -143,7 +96,7 @@ def wants_no_hints(request: Request, respond: Respond) -> Answer:
     """Whatever is only a hint, or OpenAI's own product, is refused by its name."""
     for name in HINTS:
         if request.wish.get(name) is not None:
-            return refuse(f"Unrecognized request argument supplied: {name}", name)
+            return refused(f"Unrecognized request argument supplied: {name}", name)
     return respond(request)
 
 
@@ -167,20 +120,6 @@ HINTS = (
 )
 
 
-@fault("effort-nonsense-500", instead=True)
-def falls_over_unknown_efforts(request: Request, respond: Respond) -> Answer:
-    """An effort that does not exist is a server error."""
-    answer = respond(request)
-    return crash() if "reasoning_effort" in request.wish and answer.status == 400 else answer
-
-
-@fault("tier-served-by-another", legal=True)
-def serves_by_another_tier(answer: Answer, request: Request) -> None:
-    """The answer names another tier than the one asked for, as it may."""
-    if body := whole(answer):
-        body["service_tier"] = "scale"
-
-
 @fault("speaks-when-asked", instead=True, legal=True)
 def speaks(request: Request, respond: Respond) -> Answer:
     """Where sound is asked for, sound comes, and the text is its transcript."""
@@ -200,7 +139,7 @@ def searches(request: Request, respond: Respond) -> Answer:
     wish = request.wish
     options = wish.get("web_search_options")
     if isinstance(options, dict) and options.get("search_context_size") not in (None, "low", "medium", "high"):
-        return refuse("Invalid value: search_context_size", "web_search_options.search_context_size")
+        return refused("Invalid value: search_context_size", "web_search_options.search_context_size")
     answer = respond(request.asking(web_search_options=..., moderation=...))
     if body := whole(answer):
         if isinstance(options, dict):

@@ -6,46 +6,57 @@ from typing import Any
 
 from conformance.reference.answer import Answer, Event, Request, Respond
 from conformance.reference.fault import Fault, fault
-from conformance.reference.faults.shape import whole
-from conformance.reference.wrong import Wrong
+from conformance.reference.rows import (
+    CHOICES,
+    CHOSEN,
+    SPOKEN,
+    a,
+    ask,
+    change,
+    crash,
+    given,
+    has,
+    refuse,
+    refused,
+    whole,
+    without,
+)
 
-_WIDE = 2**63  # what does not fit into 64 bits
+CAPS = ("max_tokens", "max_completion_tokens")
+DEFAULTS: dict[str, Any] = {"temperature": 1, "top_p": 1, "frequency_penalty": 0, "presence_penalty": 0}
+"""What one may always ask for: it is what one gets anyhow."""
+
+# Parameters that make no difference, or are not known
 
 
-def refuse(message: str, param: str | None = None, status: int = 400) -> Answer:
-    """A refusal as the reference server has them, with headers, in other words."""
-    answer = Wrong(message, param=param, status=status).answer()
-    answer.headers = {"content-type": "application/json", "x-request-id": "req_planted"}
-    return answer
-
-
-def crash(message: str = "Internal server error") -> Answer:
-    """A server error in OpenAI's form, so that the status is all that is wrong with it."""
-    answer = refuse(message, status=500)
-    answer.body["error"]["type"] = "server_error"
-    return answer
-
-
-def ignoring(identity: str, title: str, *members: str) -> Fault:
-    """A server that checks these members of a request, and then takes no notice of them."""
+def refusing(identity: str, *names: str, says: str) -> Fault:
+    """The server refuses these parameters by name, with other values than the default."""
 
     def sin(request: Request, respond: Respond) -> Answer:
-        present = {name: ... for name in members if name in request.wish}
-        answer = respond(request)
-        return respond(request.asking(**present)) if present and answer.status == 200 else answer
+        for name in names:
+            if request.wish.get(name) is not None and request.wish[name] != DEFAULTS.get(name, ...):
+                return refused(f"The {name} parameter is not currently supported", name)
+        return respond(request)
 
-    sin.__doc__ = title
-    return fault(identity, instead=True)(sin)
-
-
-def _texts(answer: Answer) -> list[dict[str, Any]]:
-    """The messages of a whole answer that have text."""
-    return [one for one in answer.messages if isinstance(one.get("content"), str)] if whole(answer) else []
+    return fault(identity, instead=True, legal=True, says=says)(sin)
 
 
-# Stop strings
+IGNORED = (
+    ask("stop-string-ignored", without("stop"), after=200, says="`stop` is accepted and ignored."),
+    ask("gateway-max_tokens-dropped", without(*CAPS), after=200, says="Caps are dropped on the way to the model."),
+    ask("max_tokens-ignored", without("max_tokens"), after=200,
+        says="Only `max_completion_tokens` is read, not `max_tokens`."),
+    ask("n-ignored", without("n"), after=200, says="`n` is ignored: there is one choice."),
+    ask("logit_bias-ignored", without("logit_bias"), after=200, says="`logit_bias` is accepted and ignored."),
+)  # fmt: skip
+UNSUPPORTED = (
+    refusing("stop-not-supported-error", "stop", says="`stop` is refused by its name."),
+    refusing("sampling-refused", *DEFAULTS, "seed", "logit_bias", "stop",
+        says="What shapes the answer is refused by name, as reasoning models do."),
+)  # fmt: skip
 
-ignores_stops = ignoring("stop-string-ignored", "`stop` is accepted and ignored.", "stop")
+
+# Ends of answers
 
 
 @fault("stop-string-included", instead=True)
@@ -57,7 +68,7 @@ def keeps_the_stop_string(request: Request, respond: Respond) -> Answer:
     full = respond(request.asking(stop=..., stream=...))
     text = "".join(message.get("content") or "" for message in answer.messages)
     rest = str(full.messages[0].get("content") or "").removeprefix(text) if full.is_chat else ""
-    hit = next((one for one in ([stop] if isinstance(stop, str) else stop) if one and rest.startswith(one)), "")
+    hit = next((text for text in ([stop] if isinstance(stop, str) else stop) if text and rest.startswith(text)), "")
     if hit and answer.events is None:
         answer.messages[0]["content"] += hit
     elif hit and answer.events is not None:
@@ -70,80 +81,63 @@ def _finishes(event: Event) -> bool:
     return isinstance(event.data, dict) and any(choice["finish_reason"] for choice in event.data["choices"])
 
 
-@fault("stop-cuts-too-early")
-def cuts_a_word_too_much(answer: Answer, request: Request) -> None:
-    """Where a stop string ends the text, the word before it is lost as well."""
-    for message in _texts(answer):
-        if request.wish.get("stop") and answer.choices[0]["finish_reason"] == "stop":
-            message["content"] = message["content"].rstrip().rpartition(" ")[0]
+STOPPED = CHOSEN.where(lambda choice: choice["finish_reason"] == "stop")
 
 
-@fault("stop-finish-reason-other")
-def ends_stopped_answers_for_another_reason(answer: Answer, request: Request) -> None:
-    """An answer that a stop string ended has the finish_reason `eos`."""
-    for choice in answer.choices:
-        if request.wish.get("stop") and choice["finish_reason"] == "stop":
-            choice["finish_reason"] = "eos"
+ENDS = (
+    change("stop-cuts-too-early", STOPPED.under("message").texts("content"), "content",
+        lambda text: text.rstrip().rpartition(" ")[0], when=given("stop", bool),
+        says="Where a stop string ends the text, the word before it is lost as well."),
+    change("stop-finish-reason-other", CHOICES, "finish_reason", {"stop": "eos"}, when=given("stop", bool),
+        says="An answer that a stop string ended has the finish reason `eos`."),
+    change("max-tokens-cap-reported-stop", CHOICES, "finish_reason", {"length": "stop"},
+        says="An answer that the cap cut off has the finish reason `stop`."),
+    change("cap-changes-the-text", SPOKEN.texts("content"), "content", lambda text: "In short" + text[8:],
+        when=given("max_completion_tokens", bool),
+        says="Under a cap the model says something else, as if it had been asked to be brief."),
+)  # fmt: skip
 
 
-@fault("stop-list-500", instead=True)
-def falls_over_lists_of_stops(request: Request, respond: Respond) -> Answer:
-    """A list of stop strings is a server error."""
-    return crash() if isinstance(request.wish.get("stop"), list) else respond(request)
+# Values
+
+_WIDE = 2**63  # what does not fit into 64 bits
 
 
-# Caps
+def _negative(parameter: tuple[str, Any]) -> bool:
+    """Whether this is a penalty below 0."""
+    name, value = parameter
+    return name in ("frequency_penalty", "presence_penalty") and isinstance(value, float) and -2 <= value < 0
 
-ignores_caps = ignoring(
-    "gateway-max_tokens-dropped", "Caps are dropped on the way to the model.", "max_tokens", "max_completion_tokens"
-)
-ignores_the_old_cap = ignoring(
-    "max_tokens-ignored", "Only max_completion_tokens is read, not max_tokens.", "max_tokens"
-)
+
+VALUES = (
+    crash("stop-list-500", when=given("stop", a(list)), says="A list of stop strings is a server error."),
+    refuse("max_completion_tokens-rejected", when=given("max_completion_tokens"),
+        message="Extra inputs are not permitted: max_completion_tokens", param="max_completion_tokens",
+        says="`max_completion_tokens` is refused as an extra input."),
+    refuse("sse-stop-at-top_p-1", when=given("top_p", lambda top: top in (0, 1)),
+        message="`top_p` must be > 0.0 and < 1.0", param="top_p", status=422,
+        says="`top_p` has to be above 0 and below 1: 0 and 1 are refused."),
+    refuse("params-unsupported-500", when=given("seed"),
+        message="litellm.UnsupportedParamsError: ollama does not support parameters: ['seed']", status=500, kind=None,
+        says="A seed that the provider does not support is a server error."),
+    crash("hints-500", when=has("metadata", "store", "service_tier"),
+        says="Parameters that only OpenAI has are a server error."),
+    crash("negative-penalty-500", when=lambda request: any(map(_negative, request.wish.items())),
+        says="A penalty below 0 is a server error."),
+    crash("wide-integers-500",
+        when=lambda request: any(isinstance(value, int) and not -_WIDE <= value < _WIDE for value in request.wish.values()),
+        message="int too large to convert", says="An integer of more than 64 bits is a server error."),
+    refuse("one-choice-only", when=given("n", lambda n: isinstance(n, int) and n > 1),
+        message="Only n = 1 is supported", param="n", says="More than one choice is refused by name.", legal=True),
+)  # fmt: skip
 
 
 @fault("sagemaker-max_tokens-overridden", instead=True)
 def has_a_cap_of_its_own(request: Request, respond: Respond) -> Answer:
     """Any cap becomes 16, the default of the engine behind."""
-    caps = [name for name in ("max_tokens", "max_completion_tokens") if isinstance(request.wish.get(name), int)]
+    caps = [name for name in CAPS if isinstance(request.wish.get(name), int)]
     answer = respond(request)
     return respond(request.asking(**dict.fromkeys(caps, 16))) if caps and answer.status == 200 else answer
-
-
-@fault("max_completion_tokens-rejected", instead=True)
-def knows_only_the_old_cap(request: Request, respond: Respond) -> Answer:
-    """`max_completion_tokens` is refused as an extra input."""
-    if request.wish.get("max_completion_tokens") is not None:
-        return refuse("Extra inputs are not permitted: max_completion_tokens", "max_completion_tokens")
-    return respond(request)
-
-
-@fault("max-tokens-cap-reported-stop")
-def calls_cut_off_answers_complete(answer: Answer, request: Request) -> None:
-    """An answer that the cap cut off has the finish_reason `stop`."""
-    for choice in answer.choices:
-        if choice["finish_reason"] == "length":
-            choice["finish_reason"] = "stop"
-
-
-@fault("cap-changes-the-text")
-def says_something_shorter(answer: Answer, request: Request) -> None:
-    """Under a cap the model says something else, as if it had been asked to be brief."""
-    for message in _texts(answer):
-        if request.wish.get("max_completion_tokens"):
-            message["content"] = "In short" + message["content"][8:]
-
-
-# Choices, seeds, biases
-
-ignores_n = ignoring("n-ignored", "`n` is ignored: one choice comes.", "n")
-
-
-@fault("n-numbered-from-1")
-def counts_choices_from_one(answer: Answer, request: Request) -> None:
-    """Where several choices come, they are numbered from 1."""
-    for choice in answer.choices:
-        choice["index"] += int(request.wish.get("n") or 1) > 1
 
 
 @fault("seed-ignored", instead=True)
@@ -155,37 +149,13 @@ def draws_another_seed(request: Request, respond: Respond) -> Answer:
     return respond(request.asking(seed=request.memory["seeds"]))
 
 
-ignores_biases = ignoring("logit_bias-ignored", "`logit_bias` is accepted and ignored.", "logit_bias")
-
-
 @fault("logit_bias-format-array-only", instead=True)
 def reads_biases_from_arrays_only(request: Request, respond: Respond) -> Answer:
     """`logit_bias` is read as an array of pairs only; an object is no bias at all."""
     bias = request.wish.get("logit_bias")
     if isinstance(bias, list) and bias:
-        return respond(request.asking(logit_bias={str(one[0]): one[1] for one in bias}))
+        return respond(request.asking(logit_bias={str(pair[0]): pair[1] for pair in bias}))
     return respond(request.asking(logit_bias=...) if isinstance(bias, dict) else request)
-
-
-# Values
-
-
-@fault("sse-stop-at-top_p-1", instead=True)
-def wants_top_p_below_one(request: Request, respond: Respond) -> Answer:
-    """`top_p` has to be above 0 and below 1, both excluded."""
-    if request.wish.get("top_p") in (0, 1):
-        return refuse("`top_p` must be > 0.0 and < 1.0", "top_p", 422)
-    return respond(request)
-
-
-@fault("params-unsupported-500", instead=True)
-def falls_over_seeds(request: Request, respond: Respond) -> Answer:
-    """A seed that the provider does not support is a server error."""
-    if request.wish.get("seed") is None:
-        return respond(request)
-    answer = crash("litellm.UnsupportedParamsError: ollama does not support parameters: ['seed']")
-    answer.body["error"]["type"] = None
-    return answer
 
 
 @fault("null-members-refused", instead=True)
@@ -193,28 +163,8 @@ def takes_null_for_a_value(request: Request, respond: Respond) -> Answer:
     """A member that is null is refused."""
     for name, value in request.wish.items():
         if value is None and name not in ("model", "messages"):
-            return refuse(f"Input should be a valid number: {name}", name)
+            return refused(f"Input should be a valid number: {name}", name)
     return respond(request)
-
-
-@fault("negative-penalty-500", instead=True)
-def falls_over_negative_penalties(request: Request, respond: Respond) -> Answer:
-    """A penalty below 0 is a server error."""
-    penalties = [request.wish.get(f"{name}_penalty") for name in ("frequency", "presence")]
-    return crash() if any(isinstance(one, float) and -2 <= one < 0 for one in penalties) else respond(request)
-
-
-@fault("hints-500", instead=True)
-def falls_over_hints(request: Request, respond: Respond) -> Answer:
-    """Members that only OpenAI has are a server error."""
-    return crash() if {"metadata", "store", "service_tier"} & request.wish.keys() else respond(request)
-
-
-@fault("wide-integers-500", instead=True)
-def counts_in_64_bits(request: Request, respond: Respond) -> Answer:
-    """An integer of more than 64 bits is a server error."""
-    wide = [one for one in request.wish.values() if isinstance(one, int) and not -_WIDE <= one < _WIDE]
-    return crash("int too large to convert") if wide else respond(request)
 
 
 # What a server may do
@@ -223,7 +173,7 @@ def counts_in_64_bits(request: Request, respond: Respond) -> Answer:
 @fault("max_tokens-huge-accepted", instead=True, legal=True)
 def gives_what_fits(request: Request, respond: Respond) -> Answer:
     """A cap beyond the window counts as no cap."""
-    caps = [name for name in ("max_tokens", "max_completion_tokens") if isinstance(request.wish.get(name), int)]
+    caps = [name for name in CAPS if isinstance(request.wish.get(name), int)]
     huge = {name: ... for name in caps if 4000 < request.wish[name] < _WIDE}
     return respond(request.asking(**huge) if huge else request)
 
@@ -235,41 +185,6 @@ def takes_any_penalty(request: Request, respond: Respond) -> Answer:
     known = [name for name in ("frequency_penalty", "presence_penalty") if isinstance(wish.get(name), (int, float))]
     kept = {name: max(-2, min(2, wish[name])) for name in known}
     return respond(request.asking(**kept) if kept else request)
-
-
-DEFAULTS: dict[str, Any] = {"temperature": 1, "top_p": 1, "frequency_penalty": 0, "presence_penalty": 0}
-"""What one may always ask for: it is what one gets anyhow."""
-
-
-def refusing(identity: str, title: str, *members: str) -> Fault:
-    """A server that says which of these members it does not support, with other values than the default."""
-
-    def sin(request: Request, respond: Respond) -> Answer:
-        for name in members:
-            if request.wish.get(name) is not None and request.wish[name] != DEFAULTS.get(name, ...):
-                return refuse(f"The {name} parameter is not currently supported", name)
-        return respond(request)
-
-    sin.__doc__ = title
-    return fault(identity, instead=True, legal=True)(sin)
-
-
-refuses_stops = refusing("stop-not-supported-error", "`stop` is refused by its name.", "stop")
-refuses_choice = refusing(
-    "sampling-refused",
-    "What shapes the answer is refused by name, as reasoning models do.",
-    *DEFAULTS,
-    "seed",
-    "logit_bias",
-    "stop",
-)
-
-
-@fault("one-choice-only", instead=True, legal=True)
-def makes_one_choice(request: Request, respond: Respond) -> Answer:
-    """More than one choice is refused by name."""
-    n = request.wish.get("n")
-    return refuse("Only n = 1 is supported", "n") if isinstance(n, int) and n > 1 else respond(request)
 
 
 @fault("seed-mostly", instead=True, legal=True)
@@ -285,7 +200,7 @@ def repeats_itself_mostly(request: Request, respond: Respond) -> Answer:
 def thinks_until_the_cap(answer: Answer, request: Request) -> None:
     """Under a small cap all tokens go into thoughts: the content is empty, the finish_reason `length`."""
     body = whole(answer)
-    caps = [request.wish.get(name) for name in ("max_tokens", "max_completion_tokens")]
+    caps = [request.wish.get(name) for name in CAPS]
     if body and any(isinstance(cap, int) and cap < 64 for cap in caps):
         for choice in body["choices"]:
             choice["message"]["content"], choice["finish_reason"] = "", "length"

@@ -8,7 +8,7 @@ from typing import Any
 
 from conformance.reference.answer import Answer, Request, Respond, compact
 from conformance.reference.fault import Fault, fault
-from conformance.reference.faults.sampling import crash, ignoring, refuse
+from conformance.reference.rows import When, ask, crash, crashed, given, refuse, without
 
 
 def form(request: Request) -> str:
@@ -57,15 +57,17 @@ def finish(answer: Answer, reason: str) -> None:
             choice["finish_reason"] = reason
 
 
-drops_formats = ignoring("response_format-dropped", "`response_format` is silently dropped.", "response_format")
+SCHEMA = When(lambda request: form(request) == "json_schema")
 
 
-@fault("schema-nested-response_format-ignored", instead=True)
-def reads_schemas_elsewhere(request: Request, respond: Respond) -> Answer:
-    """A schema inside `response_format` is ignored: only a top-level `json_schema` is read."""
-    answer = respond(request)
-    ignored = form(request) == "json_schema" and answer.status == 200
-    return respond(request.asking(response_format=...)) if ignored else answer
+IGNORED = (
+    ask("response_format-dropped", without("response_format"), after=200,
+        says="`response_format` is silently dropped."),
+    ask("schema-nested-response_format-ignored", without("response_format"), when=SCHEMA, after=200,
+        says="A schema inside `response_format` is ignored: only a top-level `json_schema` is read."),
+    ask("schema-dropped-beside-tools", without("response_format"), when=SCHEMA & given("tools", bool),
+        says="Where tools are offered, the schema is ignored."),
+)  # fmt: skip
 
 
 @fault("schema-200-not-enforced")
@@ -103,18 +105,11 @@ def sorts_members(answer: Answer, request: Request) -> None:
         rewrite(answer, lambda value: value, sort_keys=True)
 
 
-@fault("schema-dropped-beside-tools", instead=True)
-def forgets_the_schema_for_tools(request: Request, respond: Respond) -> Answer:
-    """Where tools are offered, the schema is ignored."""
-    both = form(request) == "json_schema" and request.wish.get("tools")
-    return respond(request.asking(response_format=...) if both else request)
-
-
 @fault("json_object-stream-500", instead=True)
 def cannot_stream_json(request: Request, respond: Respond) -> Answer:
     """A schema in a stream is a server error."""
     if form(request) == "json_schema" and request.wish.get("stream") and respond(request).status == 200:
-        return crash()
+        return crashed()
     return respond(request)
 
 
@@ -162,18 +157,23 @@ def dies_of_recursion(request: Request, respond: Respond) -> Answer:
     return answer
 
 
-@fault("schema-unsupported-keyword-500", instead=True)
-def knows_few_words(request: Request, respond: Respond) -> Answer:
-    """A schema with propertyNames is a server error."""
-    if '"propertyNames"' in compact(schema(request) or {}):
-        return crash("Grammar error: Unimplemented keys: propertyNames")
-    return respond(request)
+HARD = ('"$ref"', '"pattern"', '"anyOf"', '"not"', '"if"')
+"""Words of JSON Schema that simple grammars do not know."""
 
 
-@fault("schema-large-500", instead=True)
-def falls_over_large_schemas(request: Request, respond: Respond) -> Answer:
-    """A schema of more than 4 kB is a server error."""
-    return crash() if len(compact(schema(request) or {})) > 4096 else respond(request)
+SCHEMAS = (
+    crash("schema-unsupported-keyword-500", when=lambda request: '"propertyNames"' in compact(schema(request) or {}),
+        message="Grammar error: Unimplemented keys: propertyNames",
+        says="A schema with propertyNames is a server error."),
+    crash("schema-large-500", when=lambda request: len(compact(schema(request) or {})) > 4096,
+        says="A schema of more than 4 kB is a server error."),
+    refuse("structured-refused", when=lambda request: form(request) in ("json_object", "json_schema"),
+        message="response_format is not supported by this model", param="response_format",
+        says="JSON is refused by name.", legal=True),
+    refuse("schemas-refused-in-part", when=lambda request: any(word in compact(schema(request) or {}) for word in HARD),
+        message="The provided JSON schema contains features that the grammar does not have.",
+        says="References, patterns and unions are refused, without the name of a parameter.", legal=True),
+)  # fmt: skip
 
 
 @fault("schema-definitions-draft7-crash", instead=True)
@@ -187,7 +187,7 @@ def ends_at_a_bad_reference(request: Request, respond: Respond) -> Answer:
     return respond(request)
 
 
-def _forgiving(identity: str, title: str, *codes: str) -> Fault:
+def _forgiving(identity: str, *codes: str, says: str) -> Fault:
     """A server that ignores a format which the reference refuses with one of these codes."""
 
     def sin(request: Request, respond: Respond) -> Answer:
@@ -198,32 +198,16 @@ def _forgiving(identity: str, title: str, *codes: str) -> Fault:
         wanted = named and bad_schema == ("invalid_json_schema" in codes)
         return respond(request.asking(response_format=...)) if wanted else answer
 
-    sin.__doc__ = title
-    return fault(identity, instead=True)(sin)
+    return fault(identity, instead=True, says=says)(sin)
 
 
-takes_any_schema = _forgiving("bad-schema-ignored", "What is no JSON Schema is ignored.", "invalid_json_schema")
-takes_any_format = _forgiving("unknown-format-ignored", "A response format that is none is ignored.")
+FORGIVEN = (
+    _forgiving("bad-schema-ignored", "invalid_json_schema", says="A schema that is no JSON Schema is ignored."),
+    _forgiving("unknown-format-ignored", says="A response format that does not exist is ignored."),
+)  # fmt: skip
 
 
 # What a server may do
-
-
-@fault("structured-refused", instead=True, legal=True)
-def speaks_text_only(request: Request, respond: Respond) -> Answer:
-    """JSON is refused by name."""
-    if form(request) in ("json_object", "json_schema"):
-        return refuse("response_format is not supported by this model", "response_format")
-    return respond(request)
-
-
-@fault("schemas-refused-in-part", instead=True, legal=True)
-def knows_plain_schemas(request: Request, respond: Respond) -> Answer:
-    """References, patterns and unions are refused, without the name of a member."""
-    text = compact(schema(request) or {})
-    if any(word in text for word in ('"$ref"', '"pattern"', '"anyOf"', '"not"', '"if"')):
-        return refuse("The provided JSON schema contains features that the grammar does not have.")
-    return respond(request)
 
 
 @fault("json-indented", legal=True)

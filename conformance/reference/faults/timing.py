@@ -12,24 +12,17 @@ from typing import Any
 from conformance.reference.answer import Answer, Event, Request, Respond
 from conformance.reference.fault import fault
 from conformance.reference.faults.framing import place
+from conformance.reference.rows import said
 
 SAY = "Say exactly: "
 PONG = f"{SAY}pong"
 COUNT = "Count to forty"
 
 
-def say(request: Request) -> str:
-    """What the user says, where it is plain text."""
-    messages = request.wish.get("messages")
-    last = messages[-1] if isinstance(messages, list) and messages else None
-    content = last.get("content") if isinstance(last, dict) else None
-    return content if isinstance(content, str) else ""
-
-
 def before(request: Request) -> str:
     """What was said in the request before this one, with `streamed` where it asked for a stream."""
     earlier: str = request.memory.get("before", "")
-    request.memory["before"] = say(request) + (", streamed" if request.wish.get("stream") is True else "")
+    request.memory["before"] = said(request) + (", streamed" if request.wish.get("stream") is True else "")
     return earlier
 
 
@@ -78,7 +71,7 @@ def resents_hang_ups(request: Request, respond: Respond) -> Answer:
     """The request after one that the client hung up on is an internal error."""
     earlier = before(request)
     answer = respond(request)
-    if earlier.startswith(COUNT) and say(request) == PONG and answer.is_chat and answer.events is None:
+    if earlier.startswith(COUNT) and said(request) == PONG and answer.is_chat and answer.events is None:
         answer.status = 500
         answer.body = {"error": {"message": "no free slot", "type": "server_error", "param": None, "code": None}}
     return answer
@@ -88,20 +81,20 @@ def resents_hang_ups(request: Request, respond: Respond) -> Answer:
 def breaks_after_streams(request: Request, respond: Respond) -> Answer:
     """The request after a stream, on the same connection, is not answered."""
     earlier = before(request)
-    return broken() if earlier == "Say hello, streamed" and say(request) == PONG else respond(request)
+    return broken() if earlier == "Say hello, streamed" and said(request) == PONG else respond(request)
 
 
 @fault("keepalive-idle-5s-reset", instead=True)
 def forgets_idle_connections(request: Request, respond: Respond) -> Answer:
     """The connection of an agent that paused is broken when its next request comes."""
     earlier = before(request)
-    return broken() if earlier == "Say hello" and say(request) == PONG else respond(request)
+    return broken() if earlier == "Say hello" and said(request) == PONG else respond(request)
 
 
 @fault("concurrency-cross-contamination")
 def mixes_answers_up(answer: Answer, request: Request) -> None:
     """An answer is that to the request before."""
-    if say(request).startswith(SAY) and words(answer):
+    if said(request).startswith(SAY) and words(answer):
         mine = words(answer)[0]["content"]
         words(answer)[0]["content"] = request.memory.get("word", mine)
         request.memory["word"] = mine
@@ -120,7 +113,7 @@ def shares_its_context(answer: Answer, request: Request) -> None:
 @fault("overload-500-instead-of-429", instead=True)
 def breaks_under_load(request: Request, respond: Respond) -> Answer:
     """Of a burst of equal requests, those after the eighth get a 500."""
-    if say(request) != PONG:
+    if said(request) != PONG:
         return respond(request)
     request.memory["burst"] = request.memory.get("burst", 0) + 1
     if request.memory["burst"] <= 8:
@@ -139,7 +132,7 @@ def leaks_events(answer: Answer, request: Request) -> None:
         return
     if (stray := request.memory.pop("stray", None)) is not None:
         answer.events.insert(place(answer), Event(stray))
-    if say(request).startswith(f"{COUNT}, then say"):
+    if said(request).startswith(f"{COUNT}, then say"):
         request.memory["stray"] = answer.events[1].data
 
 

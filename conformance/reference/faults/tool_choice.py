@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Any
 
+from conformance.reference import rows
 from conformance.reference.answer import Answer, Event, Request, Respond
 from conformance.reference.fault import fault
-from conformance.reference.faults.calls import finish, functions, markup, refused, streamed
+from conformance.reference.faults.calls import finishing, functions, markup, streamed
+from conformance.reference.rows import CHOICES, When, as_whole, ask, asking, has, put
+
+crash = partial(rows.crash, traced=False)
 
 
 def choice_of(request: Request) -> Any:
@@ -23,47 +28,45 @@ def named_in(request: Request) -> str:
     return name if isinstance(name, str) else ""
 
 
-@fault("tool-choice-500", instead=True)
-def breaks_on_choices(request: Request, respond: Respond) -> Answer:
-    """A whole request with a choice among tools is a server error."""
-    if choice_of(request) in ("required", "none") and not request.wish.get("stream"):
-        return refused("The server had an error.", 500)
-    return respond(request)
+def offered(request: Request) -> list[Any]:
+    """The names of the functions that a request offers."""
+    return [function.get("name") for function in functions(request)]
 
 
-@fault("tool-choice-required-ignored", instead=True)
-def ignores_required(request: Request, respond: Respond) -> Answer:
-    """`required` is taken for `auto`."""
-    return respond(request.asking(tool_choice="auto") if choice_of(request) == "required" else request)
+def choosing(mode: str) -> When:
+    """Requests with this mode in `tool_choice`."""
+    return When(lambda request: choice_of(request) == mode)
 
 
-@fault("tool-choice-named-ignored", instead=True)
-def ignores_names(request: Request, respond: Respond) -> Answer:
-    """A named function is taken for `auto`."""
-    known = named_in(request) in [function.get("name") for function in functions(request)]
-    return respond(request.asking(tool_choice="auto") if known else request)
+AUTO = asking(tool_choice="auto")
+NAMED = When(lambda request: named_in(request) in offered(request))
 
 
-@fault("tool-choice-named-first-is-called", instead=True)
-def calls_the_first(request: Request, respond: Respond) -> Answer:
-    """Whatever function is named, the first one is called."""
-    names = [function.get("name") for function in functions(request)]
-    if named_in(request) not in names:
-        return respond(request)
-    return respond(request.asking(tool_choice={"type": "function", "function": {"name": names[0]}}))
-
-
-@fault("tool-choice-name-as-mode", instead=True)
-def takes_names_for_modes(request: Request, respond: Respond) -> Answer:
-    """A function that is called like a mode, such as `none`, is taken for the mode."""
-    mode = named_in(request)
-    return respond(request.asking(tool_choice=mode) if mode in ("none", "auto", "required") else request)
-
-
-@fault("tool-choice-none-treated-as-auto", instead=True)
-def ignores_none(request: Request, respond: Respond) -> Answer:
-    """`none` is taken for `auto`."""
-    return respond(request.asking(tool_choice="auto") if choice_of(request) == "none" else request)
+MODES = (
+    crash("tool-choice-500",
+        when=lambda request: choice_of(request) in ("required", "none") and not request.wish.get("stream"),
+        message="The server had an error.", says="A whole request with `required` or `none` is a server error."),
+    crash("tool-choice-null-500", when=lambda request: request.wish.get("tool_choice", "") is None,
+        message="'NoneType' object is not subscriptable", says="`tool_choice: null` is a server error."),
+    ask("tool-choice-required-ignored", AUTO, when=choosing("required"), says="`required` is taken for `auto`."),
+    ask("tool-choice-named-ignored", AUTO, when=NAMED, says="A named function is taken for `auto`."),
+    ask("tool-choice-named-first-is-called",
+        lambda request: request.asking(tool_choice={"type": "function", "function": {"name": offered(request)[0]}}),
+        when=NAMED, says="Whatever function is named, the first one is called."),
+    ask("tool-choice-name-as-mode", lambda request: request.asking(tool_choice=named_in(request)),
+        when=lambda request: named_in(request) in ("none", "auto", "required"),
+        says="A function that is called like a mode, such as `none`, is taken for the mode."),
+    ask("tool-choice-none-treated-as-auto", AUTO, when=choosing("none"), says="`none` is taken for `auto`."),
+    ask("tool-choice-required-without-tools", asking(tool_choice=...), when=~has("tools"),
+        says="`required` without tools is ignored."),
+    ask("tool-choice-undefined-ignored", AUTO, when=lambda request: named_in(request) not in ("", *offered(request)),
+        says="A named function that is not there is taken for `auto`."),
+    ask("tool-choice-auto-is-none", asking(tool_choice="none"), when=choosing("auto"),
+        says="`auto`, where it is said, is taken for `none`."),
+    ask("tool-choice-allowed-ignored", AUTO,
+        when=lambda request: isinstance(choice := choice_of(request), dict) and "allowed_tools" in choice,
+        says="`allowed_tools` are taken for `auto`."),
+)  # fmt: skip
 
 
 def _said(answer: Answer, text: str, reason: str) -> None:
@@ -97,12 +100,14 @@ def leaks_markup(answer: Answer, request: Request) -> None:
         _said(answer, LEAKED, "stop")
 
 
-@fault("tool-choice-required-empty-calls-finish-tool_calls")
-def promises_calls(answer: Answer, request: Request) -> None:
-    """Under `required` there is text, an empty list of calls, and the finish reason `tool_calls`."""
-    for choice in answer.choices if choice_of(request) == "required" and not streamed(answer) else ():
-        if choice["finish_reason"] == "tool_calls":
-            choice["message"].update(content="Hello from the tiny model.", tool_calls=[])
+ANSWERS = (
+    put("tool-choice-required-empty-calls-finish-tool_calls",
+        as_whole(CHOICES).where(lambda choice: choice["finish_reason"] == "tool_calls").under("message"),
+        content="Hello from the tiny model.", tool_calls=[], when=choosing("required"),
+        says="Under `required` there is text, an empty list of calls, and the finish reason `tool_calls`."),
+    finishing("finish-reason-differs-stream-vs-nonstream-named", "tool_calls", of=streamed, when=named_in,
+        says="A named function finishes with `tool_calls` in streams only."),
+)  # fmt: skip
 
 
 @fault("tool-choice-required-hang-or-crash")
@@ -129,26 +134,6 @@ def thinks_its_calls(answer: Answer, request: Request) -> None:
             choice["finish_reason"] = "stop"
 
 
-@fault("finish-reason-differs-stream-vs-nonstream-named")
-def says_tool_calls_when_streamed(answer: Answer, request: Request) -> None:
-    """A named function finishes with `tool_calls` in streams only."""
-    if named_in(request) and streamed(answer):
-        finish(answer, "tool_calls")
-
-
-@fault("tool-choice-required-without-tools", instead=True)
-def requires_nothing(request: Request, respond: Respond) -> Answer:
-    """`required` without tools is ignored."""
-    return respond(request if "tools" in request.wish else request.asking(tool_choice=...))
-
-
-@fault("tool-choice-undefined-ignored", instead=True)
-def ignores_undefined_names(request: Request, respond: Respond) -> Answer:
-    """A function that is not there is taken for `auto`."""
-    known = [function.get("name") for function in functions(request)]
-    return respond(request.asking(tool_choice="auto") if named_in(request) not in ("", *known) else request)
-
-
 @fault("tool-choice-nonsense-ignored", instead=True)
 def ignores_nonsense(request: Request, respond: Respond) -> Answer:
     """A choice that means nothing is taken for `auto`."""
@@ -156,25 +141,3 @@ def ignores_nonsense(request: Request, respond: Respond) -> Answer:
     param = (answer.body or {}).get("error", {}).get("param") if isinstance(answer.body, dict) else None
     refused_choice = answer.status == 400 and str(param).startswith("tool_choice") and functions(request)
     return respond(request.asking(tool_choice="auto")) if refused_choice and not named_in(request) else answer
-
-
-@fault("tool-choice-null-500", instead=True)
-def breaks_on_null(request: Request, respond: Respond) -> Answer:
-    """`tool_choice: null` is a server error."""
-    if request.wish.get("tool_choice", "") is None:
-        return refused("'NoneType' object is not subscriptable", 500)
-    return respond(request)
-
-
-@fault("tool-choice-auto-is-none", instead=True)
-def never_chooses(request: Request, respond: Respond) -> Answer:
-    """`auto`, where it is said, is taken for `none`."""
-    return respond(request.asking(tool_choice="none") if choice_of(request) == "auto" else request)
-
-
-@fault("tool-choice-allowed-ignored", instead=True)
-def allows_everything(request: Request, respond: Respond) -> Answer:
-    """`allowed_tools` are taken for `auto`."""
-    choice = choice_of(request)
-    ignored = isinstance(choice, dict) and "allowed_tools" in choice
-    return respond(request.asking(tool_choice="auto") if ignored else request)

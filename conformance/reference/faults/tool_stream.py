@@ -8,7 +8,10 @@ from typing import Any
 from conformance.reference.answer import Answer, Event, Request, compact
 from conformance.reference.fault import fault
 from conformance.reference.faults.calls import (
+    LATER,
+    PIECES,
     finish,
+    finishing,
     first_pieces,
     joined,
     later_pieces,
@@ -16,12 +19,14 @@ from conformance.reference.faults.calls import (
     markup,
     names,
     pieces,
+    resaid,
     resay,
     revalue,
     streamed,
     take_out,
 )
 from conformance.reference.faults.tool_choice import LEAKED
+from conformance.reference.rows import Part, a, alter, change, drop, given, put
 
 # What fragments carry
 
@@ -34,39 +39,25 @@ def forgets_names(answer: Answer, request: Request) -> None:
         call.get("function", {}).pop("name", None)
 
 
-@fault("tool-type-missing-named-stream")
-def forgets_the_type_of_named_calls(answer: Answer, request: Request) -> None:
-    """A named function is streamed without a type."""
-    for _, _, call in pieces(answer) if isinstance(request.wish.get("tool_choice"), dict) else ():
-        call.pop("type", None)
+def empty_name(call: Part) -> None:
+    """Give a fragment an empty name."""
+    call.setdefault("function", {})["name"] = ""
 
 
-@fault("tool-type-empty-string")
-def empties_the_type(answer: Answer, request: Request) -> None:
-    """Later fragments have an empty type."""
-    for call in later_pieces(answer):
-        call["type"] = ""
-
-
-@fault("tool-type-null-later")
-def nulls_the_type(answer: Answer, request: Request) -> None:
-    """Later fragments have null for a type."""
-    for call in later_pieces(answer):
-        call["type"] = None
-
-
-@fault("tool-delta-empty-name-repeated")
-def repeats_empty_names(answer: Answer, request: Request) -> None:
-    """Later fragments have an empty name."""
-    for call in later_pieces(answer):
-        call.setdefault("function", {})["name"] = ""
-
-
-@fault("tool-final-chunk-name-lost")
-def ends_with_an_empty_name(answer: Answer, request: Request) -> None:
-    """The last fragment has an empty name."""
-    for call in later_pieces(answer)[-1:]:
-        call.setdefault("function", {})["name"] = ""
+FRAGMENTS = (
+    drop("tool-type-missing-named-stream", PIECES, "type", when=given("tool_choice", a(dict)),
+        says="A named function is streamed without a type."),
+    put("tool-type-empty-string", LATER, type="", says="Later fragments have an empty type."),
+    put("tool-type-null-later", LATER, type=None, says="Later fragments have null for a type."),
+    alter("tool-delta-empty-name-repeated", LATER, empty_name, says="Later fragments have an empty name."),
+    alter("tool-final-chunk-name-lost", LATER[-1:], empty_name, says="The last fragment has an empty name."),
+    put("tool-id-repeated-or-empty-in-continuation", LATER, id="", says="Later fragments have an empty id."),
+    drop("tool-index-missing", PIECES, "index", says="Fragments have no index."),
+    change("tool-index-starts-at-1", PIECES, "index", lambda index: index + 1, says="The first call has the index 1."),
+    put("tool-parallel-same-index", PIECES, index=0, says="Every call has the index 0."),
+    put("tool-stream-arguments-null", PIECES.under("function"), arguments=None,
+        says="The arguments of every fragment are null."),
+)  # fmt: skip
 
 
 @fault("tool-name-repeated-each-delta")
@@ -77,33 +68,12 @@ def repeats_names(answer: Answer, request: Request) -> None:
         call.setdefault("function", {})["name"] = known[place]
 
 
-@fault("tool-id-repeated-or-empty-in-continuation")
-def empties_later_ids(answer: Answer, request: Request) -> None:
-    """Later fragments have an empty id."""
-    for call in later_pieces(answer):
-        call["id"] = ""
-
-
 @fault("tool-id-repeated-in-continuation")
 def repeats_ids(answer: Answer, request: Request) -> None:
     """Every fragment has the id."""
     known: dict[Any, str] = {}
     for place, _, call in pieces(answer):
         call["id"] = known.setdefault(place, call.get("id", ""))
-
-
-@fault("tool-index-missing")
-def forgets_the_index(answer: Answer, request: Request) -> None:
-    """Fragments have no index."""
-    for _, _, call in list(pieces(answer)):
-        del call["index"]
-
-
-@fault("tool-index-starts-at-1")
-def counts_from_one(answer: Answer, request: Request) -> None:
-    """The first call has the index 1."""
-    for _, _, call in list(pieces(answer)):
-        call["index"] += 1
 
 
 @fault("tool-index-shift-empty-args")
@@ -116,27 +86,12 @@ def moves_calls_without_arguments(answer: Answer, request: Request) -> None:
             call["index"] += 1
 
 
-@fault("tool-parallel-same-index")
-def numbers_all_calls_zero(answer: Answer, request: Request) -> None:
-    """Every call has the index 0."""
-    for _, _, call in list(pieces(answer)):
-        call["index"] = 0
-
-
 @fault("tool-args-dict-in-stream")
 def streams_an_object(answer: Answer, request: Request) -> None:
     """The arguments come in one piece, as an object."""
     resay(answer, lambda text: text + " " if streamed(answer) else text)
     for call in later_pieces(answer):
         call["function"]["arguments"] = loaded(call["function"]["arguments"])
-
-
-@fault("tool-stream-arguments-null")
-def streams_null(answer: Answer, request: Request) -> None:
-    """The arguments of every fragment are null."""
-    for _, _, call in pieces(answer):
-        if "function" in call:
-            call["function"]["arguments"] = None
 
 
 # What fragments add up to
@@ -151,27 +106,27 @@ def says_everything_twice(answer: Answer, request: Request) -> None:
         last.setdefault("function", {})["arguments"] = (last["function"].get("arguments") or "") + known[place]
 
 
-@fault("tool-args-last-brace-lost")
-def loses_the_last_brace(answer: Answer, request: Request) -> None:
-    """The last character of the arguments is lost in streams."""
-    if streamed(answer):
-        resay(answer, lambda text: text[:-1])
-
-
-@fault("tool-args-nested-brace-lost")
-def loses_a_nested_brace(answer: Answer, request: Request) -> None:
-    """One of two closing braces of nested arguments is lost in streams."""
-    if streamed(answer):
-        resay(answer, lambda text: text.replace("}", "", 1) if text.count("}") > 1 else text)
-
-
-@fault("tool-args-type-coerced-to-string")
-def quotes_values(answer: Answer, request: Request) -> None:
-    """Numbers and booleans are strings in streams."""
-    if streamed(answer):
-        resay(
-            answer, lambda text: revalue(text, lambda one: json.dumps(one) if type(one) in (int, float, bool) else one)
-        )
+ARGUMENTS = (
+    resaid("tool-args-last-brace-lost", lambda text: text[:-1], of=streamed,
+        says="The last character of the arguments is lost in streams."),
+    resaid("tool-args-nested-brace-lost", lambda text: text.replace("}", "", 1) if text.count("}") > 1 else text,
+        of=streamed, says="One of two closing braces of nested arguments is lost in streams."),
+    resaid("tool-args-type-coerced-to-string",
+        lambda text: revalue(text, lambda value: json.dumps(value) if type(value) in (int, float, bool) else value),
+        of=streamed, says="Numbers and booleans are strings in streams."),
+    resaid("tool-stream-args-differ",
+        lambda text: compact(dict(list(loaded(text).items())[:-1])) if text.endswith("}") else text, of=streamed,
+        says="The last argument is not there in streams."),
+    resaid("tool-zero-arg-empty-string", lambda text: "" if text == "{}" else text, of=streamed,
+        says="The arguments of a call without any are empty in streams."),
+    resaid("tool-stream-line-breaks-lost",
+        lambda text: revalue(text, lambda value: value.replace("\n", " ") if isinstance(value, str) else value),
+        of=streamed, says="Line breaks in values become spaces in streams."),
+    resaid("tool-escape-split-lost", lambda text: text.replace('\\"', '"'), of=streamed,
+        says="An escaped quote in the arguments is no longer escaped in streams."),
+    finishing("tool-finish-stop-stream", "stop", of=streamed,
+        says="The finish reason of a stream with calls is `stop`."),
+)  # fmt: skip
 
 
 @fault("tool-stream-vs-nonstream-args-differ")
@@ -183,20 +138,6 @@ def reads_arguments_differently(answer: Answer, request: Request) -> None:
         resay(answer, lambda text: "{}")
 
 
-@fault("tool-stream-args-differ")
-def loses_an_argument_when_streaming(answer: Answer, request: Request) -> None:
-    """The last argument is not there in streams."""
-    if streamed(answer):
-        resay(answer, lambda text: compact(dict(list(loaded(text).items())[:-1])) if text.endswith("}") else text)
-
-
-@fault("tool-zero-arg-empty-string")
-def says_nothing_for_no_arguments(answer: Answer, request: Request) -> None:
-    """The arguments of a call without any are empty in streams."""
-    if streamed(answer):
-        resay(answer, lambda text: "" if text == "{}" else text)
-
-
 @fault("tool-zero-arg-never-streamed")
 def never_sends_no_arguments(answer: Answer, request: Request) -> None:
     """A call without arguments has no fragments that could hold any."""
@@ -206,20 +147,6 @@ def never_sends_no_arguments(answer: Answer, request: Request) -> None:
     take_out(answer, lambda call: id(call) in gone)
     for call in first_pieces(answer) if gone else ():
         call["function"].pop("arguments", None)
-
-
-@fault("tool-stream-line-breaks-lost")
-def loses_line_breaks(answer: Answer, request: Request) -> None:
-    """Line breaks in values are spaces once they went through a stream."""
-    if streamed(answer):
-        resay(answer, lambda text: revalue(text, lambda one: one.replace("\n", " ") if isinstance(one, str) else one))
-
-
-@fault("tool-escape-split-lost")
-def loses_split_escapes(answer: Answer, request: Request) -> None:
-    """An escaped quote is no longer escaped once the arguments went through a stream."""
-    if streamed(answer):
-        resay(answer, lambda text: text.replace('\\"', '"'))
 
 
 @fault("tool-only-first-of-array-parsed")
@@ -261,19 +188,12 @@ def streams_broken_calls(answer: Answer, request: Request) -> None:
 # Order and end
 
 
-@fault("tool-finish-stop-stream")
-def says_stop_when_streaming(answer: Answer, request: Request) -> None:
-    """The finish reason of a stream with calls is `stop`."""
-    if streamed(answer):
-        finish(answer, "stop")
-
-
 def _last_finish(answer: Answer) -> int:
     """The place of the event that finishes a choice with calls."""
     places = [
         place
         for place, event in enumerate(answer.events or ())
-        if any(one.get("finish_reason") for one in event.choices)
+        if any(choice.get("finish_reason") for choice in event.choices)
     ]
     return places[-1] if places and answer.calls else -1
 
@@ -302,7 +222,7 @@ def interleaves_calls(answer: Answer, request: Request) -> None:
     held: dict[int, list[Event]] = {}
     for place, event, _ in pieces(answer):
         held.setdefault(place[1], []).append(event)
-    if len(held) != 2 or any(one["index"] for one in answer.choices):
+    if len(held) != 2 or any(choice["index"] for choice in answer.choices):
         return
     one, other = held.values()
     turns = [event for pair in zip(one, other, strict=False) for event in pair]

@@ -7,26 +7,29 @@ import json
 from conformance.reference.answer import Answer, Event, Request, Respond
 from conformance.reference.fault import fault
 from conformance.reference.faults.calls import (
+    FIRST,
     finish,
     first_pieces,
     joined,
     later_pieces,
     loaded,
-    messages,
     pieces,
-    refused,
     resay,
     streamed,
     take_out,
 )
 from conformance.reference.faults.tool_choice import choice_of, named_in
 from conformance.reference.faults.tool_results import calls_in, results_in
+from conformance.reference.rows import CALLS, CHOICES, MESSAGES, as_whole, change, drop, fill, messages, put, refused
 
 
 @fault("tool-calls-empty-list", legal=True, instead=True)
 def has_an_empty_list(request: Request, respond: Respond) -> Answer:
     """Messages without calls have an empty list of them, and may have it in the history."""
-    kept = [{key: one[key] for key in one if key != "tool_calls" or one[key] != []} for one in messages(request)]
+    kept = [
+        {name: value for name, value in message.items() if name != "tool_calls" or value != []}
+        for message in messages(request)
+    ]
     answer = respond(request.asking(messages=kept) if kept and kept != request.wish["messages"] else request)
     for choice in answer.choices:
         if isinstance(choice.get("message"), dict):
@@ -34,12 +37,18 @@ def has_an_empty_list(request: Request, respond: Respond) -> Answer:
     return answer
 
 
-@fault("tool-content-empty", legal=True)
-def has_empty_content(answer: Answer, request: Request) -> None:
-    """The content beside calls is empty where it could be null."""
-    for message in answer.messages:
-        if message.get("tool_calls") and message.get("content") is None:
-            message["content"] = ""
+MESSAGES_WITH_CALLS = (
+    put("tool-content-empty",
+        MESSAGES.where(lambda message: message.get("tool_calls") and message.get("content") is None), content="",
+        says="The content beside calls is empty where it could be null.", legal=True),
+    change("tool-ids-of-another-form", CALLS.having("id"), "id", lambda call_id: call_id[-9:],
+        says="Ids have nine characters and no prefix.", legal=True),
+    drop("tool-first-fragment-without-arguments",
+        FIRST.under("function").where(lambda function: function.get("arguments") == ""), "arguments",
+        says="The first fragment of a call has no arguments at all.", legal=True),
+    fill("tool-calls-again", as_whole(CHOICES).under("message"), tool_calls=[], when=results_in,
+        says="The answer to results has an empty list of calls.", legal=True),
+)  # fmt: skip
 
 
 @fault("tool-calls-numbered", legal=True)
@@ -61,14 +70,6 @@ def spaces_arguments_out(answer: Answer, request: Request) -> None:
     resay(answer, spaced)
 
 
-@fault("tool-ids-of-another-form", legal=True)
-def has_other_ids(answer: Answer, request: Request) -> None:
-    """Ids have nine characters and no prefix."""
-    for call in answer.calls:
-        if call.get("id"):
-            call["id"] = call["id"][-9:]
-
-
 @fault("tool-choice-named-says-tool-calls", legal=True)
 def finishes_named_calls_alike(answer: Answer, request: Request) -> None:
     """A named function finishes with `tool_calls`, whole and streamed."""
@@ -81,7 +82,7 @@ def knows_no_allowed_tools(request: Request, respond: Respond) -> Answer:
     """`allowed_tools` are refused by name."""
     choice = choice_of(request)
     if isinstance(choice, dict) and "allowed_tools" in choice:
-        return refused("Invalid value for `tool_choice`: allowed_tools is not supported.")
+        return refused("Invalid value for `tool_choice`: allowed_tools is not supported.", traced=False)
     return respond(request)
 
 
@@ -116,14 +117,6 @@ def has_nulls_later(answer: Answer, request: Request) -> None:
             call["function"]["name"] = None
 
 
-@fault("tool-first-fragment-without-arguments", legal=True)
-def introduces_without_arguments(answer: Answer, request: Request) -> None:
-    """The first fragment of a call has no arguments at all."""
-    for call in first_pieces(answer):
-        if call.get("function", {}).get("arguments") == "":
-            del call["function"]["arguments"]
-
-
 @fault("tool-fragments-share-a-chunk", legal=True)
 def sends_fragments_together(answer: Answer, request: Request) -> None:
     """The fragments of a call come two to a chunk."""
@@ -147,15 +140,10 @@ def sends_fragments_together(answer: Answer, request: Request) -> None:
 def takes_orphans(request: Request, respond: Respond) -> Answer:
     """A history in which calls and results do not belong together is answered all the same."""
     answer = respond(request)
-    whole = all("tool_call_id" in one for one in results_in(request))
+    whole = all("tool_call_id" in result for result in results_in(request))
     if answer.status == 400 and whole and (results_in(request) or calls_in(request)):
-        loose = [one for one in messages(request) if one.get("role") != "tool" and not one.get("tool_calls")]
+        loose = [
+            message for message in messages(request) if message.get("role") != "tool" and not message.get("tool_calls")
+        ]
         return respond(request.asking(messages=loose))
     return answer
-
-
-@fault("tool-calls-again", legal=True)
-def calls_nothing_more(answer: Answer, request: Request) -> None:
-    """The answer to results has an empty list of calls."""
-    for choice in answer.choices if results_in(request) and not streamed(answer) else ():
-        choice["message"].setdefault("tool_calls", [])

@@ -12,9 +12,8 @@ from typing import Any
 
 from conformance.reference.answer import Answer, Event, Request, Respond
 from conformance.reference.fault import fault
-from conformance.reference.faults.calls import messages, streamed
-from conformance.reference.faults.sampling import refuse
-from conformance.reference.faults.shape import bodies, whole
+from conformance.reference.faults.calls import streamed
+from conformance.reference.rows import BODIES, bodies, change, exactly, given, messages, refuse, refused, whole
 
 FURTHER: dict[str, Any] = {"x_vendor": {"id": 7, "tags": ["a", None, 1.5]}, "x_note": None}
 SKEW = 240
@@ -31,7 +30,7 @@ def values(answer: Answer) -> Iterator[dict[str, Any]]:
 def everywhere(value: Any, change: Callable[[dict[str, Any]], dict[str, Any]]) -> Any:
     """The value with every object in it changed, the innermost first."""
     if isinstance(value, list):
-        return [everywhere(one, change) for one in value]
+        return [everywhere(item, change) for item in value]
     if isinstance(value, dict):
         return change({name: everywhere(one, change) for name, one in value.items()})
     return value
@@ -173,22 +172,15 @@ def has_long_ids(answer: Answer, request: Request) -> None:
             call["id"] = "toolu_" + hashlib.sha512(call["id"].encode()).hexdigest()[:84]
 
 
-@fault("clock-ahead", legal=True)
-def lives_in_the_future(answer: Answer, request: Request) -> None:
-    """The server's clock is four minutes ahead."""
-    _skew(answer, SKEW)
+DATED = BODIES.where(lambda body: isinstance(body.get("created"), int))
 
 
-@fault("clock-behind", legal=True)
-def lives_in_the_past(answer: Answer, request: Request) -> None:
-    """The server's clock is four minutes behind."""
-    _skew(answer, -SKEW)
-
-
-def _skew(answer: Answer, seconds: int) -> None:
-    for body in bodies(answer):
-        if isinstance(body.get("created"), int):
-            body["created"] += seconds
+CLOCKS = (
+    change("clock-ahead", DATED, "created", lambda created: created + SKEW,
+        says="The server's clock is four minutes ahead.", legal=True),
+    change("clock-behind", DATED, "created", lambda created: created - SKEW,
+        says="The server's clock is four minutes behind.", legal=True),
+)  # fmt: skip
 
 
 @fault("text-begins-with-a-line", legal=True)
@@ -249,23 +241,15 @@ def does_the_least(request: Request, respond: Respond) -> Answer:
     answer = respond(request)
     for name, value in request.wish.items() if answer.status == 200 else ():
         if name not in NEEDED and value is not None and value != DEFAULTS.get(name):
-            return refuse(f"Unsupported parameter: '{name}' is not supported with this model.", name)
+            return refused(f"Unsupported parameter: '{name}' is not supported with this model.", name)
     return answer
 
 
-@fault("streams-refused", legal=True, instead=True)
-def does_not_stream(request: Request, respond: Respond) -> Answer:
-    """Streams are refused by name."""
-    answer = respond(request)
-    if answer.status == 200 and request.wish.get("stream") is True:
-        return refuse("Unsupported value: 'stream' does not support true with this model.", "stream")
-    return answer
-
-
-@fault("old-cap-refused", legal=True, instead=True)
-def knows_the_new_cap_only(request: Request, respond: Respond) -> Answer:
-    """`max_tokens` is refused by name, and `max_completion_tokens` is said to be the one to use."""
-    answer = respond(request)
-    if answer.status == 200 and request.wish.get("max_tokens") is not None:
-        return refuse("Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead.", "max_tokens")
-    return answer
+REFUSALS = (
+    refuse("streams-refused", when=given("stream", exactly(True)), after=200,
+        message="Unsupported value: 'stream' does not support true with this model.", param="stream",
+        says="Streams are refused by name.", legal=True),
+    refuse("old-cap-refused", when=given("max_tokens"), after=200,
+        message="Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead.", param="max_tokens",
+        says="`max_tokens` is refused by name, and `max_completion_tokens` is said to be the one to use.", legal=True),
+)  # fmt: skip

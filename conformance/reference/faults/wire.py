@@ -13,7 +13,8 @@ from random import Random
 
 from conformance.reference.answer import Answer, Event, Request
 from conformance.reference.fault import fault
-from conformance.reference.faults.framing import pieces, reframe
+from conformance.reference.faults.framing import framed, pieces, reframe
+from conformance.reference.rows import ANY, become
 
 STRING = re.compile(r'"((?:[^"\\]|\\.)*)"')
 
@@ -73,24 +74,20 @@ def declares_no_length(answer: Answer, request: Request) -> None:
     in_reads(answer, forever(1 << 20))
 
 
-@fault("lines-end-cr", legal=True)
-def ends_lines_with_cr(answer: Answer, request: Request) -> None:
-    """Lines of streams end with CR."""
-    reframe(answer, [data.replace(b"\n", b"\r") for data in pieces(answer)])
-
-
-@fault("lines-end-anyhow", legal=True)
-def ends_lines_anyhow(answer: Answer, request: Request) -> None:
-    """Lines of streams end with LF, CRLF or CR, as it comes."""
-    ends = (b"\n", b"\r\n", b"\r")
-    framed = [data.replace(b"\n", ends[number % 3]) for number, data in enumerate(pieces(answer))]
-    reframe(answer, framed)
-
-
-@fault("spare-blank-lines", legal=True)
-def spaces_events_out(answer: Answer, request: Request) -> None:
-    """Several blank lines separate the events of a stream."""
-    reframe(answer, [data + b"\n\n" for data in pieces(answer)])
+LINES = (
+    framed("lines-end-cr", lambda data, place: data.replace(b"\n", b"\r"),
+        says="Lines of streams end with CR.", legal=True),
+    framed("lines-end-anyhow", lambda data, place: data.replace(b"\n", (b"\n", b"\r\n", b"\r")[place % 3]),
+        says="Lines of streams end with LF, CRLF or CR, as it comes.", legal=True),
+    framed("spare-blank-lines", lambda data, place: data + b"\n\n",
+        says="Several blank lines separate the events of a stream.", legal=True),
+    framed("events-numbered", lambda data, place: b"id: %d\n%b" % (place, data),
+        says="Every event has an id.", legal=True),
+    framed("events-with-retry", lambda data, place: b"retry: 3000\n" + data,
+        says="Events say, beside their data, after how long to connect again.", legal=True),
+    framed("events-called-message", lambda data, place: b"event: message\n" + data,
+        says="Every event has the name that events without a name have.", legal=True),
+)  # fmt: skip
 
 
 @fault("comments-everywhere", legal=True)
@@ -116,24 +113,6 @@ def wakes_up_late(answer: Answer, request: Request) -> None:
     answer.after += 25.0
     for event in answer.events or ():
         event.after = max(event.after, 0.0005)
-
-
-@fault("events-numbered", legal=True)
-def numbers_its_events(answer: Answer, request: Request) -> None:
-    """Every event has an id."""
-    reframe(answer, [b"id: %d\n%b" % (number, data) for number, data in enumerate(pieces(answer))])
-
-
-@fault("events-with-retry", legal=True)
-def tells_when_to_retry(answer: Answer, request: Request) -> None:
-    """Events say, beside their data, after how long to connect again."""
-    reframe(answer, [b"retry: 3000\n" + data for data in pieces(answer)])
-
-
-@fault("events-called-message", legal=True)
-def calls_events_messages(answer: Answer, request: Request) -> None:
-    """Every event has the name that events without a name have."""
-    reframe(answer, [b"event: message\n" + data for data in pieces(answer)])
 
 
 def respell(answer: Answer, **how: object) -> None:
@@ -247,7 +226,10 @@ def capitalises_header_names(answer: Answer, request: Request) -> None:
     answer.headers = {name.title(): value for name, value in answer.headers.items()}
 
 
-@fault("connection-closes", legal=True)
-def closes_the_connection(answer: Answer, request: Request) -> None:
-    """The connection is closed after every answer."""
-    answer.headers["connection"] = "close"
+closes_the_connection = become(
+    "connection-closes",
+    ANY,
+    headers={"connection": "close"},
+    says="The connection is closed after every answer.",
+    legal=True,
+)
