@@ -5,7 +5,17 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable
 
+import anyio._backends._asyncio  # noqa: F401
+import httpcore2._backends.anyio  # noqa: F401
 import pytest
+
+import conformance.plugin.hooks  # noqa: F401
+
+# Runs within this process forget what they import. What is imported above stays: two copies of a library's exceptions
+# would not know each other.
+
+pytest_plugins = ["pytester"]
+pytest.register_assert_rewrite("tests.kit")
 
 
 @pytest.fixture(autouse=True)
