@@ -58,8 +58,8 @@ def test_a_probe_names_no_host_and_no_key(check: Check) -> None:
         assert not any(name.lower() == "authorization" and probe.auth == "key" for name, _ in probe.headers)
 
 
-def test_file_names_keep_node_ids_apart() -> None:
-    """No check is in two files."""
+def test_no_check_is_in_two_files() -> None:
+    """A node id is a file and a check: each check has one."""
     counts = Counter(check.id for checks in shipped().values() for check in checks)
     assert [name for name, count in counts.items() if count > 1] == []
 
@@ -67,14 +67,14 @@ def test_file_names_keep_node_ids_apart() -> None:
 def test_every_area_is_covered() -> None:
     """There is something in every area, and most of all what binds."""
     assert {check.area for check in EVERY} == AREAS
-    assert len(EVERY) >= 100
-    assert sum(check.drawn for check in EVERY) >= 12, "property-based checks"
+    assert sum(check.level in (Level.MUST, Level.SHOULD) for check in EVERY) > len(EVERY) * 3 / 4
+    assert sum(check.drawn for check in EVERY) > len(EVERY) / 6, "property-based checks"
     pairs = [
         check
         for check in EVERY
         if any(isinstance(case, Chain) or (isinstance(case, tuple) and len(case) > 1) for case in check.cases)
     ]
-    assert len(pairs) >= 10, "metamorphic checks: two exchanges, one relation"
+    assert len(pairs) > len(EVERY) / 4, "metamorphic checks: two exchanges, one relation"
 
 
 def test_requests_are_shared() -> None:
@@ -88,7 +88,7 @@ def test_the_first_request_opens_many_checks() -> None:
     """The plainest request is the one that most checks share."""
     counts = Counter(probe.key for check in EVERY for probe in check.probes)
     (key, most), *_ = counts.most_common(1)
-    assert most >= 20
+    assert most > len(EVERY) / 10
     assert key == next(
         first(case).key for check in EVERY if check.id == "chat.answer-has-choices" for case in check.cases
     )  # type: ignore[arg-type]

@@ -19,8 +19,7 @@ from conformance.reference.fault import faults
 from conformance.reference.serve import serving
 from conformance.runner.kill_matrix import Matrix, client, outcome, still
 from conformance.transport.engines.launch import free_port
-from tests.checks.test_bite import LEGAL
-from tests.kit.legal import CHANGES
+from tests.kit.legal import CHANGES, LEGAL
 
 CHECKS = [check for check in catalogue().values() if check.area == "gateway"]
 NOT_TESTED, USAGE = 6, 4

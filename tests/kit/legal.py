@@ -1,4 +1,4 @@
-"""What is to be said of a legal variant: which checks may not speak. Not tests."""
+"""Faults and legal variants, and which checks may not speak of the latter. Not tests."""
 
 from __future__ import annotations
 
@@ -6,6 +6,11 @@ from collections.abc import Iterable
 
 from conformance.checks.catalogue import catalogue
 from conformance.core.requirement import Level
+from conformance.reference.fault import faults
+
+SINS = {name: one for name, one in faults().items() if not one.legal}
+LEGAL = {name: one for name, one in faults().items() if one.legal}
+"""The planted faults, and what the contract allows."""
 
 CHANGES = frozenset(
     {
