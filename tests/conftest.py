@@ -8,11 +8,15 @@ from collections.abc import Callable
 import anyio._backends._asyncio  # noqa: F401
 import httpcore2._backends.anyio  # noqa: F401
 import pytest
+from hypothesis import HealthCheck, settings
 
 import conformance.plugin.hooks  # noqa: F401
 
 # Runs within this process forget what they import. What is imported above stays: two copies of a library's exceptions
 # would not know each other.
+
+settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("suite")  # how long drawing takes is the machine's affair
 
 pytest_plugins = ["pytester"]
 pytest.register_assert_rewrite("tests.kit")

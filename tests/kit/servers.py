@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from types import EllipsisType
 
 Behave = Callable[[socket.socket, bytes], None]
 
@@ -61,7 +62,7 @@ def server(behave: Behave, *, keep_alive: bool = False, waits_for_http: bool = T
         while not stopping.is_set():
             with suppress(TimeoutError):
                 connection, _ = listener.accept()
-                connection.settimeout(5)
+                connection.settimeout(60)
                 open_ones.append(connection)
                 thread = threading.Thread(target=talk, args=(connection,), daemon=True)
                 threads.append(thread)
@@ -82,15 +83,18 @@ def server(behave: Behave, *, keep_alive: bool = False, waits_for_http: bool = T
         listener.close()
 
 
-def sends(*pieces: bytes | float) -> Behave:
-    """Sends these bytes, waiting in between for the seconds given, and closes."""
+def sends(*pieces: bytes | float | EllipsisType) -> Behave:
+    """Sends these bytes, waiting in between for the seconds given, or at `...` until the client has gone, and closes."""
 
     def behave(connection: socket.socket, request: bytes) -> None:
         for piece in pieces:
             if isinstance(piece, bytes):
                 connection.sendall(piece)
-            else:
+            elif isinstance(piece, float):
                 time.sleep(piece)
+            else:
+                connection.settimeout(None)
+                connection.recv(1)
 
     return behave
 

@@ -30,6 +30,8 @@ from conformance.reference.serve import serving
 
 KEY = {"authorization": f"Bearer {DEFAULT_KEY}"}
 HELLO: Any = {"model": "reference", "messages": [{"role": "user", "content": "Say hello"}]}
+DELAY = 120
+"""Seconds that nobody here waits, also on a busy machine."""
 PARIS: Any = {"model": "reference", "messages": [{"role": "user", "content": "What is the weather in Paris?"}]}
 
 
@@ -99,14 +101,14 @@ def url() -> Iterator[str]:
 @pytest.fixture
 def http(url: str) -> Iterator[httpx2.Client]:
     """A client with the key."""
-    with httpx2.Client(base_url=url, headers=KEY, timeout=5) as client:
+    with httpx2.Client(base_url=url, headers=KEY, timeout=60) as client:
         yield client
 
 
 @pytest.fixture
 def faulty(url: str) -> Iterator[httpx2.Client]:
     """A client with the key, at the server's root."""
-    with httpx2.Client(base_url=url.removesuffix("/v1"), headers=KEY, timeout=5) as client:
+    with httpx2.Client(base_url=url.removesuffix("/v1"), headers=KEY, timeout=60) as client:
         yield client
 
 
@@ -219,7 +221,7 @@ def test_the_server_starts_and_stops_fast(url: str) -> None:
     """Also with a connection that hangs, one that sleeps, and one that is idle."""
     before = threading.active_count()
     started = time.perf_counter()
-    with serving(Settings(token_delay=60), faults=["hangs"]) as base:
+    with serving(Settings(token_delay=DELAY), faults=["hangs"]) as base:
         began = time.perf_counter() - started
         host, port = base.removeprefix("http://").removesuffix("/v1").split(":")
         raw = json.dumps({**HELLO, "stream": True}).encode()
@@ -236,16 +238,15 @@ def test_the_server_starts_and_stops_fast(url: str) -> None:
     ended = time.perf_counter() - stopping
     for connection in connections:
         connection.close()
-    assert began < 5
-    assert ended < 5
+    assert began + ended < DELAY / 2
     assert threading.active_count() == before
 
 
 def test_a_client_that_goes_is_not_waited_for() -> None:
     """The work for it ends at once, before the first byte and between two."""
 
-    async def leave_after(sent: int) -> tuple[int, float]:
-        served = app(responder(Settings(delay=0 if sent else 60, token_delay=60)))
+    async def leave_after(sent: int) -> int:
+        served = app(responder(Settings(delay=0 if sent else DELAY, token_delay=DELAY)))
         messages: list[Any] = []
         gone = asyncio.Event()
         asked = [{"type": "http.request", "body": json.dumps({**HELLO, "stream": True}).encode(), "more_body": False}]
@@ -267,15 +268,12 @@ def test_a_client_that_goes_is_not_waited_for() -> None:
         await asyncio.sleep(0.01)
         assert served.active == 1
         gone.set()
-        left = time.perf_counter()
-        await asyncio.wait_for(working, 2)
+        await asyncio.wait_for(working, DELAY / 2)
         assert served.active == 0
-        return len(messages), time.perf_counter() - left
+        return len(messages)
 
     for sent in (0, 2):  # nothing; the status and the first chunk
-        count, seconds = asyncio.run(leave_after(sent))
-        assert count == sent
-        assert seconds < 1
+        assert asyncio.run(leave_after(sent)) == sent
 
 
 def test_many_at_once_do_not_mix(http: httpx2.Client) -> None:
@@ -311,7 +309,7 @@ def test_the_foreground_server_ends_with_its_signal() -> None:
             base = process.stdout.readline().strip()
             assert httpx2.get(f"{base}/models", headers=KEY).status_code == 200
             os.kill(process.pid, signal.SIGINT)
-            out, err = process.communicate(timeout=5)
+            out, err = process.communicate(timeout=60)
         finally:
             process.kill()
     assert (out, err, process.returncode) == ("ended\n", "", 0)

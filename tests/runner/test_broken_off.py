@@ -40,7 +40,7 @@ from tests.kit.whole_runs import heard, sample, whole
 CHECKS = ("conformance/models", "conformance/chat", "conformance/tools")
 FIRST = Path(__file__).parent.parent / "runs" / "form-1"
 KNOWN = {"stream.ends-with-done"}
-LONG = 60.0
+LONG = 240.0
 """Seconds that a run of these checks never takes, also on a busy machine."""
 
 
@@ -54,13 +54,14 @@ class Counting:
         self.then: Callable[[], None] = lambda: None
         self._respond = responder()
         self._lock = threading.Lock()
+        self.over = threading.Event()
 
     def __call__(self, connection: socket.socket, data: bytes) -> None:
         with self._lock:
             self.count += 1
             if self.count == self.at:
                 self.then()
-        time.sleep(self.delay)
+        self.over.wait(self.delay)
         connection.sendall(whole(self._respond(heard(data))))
 
 
@@ -151,8 +152,9 @@ def test_a_run_is_one_from_its_first_moment(tmp_path: Path) -> None:
     with server(counting) as base_url:
         targets(tmp_path, base_url)
         with suite(tmp_path, "--target", "mine", *CHECKS) as process:
-            counting.delay, counting.at, counting.then = 1.0, 1, process.kill
+            counting.delay, counting.at, counting.then = LONG, 1, process.kill
             process.wait(LONG)
+        counting.over.set()
         (directory,) = runs(tmp_path)
         assert (read(directory).target, len(read(directory).results)) == ("mine", 0)
         counting.delay = 0.0
@@ -169,12 +171,13 @@ def test_interrupted_twice(tmp_path: Path) -> None:
             arrived = threading.Event()
             counting.at, counting.then = 4, arrived.set
             assert arrived.wait(LONG)
-            counting.delay = 3.0
+            counting.delay = LONG
             time.sleep(0.2)
             process.send_signal(signal.SIGINT)
             time.sleep(0.02)
             process.send_signal(signal.SIGINT)
             said = process.communicate(timeout=LONG)[0]
+        counting.over.set()
     (directory,) = runs(tmp_path)
     assert "Traceback" not in said
     assert process.returncode == 2, said

@@ -32,11 +32,12 @@ def answer(probe: Probe, status: int = 200, body: bytes = b"{}", **headers: str)
 
 
 class Fake:
-    """A transport that answers at once, or after a while, and remembers what it was asked."""
+    """A transport that answers at once, after a while, or when so many have asked, and remembers what it was asked."""
 
-    def __init__(self, reply: Reply | None = None, seconds: float = 0.0) -> None:
+    def __init__(self, reply: Reply | None = None, seconds: float = 0.0, full: int = 0) -> None:
         self.reply = reply or (lambda probe, nth: answer(probe))
         self.seconds = seconds
+        self.full = full
         self.asked: list[Probe] = []
         self.busy = 0
         self.busiest = 0
@@ -46,6 +47,8 @@ class Fake:
         self.busy += 1
         self.busiest = max(self.busiest, self.busy)
         await anyio.sleep(self.seconds)
+        while self.busiest < self.full:
+            await anyio.sleep(0.001)
         self.busy -= 1
         return self.reply(probe, sum(one.key == probe.key for one in self.asked))
 
@@ -82,7 +85,7 @@ def test_a_probe_is_sent_once(tmp_path: Path) -> None:
 
 def test_at_most_so_many_at_once(tmp_path: Path) -> None:
     """The target's bound is kept, and used."""
-    fake = Fake(seconds=0.01)
+    fake = Fake(full=3)
     probes = [chat(f"{number}") for number in range(20)]
     with collector(fake, tmp_path, at_once=3) as one:
         for future in [one.start(checking(probe), probe) for probe in probes]:

@@ -22,7 +22,7 @@ from conformance.report.book import Book
 from conformance.runner.kill_matrix import still
 from tests.kit.servers import Behave, json_reply, sends, server
 from tests.kit.whole_runs import heard, run, whole
-from tests.runner.test_hostile import LIMITS, after_hello, assert_sound, checks, unfit
+from tests.runner.test_hostile import SLOWER, after_hello, checks, limits, lived, unfit
 
 EVIL = (
     "\x1b[31m\x1b]0;owned\x07\x1b]8;;file:///etc/passwd\x07link\x9b2J\u202eabc\u2066\u200b\ufeff\u2028\x00\x7f\r\n\x08"
@@ -200,7 +200,7 @@ def test_a_dead_target_is_one_legible_line(status: bytes, tmp_path: Path) -> Non
     loud = LOUD.encode("latin-1")
     reply = json_reply(EVIL.encode() * 99, status, b"retry-after: 0\r\nlocation: " + loud * 99 + b"\r\n")
     with server(sends(reply)) as base_url:
-        outcomes, dead = run(base_url, tmp_path, checks(), LIMITS)
+        outcomes, dead = run(base_url, tmp_path, checks(), limits(SLOWER[-1]))
     assert not outcomes
     assert dead
     assert not unfit(dead)
@@ -230,10 +230,7 @@ def test_no_echo_of_the_key_is_kept(where: str, tmp_path: Path) -> None:
         among_bytes = b"\xff" if heard(data).wish.get("tools") else b""
         connection.sendall(json_reply(told + among_bytes, headers=ECHOES[where]))
 
-    with server(behave) as base_url:
-        outcomes, dead = run(base_url, tmp_path, checks(), LIMITS)
-    assert not dead
-    assert_sound(tmp_path, outcomes)
+    outcomes = lived(behave, tmp_path)
     found = [repr((outcome.findings, outcome.observed, outcome.reason)) for outcome in outcomes.values()]
     assert not [one for one in found if DEFAULT_KEY in one]
     written = [path for path in tmp_path.rglob("*") if path.is_file()]
@@ -244,8 +241,5 @@ def test_no_echo_of_the_key_is_kept(where: str, tmp_path: Path) -> None:
 def test_what_cannot_be_masked_is_withheld(tmp_path: Path) -> None:
     """Bytes that spell a key in the form in which the recording keeps bytes cost the answer, not the run."""
     hidden = base64.b64decode("AKIA" + "ABCDEFGH01234567" + "////")
-    with server(after_hello(sends(json_reply(hidden)))) as base_url:
-        outcomes, dead = run(base_url, tmp_path, checks(), LIMITS)
-    assert not dead
-    assert_sound(tmp_path, outcomes)
+    outcomes = lived(after_hello(sends(json_reply(hidden))), tmp_path)
     assert any("withheld" in outcome.reason for outcome in outcomes.values())

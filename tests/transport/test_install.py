@@ -178,12 +178,12 @@ def test_failure_of_pip_is_explained(machine: Machine) -> None:
 
 def test_endless_pip_is_ended(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     """An installer that hangs is ended, with what it started, when its time is over."""
-    machine.pip_does("echo waiting; sleep 60")
+    machine.pip_does("echo waiting; sleep 600")
     monkeypatch.setattr(servers, "PIP_PATIENCE", 0.3)
     began = time.monotonic()
     with pytest.raises(InstallFailed, match=r"took more than 0\.3 s"):
         machine.install()
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 60
 
 
 def test_program_that_does_not_run_is_no_install(machine: Machine) -> None:

@@ -32,7 +32,7 @@ http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), type("Ok", (http.server.
 """
 HAS_A_CHILD = f"""
 import subprocess, sys
-child = subprocess.Popen([sys.executable, "-I", "-S", "-c", "import time; time.sleep(60)"])
+child = subprocess.Popen([sys.executable, "-I", "-S", "-c", "import time; time.sleep(600)"])
 print("child", child.pid, flush=True)
 {WELL}
 """
@@ -40,9 +40,9 @@ PARENT = """
 import pathlib, sys
 from conformance.transport.engines.launch import launched
 log, health, *command = sys.argv[1:]
-with launched(command, env={}, health=health, log=pathlib.Path(log), timeout=20) as running:
+with launched(command, env={}, health=health, log=pathlib.Path(log), timeout=60) as running:
     print(running.warden.pid, flush=True)
-    import time; time.sleep(60)
+    import time; time.sleep(600)
 """
 
 
@@ -52,7 +52,7 @@ def server(code: str = WELL, status: int = 200) -> tuple[list[str], str]:
     return [*PYTHON, code, str(port), str(status)], f"http://127.0.0.1:{port}/health"
 
 
-def until(holds: Callable[[], bool], seconds: float = 20) -> bool:
+def until(holds: Callable[[], bool], seconds: float = 60) -> bool:
     """Whether something comes to hold in time."""
     deadline = time.monotonic() + seconds
     while not (held := holds()) and time.monotonic() < deadline:
@@ -85,13 +85,13 @@ def members(warden: int) -> list[int]:
 def test_healthy_inside_and_gone_after(tmp_path: Path) -> None:
     """Inside the block the server answers; after it nobody listens, and its log has what it said."""
     command, health = server()
-    with launched(command, env={}, health=health, log=tmp_path / "a" / "log", timeout=20) as running:
-        assert urllib.request.urlopen(health, timeout=5).status == 200
+    with launched(command, env={}, health=health, log=tmp_path / "a" / "log", timeout=60) as running:
+        assert urllib.request.urlopen(health, timeout=60).status == 200
         assert not running.ended
         assert running.seconds > 0
     assert running.ended
     with pytest.raises(OSError, match="refused"):
-        urllib.request.urlopen(health, timeout=5)
+        urllib.request.urlopen(health, timeout=60)
     assert last_line(running.log) == "serving"
 
 
@@ -99,7 +99,7 @@ def test_environment_is_added_to(tmp_path: Path) -> None:
     """The server sees this process's environment and the additions."""
     command, health = server("import os; print(os.environ['PATH'], os.environ['ADDED'], flush=True)\n" + WELL)
     log = tmp_path / "log"
-    with launched(command, env={"ADDED": "yes"}, health=health, log=log, timeout=20):
+    with launched(command, env={"ADDED": "yes"}, health=health, log=log, timeout=60):
         assert log.read_text().startswith(f"{os.environ['PATH']} yes\n")
 
 
@@ -109,7 +109,7 @@ def test_progress_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     command, health = server("import time; print('loading weights', flush=True); time.sleep(0.7)\n" + WELL)
     told: list[tuple[float, str]] = []
     with launched(
-        command, env={}, health=health, log=tmp_path / "log", timeout=20, progress=lambda *now: told.append(now)
+        command, env={}, health=health, log=tmp_path / "log", timeout=60, progress=lambda *now: told.append(now)
     ):
         pass
     assert told
@@ -120,7 +120,7 @@ def test_progress_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 # Failures, in one line
 
 
-def failure(command: list[str], health: str, log: Path, timeout: float = 20) -> str:
+def failure(command: list[str], health: str, log: Path, timeout: float = 60) -> str:
     """What LaunchFailed says."""
     with pytest.raises(LaunchFailed) as caught, launched(command, env={}, health=health, log=log, timeout=timeout):
         pytest.fail("it was taken for healthy")
@@ -134,10 +134,10 @@ def test_early_end_is_explained(tmp_path: Path) -> None:
     """A server that ends early is reported with its status and the error in its log, at once."""
     command, health = server("print('fine'); raise ValueError('no such model')")
     began = time.monotonic()
-    said = failure(command, health, tmp_path / "log")
+    said = failure(command, health, tmp_path / "log", timeout=600)
     assert "ended with status 1" in said
     assert "ValueError: no such model" in said
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 60
 
 
 def test_death_by_signal_is_named(tmp_path: Path) -> None:
@@ -163,17 +163,20 @@ def test_missing_program_is_named(tmp_path: Path) -> None:
 def test_never_healthy_is_ended(tmp_path: Path) -> None:
     """A server that listens and never says 200 is given up after the timeout, and ended with its children."""
     command, health = server(HAS_A_CHILD, status=503)
-    said = failure(command, health, tmp_path / "log", timeout=1)
-    assert "was not healthy after 1 s" in said
+    for seconds in (1, 8, 60):
+        said = failure(command, health, tmp_path / "log", timeout=seconds)
+        assert f"was not healthy after {seconds} s" in said
+        if "child" in (tmp_path / "log").read_text():  # else the machine is so busy that it had not come that far
+            break
     assert until(lambda: gone(child_in(tmp_path / "log")))
 
 
 def test_another_server_on_the_port_is_not_ours(tmp_path: Path) -> None:
     """A healthy server that was there before is refused at once: ours could not be told from it."""
     command, health = server()
-    with launched(command, env={}, health=health, log=tmp_path / "first", timeout=20):
+    with launched(command, env={}, health=health, log=tmp_path / "first", timeout=60):
         with pytest.raises(LaunchFailed, match=f"another server is healthy at {health} already"):
-            launched(command, env={}, health=health, log=tmp_path / "second", timeout=20).__enter__()
+            launched(command, env={}, health=health, log=tmp_path / "second", timeout=60).__enter__()
         assert not (tmp_path / "second").exists()
 
 
@@ -206,7 +209,7 @@ def test_telling_line(tmp_path: Path, log: str, line: str) -> None:
 def test_grandchildren_end_too(tmp_path: Path) -> None:
     """What the server started ends with the block."""
     command, health = server(HAS_A_CHILD)
-    with launched(command, env={}, health=health, log=tmp_path / "log", timeout=20) as running:
+    with launched(command, env={}, health=health, log=tmp_path / "log", timeout=60) as running:
         child = child_in(running.log)
         assert not gone(child)
     assert until(lambda: gone(child))
@@ -217,7 +220,7 @@ def test_exception_in_the_block_ends_it(tmp_path: Path) -> None:
     command, health = server()
     with (
         pytest.raises(KeyboardInterrupt),
-        launched(command, env={}, health=health, log=tmp_path / "log", timeout=20) as running,
+        launched(command, env={}, health=health, log=tmp_path / "log", timeout=60) as running,
     ):
         raise KeyboardInterrupt
     assert running.ended
@@ -240,7 +243,7 @@ def test_end_of_the_parent_ends_it(tmp_path: Path, how: signal.Signals) -> None:
         ours = [warden, *members(warden), child_in(log)]
         assert len(ours) == 3
         parent.send_signal(how)
-        parent.wait(10)
+        parent.wait(60)
     assert until(lambda: all(map(gone, ours))), [process for process in ours if not gone(process)]
 
 
@@ -255,12 +258,12 @@ def warden(log: Path, code: str, grace: float = 5.0) -> subprocess.Popen[bytes]:
 def test_the_stubborn_are_killed(tmp_path: Path) -> None:
     """A command that ignores SIGTERM is killed when its grace is over."""
     log = tmp_path / "log"
-    deaf = "import signal, time; signal.signal(15, signal.SIG_IGN); print('deaf', flush=True); time.sleep(60)"
+    deaf = "import signal, time; signal.signal(15, signal.SIG_IGN); print('deaf', flush=True); time.sleep(600)"
     with warden(log, deaf, grace=0.2) as process:
         assert until(lambda: log.exists() and "deaf" in log.read_text())
         assert process.stdin
         process.stdin.close()
-        assert process.wait(10) == 128 + signal.SIGKILL
+        assert process.wait(60) == 128 + signal.SIGKILL
 
 
 def test_the_left_behind_are_ended(tmp_path: Path) -> None:
@@ -268,11 +271,11 @@ def test_the_left_behind_are_ended(tmp_path: Path) -> None:
     log = tmp_path / "log"
     leaves = (
         "import subprocess, sys\n"
-        "child = subprocess.Popen([sys.executable, '-I', '-S', '-c', 'import time; time.sleep(60)'])\n"
+        "child = subprocess.Popen([sys.executable, '-I', '-S', '-c', 'import time; time.sleep(600)'])\n"
         "print('child', child.pid, flush=True); sys.exit(3)"
     )
     with warden(log, leaves) as process:
-        assert process.wait(10) == 3
+        assert process.wait(60) == 3
     assert until(lambda: gone(child_in(log)))
 
 
@@ -282,28 +285,28 @@ def test_the_runaway_is_ended(tmp_path: Path) -> None:
     log = tmp_path / "log"
     leaves = (
         "import subprocess, sys, time\n"
-        "child = subprocess.Popen([sys.executable, '-I', '-S', '-c', 'import time; time.sleep(60)'],"
+        "child = subprocess.Popen([sys.executable, '-I', '-S', '-c', 'import time; time.sleep(600)'],"
         " start_new_session=True)\n"
-        "print('child', child.pid, flush=True); time.sleep(60)"
+        "print('child', child.pid, flush=True); time.sleep(600)"
     )
     with warden(log, leaves) as process:
         assert until(lambda: log.exists() and "child" in log.read_text())
         process.terminate()
-        assert process.wait(10) == 128 + signal.SIGTERM
+        assert process.wait(60) == 128 + signal.SIGTERM
     assert gone(child_in(log))
 
 
 def test_sigterm_to_the_warden_ends_it(tmp_path: Path) -> None:
     """A warden that is asked to end takes its command along; Ctrl-C and a closed terminal are not its business."""
     log = tmp_path / "log"
-    with warden(log, "import time; print('here', flush=True); time.sleep(60)") as process:
+    with warden(log, "import time; print('here', flush=True); time.sleep(600)") as process:
         assert until(lambda: log.exists() and "here" in log.read_text())
         process.send_signal(signal.SIGINT)
         process.send_signal(signal.SIGHUP)
         time.sleep(0.1)
         assert process.poll() is None
         process.terminate()
-        assert process.wait(10) == 128 + signal.SIGTERM
+        assert process.wait(60) == 128 + signal.SIGTERM
 
 
 # The command for vLLM
