@@ -46,6 +46,13 @@ def pytester(pytester: pytest.Pytester) -> pytest.Pytester:
 
 
 @pytest.fixture
+def project(pytester: pytest.Pytester) -> pytest.Pytester:
+    """An empty project with a target."""
+    pytester.makefile(".yaml", targets="targets:\n  mine: {kind: reference}\n")
+    return pytester
+
+
+@pytest.fixture
 def spread(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Callable[..., pytest.RunResult]:
     """A run in so many processes, without the other plugins that are installed: they are slow to start."""
 

@@ -20,6 +20,7 @@ from conformance.reference.serve import serving
 from conformance.runner.kill_matrix import Matrix, client, outcome, still
 from conformance.transport.engines.launch import free_port
 from tests.kit.legal import CHANGES, LEGAL
+from tests.kit.said import said
 
 CHECKS = [check for check in catalogue().values() if check.area == "gateway"]
 NOT_TESTED, USAGE = 6, 4
@@ -102,12 +103,6 @@ def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Itera
         pytester.makefile(".yaml", targets="targets:\n" + "".join(lines))
         monkeypatch.setenv("KEY", DEFAULT_KEY)
         yield pytester
-
-
-def said(pytester: pytest.Pytester, *options: str) -> tuple[int, str]:
-    """The exit code, and the output as one line."""
-    result = pytester.runpytest(*options)
-    return int(result.ret), " ".join((result.stdout.str() + result.stderr.str()).split())
 
 
 def test_both_legs_are_asked_and_compared(project: pytest.Pytester) -> None:

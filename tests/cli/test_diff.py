@@ -9,6 +9,7 @@ import pytest
 
 from conformance.cli.main import main
 from tests.kit.report_runs import EVIL, clean, described, holds, hostile, vllm, write
+from tests.kit.said import told
 
 
 @pytest.fixture
@@ -20,16 +21,9 @@ def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def said(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str]:
-    """The exit code and all that was written, on one line."""
-    code = main(["diff", *words])
-    out = capsys.readouterr()
-    return code, " ".join((out.out + out.err).split())
-
-
 def test_runs_are_named_as_people_name_them(shelf: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Targets or directories; what breaks comes first, and the last line has it all."""
-    code, text = said(capsys, "reference", "reports/vllm-local/20261123T070000Z")
+    code, text = told(capsys, "diff", "reference", "reports/vllm-local/20261123T070000Z")
     assert code == 0
     assert text.startswith("vllm-local against reference")
     assert "breaks: 3 requirements" in text
@@ -41,7 +35,7 @@ def test_runs_are_named_as_people_name_them(shelf: Path, capsys: pytest.CaptureF
 
 def test_the_answers_stand_side_by_side(shelf: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Of one requirement: two commands, two answers, and what differs in them."""
-    code, text = said(capsys, "reference", "vllm-local", "--check", "chat.answers")
+    code, text = told(capsys, "diff", "reference", "vllm-local", "--check", "chat.answers")
     assert code == 0
     assert text.count("curl -sS") == 2
     assert "an array has another length at /choices: reference 1, vllm-local 0" in text
@@ -89,6 +83,6 @@ def test_mistakes_are_one_line(
 ) -> None:
     """What cannot be compared is said, with exit code 4."""
     write(shelf / "reports" / "other" / "20261123T070000Z", "other", [(described("ancient.check"), holds())])
-    code, text = said(capsys, *words)
+    code, text = told(capsys, "diff", *words)
     assert code == 4
     assert line in text

@@ -12,6 +12,7 @@ from conformance.evidence.exchanges import Recording
 from conformance.evidence.run import read
 from conformance.probes.chat import HELLO, STREAMED, get
 from tests.kit.report_runs import answer, described, holds, lost, stream, violated, write
+from tests.kit.said import told
 
 BODY = {"choices": []}
 
@@ -36,16 +37,9 @@ def shards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def said(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str]:
-    """The exit code and all that was written, on one line."""
-    code = main(["merge", *words])
-    out = capsys.readouterr()
-    return code, " ".join((out.out + out.err).split())
-
-
 def test_shards_become_one_run(shards: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Every outcome and every exchange once; sums in the footer; it is read like any other run."""
-    assert said(capsys, "one", "two", "-o", "whole") == (0, "whole: 2 requirements, 2 exchanges of 2 shards")
+    assert told(capsys, "merge", "one", "two", "-o", "whole") == (0, "whole: 2 requirements, 2 exchanges of 2 shards")
     run = read(shards / "whole")
     assert [(one.check, one.outcome.kind) for one in run.results] == [("chat.a", "holds"), ("stream.b", "violated")]
     assert run.complete
@@ -59,9 +53,9 @@ def test_shards_become_one_run(shards: Path, capsys: pytest.CaptureFixture[str])
 
 def test_conflicts_are_told(shards: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Of two outcomes of one requirement the worse is kept, and both are said; so is an answer that changed."""
-    told = [(described("stream.b"), holds(STREAMED)), (described("chat.a"), lost("answered 500"))]
-    write(shards / "three", "mine", told, [answer(HELLO, BODY, 500, target="mine")])
-    code, text = said(capsys, "one", "two", "three", "-o", "whole")
+    third = [(described("stream.b"), holds(STREAMED)), (described("chat.a"), lost("answered 500"))]
+    write(shards / "three", "mine", third, [answer(HELLO, BODY, 500, target="mine")])
+    code, text = told(capsys, "merge", "one", "two", "three", "-o", "whole")
     assert code == 0
     assert "stream.b: violated in two, holds in three; kept: violated" in text
     assert "chat.a: holds in one, errored in three; kept: errored" in text
@@ -73,7 +67,7 @@ def test_conflicts_are_told(shards: Path, capsys: pytest.CaptureFixture[str]) ->
 def test_what_is_made_of_half_a_shard_is_incomplete(shards: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """And that is said."""
     write(shards / "killed", "mine", [(described("models.c"), holds(get("models")))], ends=False)
-    code, text = said(capsys, "one", "killed", "-o", "whole")
+    code, text = told(capsys, "merge", "one", "killed", "-o", "whole")
     assert code == 0
     assert "killed is incomplete, and so is what is made of it" in text
     assert not read(shards / "whole").complete
@@ -95,7 +89,7 @@ def test_what_is_no_shard_is_refused(
     """One line, exit code 4, nothing written."""
     write(shards / "other", "other", [(described("chat.a"), holds(HELLO))])
     write(shards / "newer", "mine", [(described("chat.a"), holds(HELLO))], suite="9.9", started="2026-12-24T07:00:00Z")
-    code, text = said(capsys, *words)
+    code, text = told(capsys, "merge", *words)
     assert code == 4
     assert line in text
     assert not (shards / "whole").exists()

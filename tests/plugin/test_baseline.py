@@ -11,6 +11,7 @@ import pytest
 from conformance.reference.engine import DEFAULT_KEY
 from conformance.reference.serve import serving
 from tests.kit.report_runs import described, holds, write
+from tests.kit.said import said
 
 USAGE = 4
 FEW = ("conformance/stream_framing",)
@@ -35,12 +36,6 @@ def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Itera
 def newest(pytester: pytest.Pytester, target: str) -> Path:
     """The last run of a target."""
     return max((pytester.path / "reports" / target).iterdir())
-
-
-def said(pytester: pytest.Pytester, *options: str) -> tuple[int, str]:
-    """The exit code, and the output as one line."""
-    result = pytester.runpytest(*options)
-    return int(result.ret), " ".join((result.stdout.str() + result.stderr.str()).split())
 
 
 def test_a_target_is_asked_in_the_same_run(project: pytest.Pytester) -> None:

@@ -280,13 +280,6 @@ def test_a_file_that_is_no_baseline_is_one_line(text: bytes, said: str, tmp_path
         read_file(tmp_path / "nothing.yaml")
 
 
-@pytest.fixture
-def project(pytester: pytest.Pytester) -> pytest.Pytester:
-    """An empty project with checks of its own."""
-    pytester.makefile(".yaml", targets="targets:\n  mine: {kind: reference}\n")
-    return pytester
-
-
 def nightly(project: pytest.Pytester, broken: list[str], *more: str) -> pytest.RunResult:
     """A night, with own.one broken at these places."""
     (project.path / "check_own.py").write_text(OWN.format(broken=broken))

@@ -51,11 +51,10 @@ def bug(x):
 
 
 @pytest.fixture
-def project(pytester: pytest.Pytester) -> pytest.Pytester:
+def project(project: pytest.Pytester) -> pytest.Pytester:
     """An empty project with checks of its own."""
-    pytester.makefile(".yaml", targets="targets:\n  mine: {kind: reference}\n")
-    pytester.path.joinpath("check_own.py").write_text(OWN, encoding="utf-8")
-    return pytester
+    project.path.joinpath("check_own.py").write_text(OWN, encoding="utf-8")
+    return project
 
 
 def runs(pytester: pytest.Pytester, target: str = "mine") -> list[Path]:
@@ -246,9 +245,7 @@ def test_replay_gives_the_same_outcomes(project: pytest.Pytester) -> None:
 
     assert outcomes(again) == outcomes(lines(first))
     assert len(outcomes(again)) > 10
-    assert again[-1]["requests"] == 0 or not any(
-        path.name == "exchanges.jsonl" for path in first.parent.parent.glob("replay-*/*/*")
-    )
+    assert again[-1]["requests"] == 0
     assert result.ret == CLEAN
 
 

@@ -27,13 +27,7 @@ from tests.kit.report_runs import (
     vllm,
     write,
 )
-
-
-class Ascii(io.TextIOWrapper):
-    """A terminal that knows nothing but ASCII."""
-
-    def __init__(self) -> None:
-        super().__init__(io.BytesIO(), encoding="ascii")
+from tests.kit.terminal import Ascii
 
 
 def printed(directories: Sequence[Path], *, verbose: bool = False, width: int = 80, color: bool = False) -> str:
@@ -196,11 +190,15 @@ def test_no_color_is_honoured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_an_ascii_terminal_is_enough(tmp_path: Path) -> None:
-    """Where only ASCII can be written, nothing fails to be."""
+    """Where only ASCII can be written, everything is: names, lines drawn with hyphens, and what a server said, spelled out."""
     out = Ascii()
     directory = hostile(tmp_path)
     summary(Console(file=out, width=80), [ruled(directory)], exchange=lookup(directory), verbose=True)
-    out.flush()
+    assert out.written.isascii()
+    for name, result in ruled(directory).by_check.items():
+        assert name in out.written or result.ruling in ("passed", "noted", "unsupported", "unwitnessed"), name
+    assert "\\u202egnp.exe" in out.written
+    assert "failed: 1 requirement ---" in out.written
 
 
 def test_evidence_that_is_gone_is_no_error(tmp_path: Path) -> None:

@@ -65,13 +65,6 @@ class Counting:
         connection.sendall(whole(self._respond(heard(data))))
 
 
-@pytest.fixture
-def project(pytester: pytest.Pytester) -> pytest.Pytester:
-    """An empty project with a target."""
-    pytester.makefile(".yaml", targets="targets:\n  mine: {kind: reference}\n")
-    return pytester
-
-
 def targets(folder: Path, base_url: str) -> None:
     """A file with one target."""
     text = f"targets:\n  mine: {{kind: openai, base_url: '{base_url}', model: reference, key: '${{KEY}}'}}\n"
@@ -370,7 +363,7 @@ def test_mending_keeps_what_is_sound(tmp_path: Path) -> None:
     path = tmp_path / "x.jsonl"
     path.write_bytes(b'{"n": 1}\nrubbish\n{"n": 2}\n{"n": -1}\n{"n": 3}\n{"to')
     lost, kept = mend(path, lambda value: value["n"] > 0)
-    assert [one.where.rpartition(":")[2] for one in lost] == ["2", "4", "6"] or len(lost) == 3
+    assert [one.where.rpartition(":")[2] for one in lost] == ["2", "4", "6"]
     assert isinstance(next(one for one in lost if one.where.endswith(":6")), Torn)
     assert [value["n"] for _, _, value in lines_of(path)] == [1, 2, 3]
     assert kept is not None
