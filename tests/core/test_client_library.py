@@ -209,7 +209,7 @@ def found(reference: str) -> dict[tuple[str, Ask], Told]:
         own = {"user": f"{name}, {ask.__name__}"} if case.tries == 2 and case.raises is None else {}
         for timeout in case.timeouts:
             told = ask(f"{reference}/fault/{case.fault}/v1", timeout, **wish(case.says, case.stream, **own))
-            if case.gets(told.text):
+            if told.tries == case.tries and case.gets(told.text):
                 break
         return told
 
