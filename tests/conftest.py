@@ -5,7 +5,21 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable
 
+import anyio._backends._asyncio  # noqa: F401
+import httpcore2._backends.anyio  # noqa: F401
 import pytest
+from hypothesis import HealthCheck, settings
+
+import conformance.plugin.hooks  # noqa: F401
+
+# Runs within this process forget what they import. What is imported above stays: two copies of a library's exceptions
+# would not know each other.
+
+settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("suite")  # how long drawing takes is the machine's affair
+
+pytest_plugins = ["pytester"]
+pytest.register_assert_rewrite("tests.kit")
 
 
 @pytest.fixture(autouse=True)
@@ -28,6 +42,13 @@ def of_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
 def pytester(pytester: pytest.Pytester) -> pytest.Pytester:
     """An empty folder for runs within tests, but for an option without which pytest-asyncio warns."""
     pytester.makefile(".ini", pytest="[pytest]\nasyncio_default_fixture_loop_scope = function\n")
+    return pytester
+
+
+@pytest.fixture
+def project(pytester: pytest.Pytester) -> pytest.Pytester:
+    """An empty project with a target."""
+    pytester.makefile(".yaml", targets="targets:\n  mine: {kind: reference}\n")
     return pytester
 
 

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-from divergences import SERVERS, TABLE, table
 
 from conformance.checks.catalogue import catalogue
 from conformance.core.finding import Kind
@@ -14,6 +13,7 @@ from conformance.core.fixtures import fixtures
 from conformance.core.guard import Guard
 from conformance.runner.runner import Runner, about
 from conformance.targets.target import Target
+from tests.kit.divergences import SERVERS, TABLE, table
 
 RECORDINGS = sorted(path for path in (fixtures() / "recordings").iterdir() if path.is_dir())
 EXPECTED = Path(__file__).parent / "expected"
@@ -42,7 +42,7 @@ def test_a_recording_gives_the_known_violations(directory: Path, tmp_path: Path)
 def test_the_table_of_divergences_is_of_today() -> None:
     """What is written down for each server is in the table that people read."""
     assert set(SERVERS) == {path.stem for path in EXPECTED.glob("*.yaml")}
-    assert TABLE.read_text(encoding="utf-8") == table(), "run `python -m tests.divergences`"
+    assert TABLE.read_text(encoding="utf-8") == table(), "run `python -m tests.kit.divergences`"
 
 
 @pytest.mark.parametrize("directory", RECORDINGS, ids=lambda path: path.name)

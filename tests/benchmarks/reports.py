@@ -15,7 +15,7 @@ from typing import Any
 from conformance.evidence.exchanges import EXCHANGES
 from conformance.evidence.run import RUN
 from tests.benchmarks.measure import ROOT, Failed, Row, took
-from tests.browser import PROGRAM, browser
+from tests.kit.browser import PROGRAM, browser
 
 SECONDS = 3.0
 """What rendering may take: a ratio of 1 is so long."""
