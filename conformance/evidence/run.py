@@ -28,6 +28,7 @@ from conformance.core.requirement import Level, Reference
 from conformance.core.verdict import Waiver
 from conformance.evidence.documented import Claim
 from conformance.evidence.exchanges import EXCHANGES, VERSION
+from conformance.evidence.former import code_of
 from conformance.evidence.journal import Journal, Torn, account, lines_of
 
 RULINGS = ("passed", "failed", "advised", "noted", "waived", "unsupported", "unwitnessed", "errored")
@@ -40,7 +41,7 @@ REMARK, ADDRESS, DEAD = "remark", "address", "could not test"
 """Types of lines besides header, outcome and footer: a sentence for readers; where the target is, once that is known; why it
 could not be tested at all."""
 
-Rule = Callable[[Kind, Level, Waiver | None], tuple[str, str]]
+Rule = Callable[[Outcome, Level, Waiver | None], tuple[str, str]]
 """How an outcome counts: a ruling, and why where that is not the outcome itself."""
 
 
@@ -201,7 +202,7 @@ class Run:
         results = []
         for result in self.results:
             waiver = waivers.get(result.check)
-            ruling, because = rule(result.outcome.kind, result.level, waiver)
+            ruling, because = rule(result.outcome, result.level, waiver)
             results.append(replace(result, waiver=waiver, ruling=str(ruling), because=because))
         return replace(self, results=tuple(results))
 
@@ -347,6 +348,7 @@ def _waiver(value: Mapping[str, Any]) -> Waiver:
         _text(value.get("owner")),
         value.get("issue"),
         date.fromisoformat(until) if until else None,
+        codes=tuple(value.get("codes") or ()),
     )
 
 
@@ -415,10 +417,10 @@ def outcome_to_json(outcome: Outcome) -> dict[str, Any]:
 
 
 def outcome_from_json(value: dict[str, Any]) -> Outcome:
-    """The outcome that `outcome_to_json` wrote."""
+    """The outcome that `outcome_to_json` wrote, with the description of its check around it where a run has it."""
     findings = tuple(
         Finding(
-            one.get("code", ""),
+            one.get("code") or code_of(value.get("check", ""), one["message"]),
             one["message"],
             tuple(one["at"]) if isinstance(one["at"], list) else one["at"],
             one.get("expected", ABSENT),

@@ -59,7 +59,7 @@ def tell(
         allure.dynamic.link(check.spec.url, name=f"{check.spec.source}, {check.spec.section}")
     for finding in outcome.findings:
         text = json.dumps(finding_to_json(finding), indent=1, ensure_ascii=False)
-        allure.attach(text, finding.message[:80], allure.attachment_type.JSON)
+        allure.attach(text, f"{finding.message[:80]} [{finding.code}]", allure.attachment_type.JSON)
     if not outcome.findings:
         return
     for x in evidence:

@@ -10,10 +10,9 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from conformance.analysis.regressions import SURE, TRIES, Entry, Night, Spot, Standing, Tries, entries_of, night
+from conformance.analysis.regressions import SURE, TRIES, Entry, Night, Standing, Tries, entries_of, night, spots
 from conformance.core.check import Case, Check
-from conformance.core.finding import JUDGED, Kind, Outcome
-from conformance.core.text import anywhere
+from conformance.core.finding import JUDGED, Outcome
 from conformance.core.verdict import Verdict, Waiver
 from conformance.evidence.run import Header, Result, Run
 from conformance.judging.judge import Evidence, judge
@@ -78,7 +77,7 @@ class Nights:
         claims: frozenset[str] | None,
     ) -> Tries:
         """Ask again for new violations, with the first case that shows one of them, and remember how often they are seen."""
-        new = {(entry.message, entry.place) for entry in entries if entry.standing is Standing.NEW}
+        new = {entry.spot for entry in entries if entry.standing is Standing.NEW}
         tries, number = Tries(0, 0), 1
         case = cases[0]
         while number <= TRIES and not tries.decided:
@@ -87,7 +86,7 @@ class Nights:
             counted = [one for one in found if one.kind in JUDGED]
             if not counted:
                 break  # whoever does not answer any more decides nothing
-            seen = sum(not new.isdisjoint(_spots(one)) for one in counted)
+            seen = sum(not new.isdisjoint(spots(one)) for one in counted)
             tries = Tries(tries.seen + seen, tries.of + len(counted))
             number += count
         self._tries.setdefault(target, {})[check.id] = tries
@@ -101,8 +100,8 @@ class Nights:
         claims: frozenset[str] | None,
     ) -> list[Case]:
         """The cases that show one of the new violations."""
-        new = {(entry.message, entry.place) for entry in entries if entry.standing is Standing.NEW}
-        return [case for case, evidence in tried if not new.isdisjoint(_spots(judge(check, [evidence], claims)))]
+        new = {entry.spot for entry in entries if entry.standing is Standing.NEW}
+        return [case for case, evidence in tried if not new.isdisjoint(spots(judge(check, [evidence], claims)))]
 
     def night(self, target: str) -> Night | None:
         """What has become of a target's run; None where it is not held against anything."""
@@ -130,9 +129,3 @@ def _excuse(entry: Entry, name: str) -> str:
     if entry.standing is Standing.FLAKY:
         return f"flaky: {entry.tries}"
     return f"{entry.standing.value} ({name})"
-
-
-def _spots(outcome: Outcome) -> set[Spot]:
-    if outcome.kind is not Kind.VIOLATED:
-        return set()
-    return {(finding.message, anywhere(finding.at)) for finding in outcome.findings}

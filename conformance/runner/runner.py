@@ -28,7 +28,7 @@ from conformance.core.finding import Kind, Outcome
 from conformance.core.mistake import CouldNotTest, Mistake
 from conformance.core.secret import Secret
 from conformance.core.text import legible
-from conformance.core.verdict import Ruling, Verdict, Waived, Waiver, rule
+from conformance.core.verdict import Ruling, Verdict, Waiver, rule
 from conformance.evidence.journal import Unwritable
 from conformance.evidence.run import header_of, latest, now, read, slug
 from conformance.judging.draw import draw, shrink
@@ -339,8 +339,7 @@ class Session:
     def verdict(self, check: Check, target: Target, outcome: Outcome) -> Verdict:
         """How an outcome counts, with the waivers of its target and the strictness of this run."""
         waiver = self._waiver(check, self.trials[target.name])
-        waived = Waived(waiver.because, waiver.until) if waiver else None
-        return rule(outcome.kind, check.level, waived, strict=self.strict, today=datetime.now(UTC).date())
+        return rule(outcome, check.level, waiver, strict=self.strict, today=datetime.now(UTC).date())
 
     @staticmethod
     def _waiver(check: Check, trial: Trial) -> Waiver | None:

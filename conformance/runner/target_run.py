@@ -131,6 +131,7 @@ def _beginning(target: Target, made: Mapping[str, Any]) -> dict[str, Any]:
                 "owner": waiver.owner,
                 "issue": waiver.issue,
                 "until": waiver.until.isoformat() if waiver.until else None,
+                **({"codes": list(waiver.codes)} if waiver.codes else {}),
             }
             for waiver in target.waives
         ],

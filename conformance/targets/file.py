@@ -251,7 +251,7 @@ def _target(document: Document, name: str, stanza: Stanza, data: Any, path: Path
         disclaims=frozenset(stanza.disclaims),
         limits=stanza.limits,
         waives=tuple(
-            Waiver(check, each.because, each.owner, each.issue, each.until, line("waives", check))
+            Waiver(check, each.because, each.owner, each.issue, each.until, line("waives", check), each.codes)
             for check, each in stanza.waives.items()
         ),
         launch=launch,

@@ -69,6 +69,7 @@ class WrittenWaiver(Written):
     owner: Text = Field(description="Who answers for it: a person or a team.")
     issue: Text | None = Field(None, description="Where it is tracked.")
     until: Day | None = Field(None, description="The last day of the waiver, such as 2027-01-31.")
+    codes: tuple[Plain, ...] = Field((), description="The codes of the findings that it is for; unless written, all.")
 
 
 class Stanza(Written):

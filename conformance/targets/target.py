@@ -6,7 +6,7 @@ endpoint is `transport`.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from conformance.core.address import BEARER, Carriage
 from conformance.core.capabilities import OWN_ROUTES, UPSTREAM
+from conformance.core.check import Check
 from conformance.core.mistake import Mistake, nearest, together
 from conformance.core.secret import Secret
 from conformance.core.verdict import Waiver
@@ -177,16 +178,27 @@ def place(source: str, line: int) -> str:
     return f"{source}:{line}" if line else source
 
 
-def check_waivers(target: Target, known_ids: Collection[str]) -> None:
-    """Raise Mistake where the target waives a check that does not exist: it would never match anything."""
+def check_waivers(target: Target, checks: Mapping[str, Check], codes: Callable[[Check], Collection[str]]) -> None:
+    """Raise Mistake where the target waives a check, or a code of one, that does not exist: it would never match anything."""
     unknown = [
         Mistake(
             f"`{target.name}` waives `{waiver.check}`, which is no check"
-            f" ({nearest(waiver.check, known_ids) or '`conformance checks` lists them'})",
+            f" ({nearest(waiver.check, checks) or '`conformance checks` lists them'})",
             where=place(target.source, waiver.line),
         )
         for waiver in target.waives
-        if waiver.check not in known_ids
+        if waiver.check not in checks
+    ]
+    unknown += [
+        Mistake(
+            f"`{target.name}` waives `{code}` of `{waiver.check}`, which has no such code"
+            f" ({nearest(code, known) or 'there are: ' + ', '.join(known)})",
+            where=place(target.source, waiver.line),
+        )
+        for waiver in target.waives
+        if waiver.codes and waiver.check in checks and "" not in (known := codes(checks[waiver.check]))
+        for code in waiver.codes
+        if code not in known
     ]
     if unknown:
         raise together(unknown, where=target.source)
