@@ -14,7 +14,9 @@ from conformance.core.mistake import Mistake, nearest
 
 def add(command: Command) -> None:
     """Declare the command."""
-    one = command("checks", _checks, "list the checks: id, level, title, requests each costs, and the codes of what it can find")
+    one = command(
+        "checks", _checks, "list the checks: id, level, title, requests each costs, and the codes of what it can find"
+    )
     one.add_argument("prefix", nargs="*", help="only ids that begin so")
     one.add_argument("--json", action="store_true", help="as JSON, with areas, sources and remedies")
 

@@ -241,6 +241,8 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         session.exitstatus = COULD_NOT_TEST
         tally.said.append(ours.broken.fix)
     tally.said += ours.remarks
+    if isinstance(baseline := config.stash.get(BASELINE, None), Committed):
+        tally.said += baseline.run.remarks
     if not is_worker(config) and not config.option.collectonly:
         tally.said += ours.entered(Path(run) for run in tally.runs.values())
     if not broken_off and not is_worker(config) and not config.option.collectonly:

@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field
 
 from conformance.core.address import BEARER, Carriage
 from conformance.core.capabilities import OWN_ROUTES, UPSTREAM
 from conformance.core.check import Check
+from conformance.core.documents import Written
 from conformance.core.mistake import Mistake, nearest, together
 from conformance.core.secret import Secret
 from conformance.core.verdict import Waiver
@@ -32,21 +33,6 @@ from conformance.targets.quantities import (
     Switch,
     VariableName,
 )
-
-
-class Written(BaseModel):
-    """A mapping in `targets.yaml`: no unknown keys, and a key without a value is a key not written."""
-
-    model_config: ClassVar[ConfigDict] = ConfigDict(
-        extra="forbid", frozen=True, hide_input_in_errors=True, arbitrary_types_allowed=True
-    )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _without_empty_keys(cls, data: Any) -> Any:
-        if not isinstance(data, Mapping):
-            return data
-        return {k: v for k, v in data.items() if v is not None or k not in cls.model_fields}
 
 
 class Timeout(Written):
