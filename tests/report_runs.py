@@ -12,7 +12,7 @@ from conformance.core.exchange import Chunk, Ending, Exchange, How
 from conformance.core.finding import Finding, Kind, Outcome
 from conformance.core.probe import Probe
 from conformance.core.requirement import Level
-from conformance.core.verdict import Waived, Waiver, rule
+from conformance.core.verdict import Waiver, rule
 from conformance.evidence.exchanges import Recording
 from conformance.evidence.run import Run, RunLog, read
 from conformance.probes.chat import COUNT_STREAMED, HELLO, STREAMED, chat, get, streamed
@@ -135,10 +135,9 @@ def write(
     return directory
 
 
-def by_verdict(kind: Kind, level: Level, waiver: Waiver | None) -> tuple[str, str]:
+def by_verdict(outcome: Outcome, level: Level, waiver: Waiver | None) -> tuple[str, str]:
     """The shipped table, on a fixed day."""
-    waived = Waived(waiver.because, waiver.until) if waiver else None
-    verdict = rule(kind, level, waived, today=date(2026, 11, 23))
+    verdict = rule(outcome, level, waiver, today=date(2026, 11, 23))
     return verdict.ruling, verdict.because
 
 
@@ -208,7 +207,7 @@ def vllm(directory: Path) -> Path:
     ]
     early = [
         Finding(
-            "",
+            "early-usage",
             EARLY,
             at=f"event {number} /usage",
             expected=None,
@@ -335,7 +334,7 @@ def hostile(directory: Path, words: str = EVIL) -> Path:
         answer(gone, raw, 500, "evil", ending=Ending(How.CUT, words, words)),
     ]
     findings = (
-        Finding("", words, at=f"/{words}", expected=words, found=words),
+        Finding(words, words, at=f"/{words}", expected=words, found=words),
         Finding("huge-value", "a huge value", at="", expected="something smaller", found={words: [words * 50] * 50}),
         Finding("place-bytes", "a place in the bytes", at=(10, 4000), expected=None, found="x" * 100_000),
     )

@@ -25,12 +25,15 @@ CLAIMED = (judge.gate, judge.read)
 
 def codes(check: Check) -> Mapping[str, str]:
     """The messages of the findings that a check can make, by code; "" is among them where one is not written as a literal."""
-    found = dict(_codes(check.judge, check.judge.__module__, set()))
-    if check.given is not None:
-        found |= _codes(check.given, check.given.__module__, set())
-    if check.requires:
-        found |= {code: message for rule in CLAIMED for code, message in _written(rule)}
-    return found
+    return dict(all_codes(check))
+
+
+def all_codes(check: Check) -> Iterator[Code]:
+    """The same, each as often as it is written."""
+    for function in (check.judge, check.given):
+        yield from _codes(function, function.__module__ if function else "", set())
+    for rule in CLAIMED if check.requires else ():
+        yield from _written(rule)
 
 
 def _codes(value: Any, home: str, seen: set[int]) -> Iterator[Code]:

@@ -259,7 +259,7 @@ def _result(sides: Sides, place: int, result: Result, lookup: Lookup, detail: De
     lines = []
     for findings in by_code(result.findings):
         times = f" ({len(findings)} times)" if len(findings) > 1 else ""
-        lines.append(f"- {code(findings[0].message, 300)} <sub>{html(findings[0].code, 100)}</sub>{times}")
+        lines.append(f"- {code(findings[0].message, 300)}{times} {code(f'[{findings[0].code}]', 100)}")
         lines += [f"  - {_place(finding, detail)}" for finding in findings[: detail.places]]
     lines += [f"- {BY_THE_VENDOR}: {code(claim.quote, 300)} {_link(claim.url)}" for claim in result.documented]
     parts.append("\n".join(lines))
