@@ -198,7 +198,7 @@ def test_junit(project: pytest.Pytester) -> None:
     }
     advised = dict(facts["own.should-is-broken[mine]"])
     assert (advised["outcome"], advised["ruling"]) == ("violated", "advised")
-    assert advised["finding"] == "not nice"
+    assert advised["finding"] == "not nice [not-nice]"
 
 
 def test_ctrf(project: pytest.Pytester) -> None:

@@ -18,8 +18,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from conformance.core.documents import Written, document
-from conformance.core.fixtures import fixtures
+from conformance.core.documents import Written, document, shipped
 from conformance.core.text import listed
 
 COVERAGE = "coverage.yaml"
@@ -115,12 +114,15 @@ class Coverage:
 @cache
 def coverage() -> Coverage:
     """The account that comes with the suite."""
-    return load(fixtures() / COVERAGE)
+    return _account(shipped(COVERAGE, _File))
 
 
 def load(path: Path) -> Coverage:
     """An account from a file. Raises Mistake for one that is not of the right form; all mistakes are told together."""
-    written = document(path, _File)
+    return _account(document(path, _File))
+
+
+def _account(written: _File) -> Coverage:
     parameters = written.parameters
     return Coverage(
         _entries(written.lines),

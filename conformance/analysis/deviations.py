@@ -15,9 +15,8 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from conformance.analysis.parameters import Row, Standing, rows
-from conformance.core.documents import Written, document
+from conformance.core.documents import Written, document, shipped
 from conformance.core.finding import Kind
-from conformance.core.fixtures import fixtures
 from conformance.evidence.documented import Claim, Seen
 from conformance.evidence.run import Run
 
@@ -68,7 +67,7 @@ class Deviation(Written):
 @cache
 def deviations() -> Mapping[str, tuple[Deviation, ...]]:
     """Those that come with the suite, by kind of target."""
-    return load(fixtures() / KINDS)
+    return shipped(KINDS, dict[str, tuple[Deviation, ...]])
 
 
 def load(path: Path) -> Mapping[str, tuple[Deviation, ...]]:

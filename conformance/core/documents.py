@@ -5,16 +5,15 @@ Not for `import` by what starts fast (`conformance --help`, pytest without `--ta
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
-import yaml
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
-from conformance.core.fixtures import fixtures, of_yaml
-from conformance.core.mistake import Mistake, together
+from conformance.core.fixtures import fixture
+from conformance.core.mistake import Mistake, nearest, together
 from conformance.core.yaml_lines import Document, Unreadable
 
 LARGEST = 4 * 2**20
@@ -40,21 +39,37 @@ class Written(BaseModel):
 
 def document(path: Path, kind: type[T]) -> T:
     """The file as a value of this type. Raises Mistake with all that is wrong with it."""
-    text = text_of(path)
+    return with_lines(path, kind)[0]
+
+
+def with_lines(path: Path, kind: type[T]) -> tuple[T, Document]:
+    """The same, with the document that says on which line something is."""
+    where, text = str(path), text_of(path)
     try:
-        value = of_yaml(text)
-    except (yaml.YAMLError, RecursionError, ValueError) as problem:
-        mark = getattr(problem, "problem_mark", None)
-        raise Mistake("is not YAML", where=f"{path}:{mark.line + 1}" if mark else str(path)) from None
+        lines = Document(text)
+        value = lines.typed(())
+    except Unreadable as unreadable:
+        raise Mistake(unreadable.problem.message, where=f"{where}:{unreadable.problem.line}") from None
+    except RecursionError:
+        raise Mistake("is nested too deeply", where=where) from None
+    wrong = dict.fromkeys((problem.path, problem.message) for problem in lines.problems)
     try:
-        return TypeAdapter(kind).validate_python(value)
+        made = TypeAdapter(kind).validate_python(value)
     except ValidationError as error:
-        raise together(list(_mistakes(error, text, str(path))), where=str(path)) from None
+        wrong |= dict.fromkeys(_in_words(each, kind) for each in error.errors(include_url=False))
+    if wrong:
+        placed = sorted((lines.line_of_key(place), _named(place), message) for place, message in wrong)
+        raise together([Mistake(f"{name} {said}", where=f"{where}:{line}") for line, name, said in placed], where=where)
+    return made, lines
 
 
 def shipped(name: str, kind: type[T]) -> T:
-    """One of the fixtures."""
-    return document(fixtures() / name, kind)
+    """One of the fixtures: the same, sooner."""
+    return TypeAdapter(kind).validate_python(fixture(name))
+
+
+def _named(place: tuple[str | int, ...]) -> str:
+    return ".".join(map(str, place)) or "the file"
 
 
 def text_of(path: Path, where: str = "", largest: int = LARGEST, hint: str = "") -> str:
@@ -75,25 +90,16 @@ def text_of(path: Path, where: str = "", largest: int = LARGEST, hint: str = "")
         raise Mistake("is not UTF-8: save it in that encoding", where=f"{where}:{line}") from None
 
 
-def _mistakes(error: ValidationError, text: str, where: str) -> Iterator[Mistake]:
-    try:
-        lines = Document(text)
-    except Unreadable:  # such as an empty file
-        lines = None
-    for each in error.errors(include_url=False):
-        place, message = _in_words(each)
-        line = lines.line_of_key(place) if lines else 1
-        yield Mistake(f"{'.'.join(map(str, place)) or 'the file'} {message}", where=f"{where}:{line}")
-
-
-def _in_words(error: ErrorDetails) -> tuple[tuple[str | int, ...], str]:
+def _in_words(error: ErrorDetails, kind: Any) -> tuple[tuple[str | int, ...], str]:
     """Where a mistake is, and what it is."""
     place = tuple(step for step in error["loc"] if step != "[key]")
     match error["type"]:
         case "missing":
             return place[:-1], f"has no `{place[-1]}`"
         case "extra_forbidden":
-            return place, "is no key here"
+            beside = [each for each in Written.__subclasses__() if each.__module__ == kind.__module__]
+            hint = nearest(str(place[-1]), {name for each in beside for name in each.model_fields})
+            return place, f"is no key here{f' ({hint})' if hint else ''}"
         case "value_error":
             return place, str(error["ctx"]["error"])
         case "model_type" | "dict_type" | "mapping_type" | "model_attributes_type":
@@ -102,4 +108,6 @@ def _in_words(error: ErrorDetails) -> tuple[tuple[str | int, ...], str]:
             return place, "must be a list"
         case "string_type":
             return place, "must be text"
+        case "recursion_loop":
+            return place, "contains itself"
     return place, error["msg"].replace("Input should be", "must be")
