@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 from pathlib import Path
+
+import pytest
 
 from conformance.checks.catalogue import catalogue
 from conformance.checks.codes import all_codes, codes
@@ -13,6 +16,7 @@ from conformance.checks.golden.checks import checks_of as golden_checks
 from conformance.checks.golden.reading import available
 from conformance.checks.traffic.checks import checks_of as traffic_checks
 from conformance.checks.traffic.reading import read as read_traffic
+from conformance.cli.main import main
 from conformance.core.fixtures import fixture
 from conformance.core.text import listed
 from conformance.evidence.former import code_of
@@ -57,6 +61,15 @@ def test_the_codes_of_a_check_are_found_in_its_source() -> None:
     for golden in available(PACKAGE):
         for check in golden_checks(golden):
             assert set(codes(check)) - JUDGEMENT <= {finding.code for finding in FINDINGS.values()}, check.id
+
+
+def test_they_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    """`conformance checks` names the codes of each check with their messages, for people and for programs."""
+    assert main(["checks", "stream.ends-with-done", "--json"]) == 0
+    (told,) = json.loads(capsys.readouterr().out)
+    assert told["codes"] == codes(catalogue()["stream.ends-with-done"])
+    assert main(["checks", "stream.ends-with-done"]) == 0
+    assert f"no-done  {told['codes']['no-done']}" in capsys.readouterr().out
 
 
 def test_a_code_has_one_message() -> None:

@@ -95,8 +95,8 @@ GOOD = "lines: {A: {A01: {says: x, checks: [a.b]}}}\nparameters: {}\nfields: {}\
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", "the file must be a mapping"),
-        ("{", "yaml:2: is not YAML"),
+        ("", "yaml:1: is empty"),
+        ("{", "yaml:1: is not YAML"),
         ("lines: {}\nparameters: {}\n", "has no `fields`"),
         (GOOD.replace("checks: [a.b]", "checks: []"), "either covered"),
         (GOOD.replace("checks: [a.b]", "checks: [a.b], excluded: why"), "either covered"),

@@ -359,6 +359,15 @@ def test_a_committed_baseline_from_run_to_job(project: pytest.Pytester, capsys: 
     )
 
 
+def test_a_baseline_of_the_first_form_still_works(project: pytest.Pytester) -> None:
+    """What was known by its sentence stays known, and the run says in a line that the file should be made anew."""
+    found = "{own.one: {level: MUST, title: x, found: [{message: broken, at: /x}]}}"
+    (project.path / "old.yaml").write_text(f"form: 1\ntarget: mine\nviolated: {found}\nholds: [own.other]\n")
+    result = nightly(project, ["/x"], "--conformance-fail-on", "new", "--conformance-baseline", "old.yaml")
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(["*old.yaml tells findings apart by their former sentences: make it anew*"])
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -75,6 +75,14 @@ def test_an_outcome_survives_the_disk() -> None:
     assert outcome_from_json(outcome_to_json(outcome)) == outcome
 
 
+def test_a_run_without_codes_is_read_by_its_sentences() -> None:
+    """What an older version found is known by the code that it has today; what is not known, by its sentence."""
+    old = {"message": "there is no [DONE]", "at": "", "on": "k"}
+    line = {"check": "stream.ends-with-done", **outcome_to_json(Outcome(Kind.VIOLATED)), "findings": [old]}
+    assert outcome_from_json(line).findings[0].code == "no-done"
+    assert outcome_from_json({**line, "check": "own.one"}).findings[0].code == "there is no [DONE]"
+
+
 def test_a_recording_is_found_again(tmp_path: Path) -> None:
     """Another process reads by key what was appended, the last of two with the same key."""
     one = Recording(tmp_path)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import ConfigDict, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from conformance.analysis.regressions import spots
 from conformance.core.documents import Written, document
@@ -23,6 +23,8 @@ from conformance.evidence.run import REMARK, Footer, Header, Result, Run
 FORM = 2
 """Of the file. A reader refuses a newer one; the first had no codes, and is read by the sentences of its findings."""
 SUFFIXES = (".yaml", ".yml")
+MADE = ("started", "suite", "model")
+"""Of the header: when the run was made, and by what."""
 WIDTH = 120
 """Characters of a line."""
 OUTDATED = "{path} tells findings apart by their former sentences: make it anew with `conformance baseline`"
@@ -56,20 +58,12 @@ class Violated(Lenient):
     found: tuple[Found, ...]
 
 
-class Made(Lenient):
-    """When, and by what."""
-
-    started: str = ""
-    suite: str = ""
-    model: str = ""
-
-
 class Baseline(Lenient):
     """The whole file."""
 
     form: int
     target: str
-    made: Made = Made()
+    made: Mapping[str, str | None] = Field(default_factory=dict)
     violated: Mapping[str, Violated] | None = None
     holds: tuple[str, ...] = ()
     unsupported: tuple[str, ...] = ()
@@ -103,7 +97,7 @@ def text_of(run: Run, name: str) -> str:
         for result in run.results
         if result.outcome.kind is Kind.VIOLATED
     }
-    made = Made(started=run.header.started, suite=run.header.suite, model=run.header.model)
+    made = {name: getattr(run.header, name) for name in MADE}
     value = Baseline(form=FORM, target=run.target, made=made, violated=violated, **by_kind)
     body = yaml.safe_dump(
         value.model_dump(mode="json", exclude_defaults=True), sort_keys=False, allow_unicode=True, width=WIDTH
@@ -115,8 +109,8 @@ def read(path: Path) -> Run:
     """The file as the run that it stands for. Raises Mistake, with the line where there is one."""
     value = document(path, Baseline)
     results = tuple(_results(value))
-    made = value.made
-    header = Header(value.target, started=made.started, suite=made.suite, model=made.model, selected=len(results))
+    made = {name: value.made.get(name) or "" for name in MADE}
+    header = Header(value.target, selected=len(results), **made)  # type: ignore[arg-type]
     notes = ({"type": REMARK, "text": OUTDATED.format(path=path)},) if value.form < FORM else ()
     return Run(path, header, results, Footer(), notes=notes)
 

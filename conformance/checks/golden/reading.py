@@ -147,7 +147,7 @@ class WrittenShape(Written):
             self.types,
             values=None if self.enum is None else tuple(value for value in self.enum if type_of(value) in SCALARS),
             members=None if self.members is None else {name: inner.made() for name, inner in self.members.items()},
-            items=self.items and self.items.made(),
+            items=self.items.made() if self.items else None,
             count=self.count,
             least=self.least or 0,
             optional=self.optional,
@@ -223,6 +223,10 @@ class WrittenSource(Written):
     url: str
     quote: str
 
+    def made(self) -> Reference:
+        """The reference."""
+        return Reference(self.document, self.section, self.url, self.quote, "contract")
+
 
 STATUS = re.compile(r"[1-5]([0-9]{2}|xx)")
 
@@ -250,13 +254,14 @@ class WrittenEntry(Written):
 
     def made(self, name: str, line: int) -> Entry:
         """The entry."""
-        source = self.source and Reference(
-            self.source.document, self.source.section, self.source.url, self.source.quote, "contract"
-        )
-        body, stream = self.body and self.body.made(), self.stream and self.stream.made()
         return Entry(
-            name, self.about, self.probe.probe, self.status, self.headers, body, stream, self.requires, source, line
-        )
+            name, self.about, self.probe.probe, self.status, self.headers,
+            body=self.body.made() if self.body else None,
+            stream=self.stream.made() if self.stream else None,
+            requires=self.requires,
+            source=self.source.made() if self.source else None,
+            line=line,
+        )  # fmt: skip
 
 
 class WrittenSet(Written):
