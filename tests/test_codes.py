@@ -17,9 +17,10 @@ from conformance.checks.golden.reading import available
 from conformance.checks.traffic.checks import checks_of as traffic_checks
 from conformance.checks.traffic.reading import read as read_traffic
 from conformance.cli.main import main
-from conformance.core.fixtures import fixture
+from conformance.core.fixtures import fixture, fixtures
 from conformance.core.text import listed
 from conformance.evidence.former import code_of
+from conformance.evidence.run import read
 from conformance.judging.judge import judge
 from conformance.reference.fault import faults
 from conformance.runner.kill_matrix import client, gather, still
@@ -113,3 +114,12 @@ def test_former_sentences_of_traffic(tmp_path: Path) -> None:
     assert code_of("golden.mine.a", "the status is another") == "status-differs"
     assert code_of("own.one", "a request that the target claims to serve is refused") == "claimed-but-refused"
     assert code_of("own.one", "it is broken") == "it is broken"
+
+
+def test_recordings_without_codes_are_read_with_them() -> None:
+    """Every finding of the runs in the fixtures, which were made by sentences, has a code of its check."""
+    known = catalogue()
+    runs = [read(path.parent) for path in sorted((fixtures() / "recordings").glob("*/run.jsonl"))]
+    found = [(result.check, finding.code) for run in runs for result in run.results for finding in result.findings]
+    assert len(found) > 200
+    assert [(check, code) for check, code in found if check in known and code not in codes(known[check])] == []
