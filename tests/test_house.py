@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -77,6 +79,13 @@ def test_there_is_no_circle() -> None:
         tuple(TopologicalSorter(graph).static_order())
     except CycleError as circle:
         pytest.fail(" -> ".join(circle.args[1]))
+
+
+@pytest.mark.parametrize("start", ["import conformance.plugin.options", "import conformance.cli.main as m; m.parser()"])
+def test_what_starts_fast_imports_no_pydantic(start: str) -> None:
+    """`conformance --help`, and pytest without `--target`, wait for no models of files that they do not read."""
+    code = f"{start}; import sys; sys.exit('pydantic' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 @pytest.mark.parametrize("name", MODULES)

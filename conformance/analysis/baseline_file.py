@@ -1,109 +1,129 @@
 """A baseline to be committed: what is known to be violated at a target, and what is not, in a small file that people can read.
 
-It holds no bytes of any answer: a check, the sentence of a finding, and its place are what violations are told apart by.
+It holds no bytes of any answer: a check, the code of a finding, and its place are what violations are told apart by; the
+message is there for people.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic import ConfigDict, Field, model_validator
 
 from conformance.analysis.regressions import spots
+from conformance.core.documents import Written, document
 from conformance.core.finding import Finding, Kind, Outcome
-from conformance.core.mistake import Mistake
 from conformance.core.requirement import Level
+from conformance.evidence.former import code_of
 from conformance.evidence.record import Footer, Header, Result
-from conformance.evidence.run import Run
+from conformance.evidence.run import REMARK, Run
 
-FORM = 1
-"""Of the file. A reader refuses a newer one."""
+FORM = 2
+"""Of the file. A reader refuses a newer one; the first had no codes, and is read by the sentences of its findings."""
 SUFFIXES = (".yaml", ".yml")
-LARGEST = 4 * 2**20
-"""Bytes. A file of all checks, each violated in many ways, has a tenth of it."""
+MADE = ("started", "suite", "model")
+"""Of the header: when the run was made, and by what."""
 WIDTH = 120
 """Characters of a line."""
+OUTDATED = "{path} tells findings apart by their former sentences: make it anew with `conformance baseline`"
 
 HEAD = """\
 # What is known to be violated at {target}. Anything else fails:
 # pytest --target {target} --conformance-fail-on new --conformance-baseline {name}
-# Made by `conformance baseline`. A violation that is taken out by hand is new again.
+# Made by `conformance baseline`. A violation that is taken out by hand is new again. Messages are for people only.
 """
+
+
+class Lenient(Written):
+    """What is not known here is left alone: the file is edited by people."""
+
+    model_config = ConfigDict(extra="ignore", coerce_numbers_to_str=True)
+
+
+class Found(Lenient):
+    """A finding."""
+
+    code: str = ""
+    at: str = ""
+    message: str = ""
+
+
+class Violated(Lenient):
+    """A requirement that is violated."""
+
+    level: Level
+    title: str = ""
+    found: tuple[Found, ...]
+
+
+class Baseline(Lenient):
+    """The whole file."""
+
+    form: int
+    target: str
+    made: Mapping[str, str | None] = Field(default_factory=dict)
+    violated: Mapping[str, Violated] | None = None
+    holds: tuple[str, ...] = ()
+    unsupported: tuple[str, ...] = ()
+    unwitnessed: tuple[str, ...] = ()
+    errored: tuple[str, ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_a_known_form(cls, data: Any) -> Any:
+        if not isinstance(data, dict) or "form" not in data or "violated" not in data:
+            raise ValueError(
+                "is no baseline, as it has no `form` and no `violated`: `conformance baseline RUN -o FILE` makes one"
+            )
+        if not isinstance(data["form"], int) or data["form"] > FORM:
+            raise ValueError(f"is of form {data['form']}, and this version reads up to {FORM}")
+        return data
 
 
 def text_of(run: Run, name: str) -> str:
     """The file that a run makes, which has been read to its end."""
+    by_kind: dict[str, list[str]] = {}
+    for result in run.results:
+        by_kind.setdefault(result.outcome.kind.value, []).append(result.check)
+    by_kind.pop(Kind.VIOLATED.value, None)
     violated = {
-        result.check: {
-            "level": result.level.value,
-            "title": result.title,
-            "found": [{"message": message, **({"at": place} if place else {})} for message, place in spots(result)],
-        }
+        result.check: Violated(
+            level=result.level,
+            title=result.title,
+            found=tuple(Found(code=code, at=at, message=text) for (code, at), text in spots(result.outcome).items()),
+        )
         for result in run.results
         if result.outcome.kind is Kind.VIOLATED
     }
-    value: dict[str, Any] = {
-        "form": FORM,
-        "target": run.target,
-        "made": {"started": run.header.started, "suite": run.header.suite, "model": run.header.model},
-        "violated": violated,
-    }
-    for kind in (Kind.HOLDS, Kind.UNSUPPORTED, Kind.UNWITNESSED, Kind.ERRORED):
-        if ids := [result.check for result in run.results if result.outcome.kind is kind]:
-            value[kind.value] = ids
-    body = yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=WIDTH)
+    made = {name: getattr(run.header, name) for name in MADE}
+    value = Baseline(form=FORM, target=run.target, made=made, violated=violated, **by_kind)
+    body = yaml.safe_dump(
+        value.model_dump(mode="json", exclude_defaults=True), sort_keys=False, allow_unicode=True, width=WIDTH
+    )
     return HEAD.format(target=run.target, name=name) + body
 
 
 def read(path: Path) -> Run:
     """The file as the run that it stands for. Raises Mistake, with the line where there is one."""
-    try:
-        raw = path.read_bytes()
-    except OSError as problem:
-        raise Mistake(f"cannot be read: {problem.strerror}", where=str(path)) from None
-    if len(raw) > LARGEST:
-        raise Mistake("is far larger than any baseline", where=str(path))
-    try:
-        value = yaml.safe_load(raw.decode("utf-8-sig"))
-    except UnicodeDecodeError as problem:
-        line = raw.count(b"\n", 0, problem.start) + 1
-        raise Mistake("is not UTF-8: save it in that encoding", where=f"{path}:{line}") from None
-    except (yaml.YAMLError, RecursionError, ValueError) as problem:
-        mark = getattr(problem, "problem_mark", None)
-        line_at = f":{mark.line + 1}" if mark else ""
-        raise Mistake("is not YAML", where=f"{path}{line_at}") from None
-    if not isinstance(value, dict) or "form" not in value or "violated" not in value:
-        fix = f"`conformance baseline RUN -o {path}` makes one"
-        raise Mistake("is no baseline: it has no `form` and no `violated`", where=str(path), fix=fix)
-    if not isinstance(value["form"], int) or value["form"] > FORM:
-        raise Mistake(f"is of form {value['form']}, and this version reads up to {FORM}", where=str(path))
-    try:
-        return _run(value, path)
-    except (AttributeError, KeyError, TypeError, ValueError) as problem:
-        raise Mistake(
-            f"is damaged: {problem!r}", where=str(path), fix="make it again: `conformance baseline`"
-        ) from None
+    value = document(path, Baseline)
+    results = tuple(_results(value))
+    made = {name: value.made.get(name) or "" for name in MADE}
+    header = Header(value.target, selected=len(results), **made)  # type: ignore[arg-type]
+    notes = ({"type": REMARK, "text": OUTDATED.format(path=path)},) if value.form < FORM else ()
+    return Run(path, header, results, Footer(), notes=notes)
 
 
-def _run(value: Mapping[str, Any], path: Path) -> Run:
-    results = []
-    for check, told in (value["violated"] or {}).items():
-        findings = tuple(
-            Finding(str(one.get("code", "")), str(one["message"]), str(one.get("at", ""))) for one in told["found"]
-        )
-        outcome = Outcome(Kind.VIOLATED, findings)
-        results.append(_result(str(check), outcome, Level(told["level"]), str(told.get("title", ""))))
+def _results(value: Baseline) -> Iterator[Result]:
+    for check, told in (value.violated or {}).items():
+        findings = tuple(Finding(one.code or code_of(check, one.message), one.message, one.at) for one in told.found)
+        yield _result(check, Outcome(Kind.VIOLATED, findings), told.level, told.title)
     for kind in (Kind.HOLDS, Kind.UNSUPPORTED, Kind.UNWITNESSED, Kind.ERRORED):
-        results += [_result(str(check), Outcome(kind), Level.MUST, "") for check in value.get(kind.value) or ()]
-    made = value.get("made") or {}
-    header = Header(
-        str(value["target"]), started=str(made.get("started") or ""), suite=str(made.get("suite") or ""),
-        model=str(made.get("model") or ""), selected=len(results),
-    )  # fmt: skip
-    return Run(path, header, tuple(results), Footer())
+        for check in getattr(value, kind.value):
+            yield _result(check, Outcome(kind))
 
 
-def _result(check: str, outcome: Outcome, level: Level, title: str) -> Result:
+def _result(check: str, outcome: Outcome, level: Level = Level.MUST, title: str = "") -> Result:
     return Result(check, level, title or check, outcome, check.partition(".")[0])

@@ -6,33 +6,56 @@ nothing.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, Self
 
-import yaml
+from pydantic import Field, model_validator
 from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from conformance.core.fixtures import fixtures, of_yaml
-from conformance.core.mistake import Mistake, together
+from conformance.core.documents import Written, document, shipped
+from conformance.core.text import listed
 
 COVERAGE = "coverage.yaml"
 
 
-@dataclass(frozen=True)
-class Entry:
+class Sign(Written):
+    """How a check tells what becomes of a request parameter.
+
+    Where it holds, the parameter is `held`: honoured, if the check shows an effect, or accepted. Findings whose codes are in
+    `ignored` say that it is ignored, those in `accepted` only that it is taken. With `noted`, the check writes the word
+    down by itself, under that name.
+    """
+
+    check: str
+    held: Literal["honoured", "accepted"] = "honoured"
+    ignored: tuple[str, ...] = ()
+    accepted: tuple[str, ...] = ()
+    noted: str = ""
+
+
+class Entry(Written):
     """Something to be covered: the checks that uphold it, the suite's own tests that do, or why nothing does."""
 
-    id: str
-    section: str
+    id: str = ""
+    section: str = ""
     says: str = ""
     checks: tuple[str, ...] = ()
     tests: tuple[str, ...] = ()
     excluded: str = ""
+    shown: tuple[Sign, ...] = Field((), exclude=True)
+    refused_as: tuple[str, ...] = Field((), exclude=True, alias="refused-as")
+
+    @model_validator(mode="after")
+    def _covered_or_excluded(self) -> Self:
+        if bool(self.checks or self.tests) == bool(self.excluded):
+            raise ValueError("is either covered by `checks` or `tests`, or `excluded` for a reason")
+        return self
 
     @property
     def kind(self) -> str:
@@ -40,20 +63,23 @@ class Entry:
         return "checks" if self.checks else "tests" if self.tests else "excluded"
 
 
-@dataclass(frozen=True)
-class Sign:
-    """How a check tells what becomes of a request parameter.
+Entries = Mapping[str, Entry]
 
-    Where it holds, the parameter is `held`: honoured, if the check shows an effect, or accepted. The findings in
-    `ignored` say that it is ignored, those in `accepted` only that it is taken. With `noted`, the check writes the word
-    down by itself, under that name.
-    """
 
-    check: str
-    held: str = "honoured"
-    ignored: tuple[str, ...] = ()
-    accepted: tuple[str, ...] = ()
-    noted: str = ""
+class _File(Written):
+    """The account as it is written: entries by id, most of them in sections."""
+
+    lines: Mapping[str, Entries]
+    parameters: Entries
+    fields: Mapping[str, Entries]
+    beyond: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _nothing_twice(self) -> Self:
+        ids = Counter([*(name for entries in self.lines.values() for name in entries), *self.beyond])
+        if twice := [name for name, count in ids.items() if count > 1]:
+            raise ValueError(f"has {listed(twice)} twice")
+        return self
 
 
 @dataclass(frozen=True)
@@ -88,99 +114,32 @@ class Coverage:
 @cache
 def coverage() -> Coverage:
     """The account that comes with the suite."""
-    return load(fixtures() / COVERAGE)
+    return _account(shipped(COVERAGE, _File))
 
 
 def load(path: Path) -> Coverage:
     """An account from a file. Raises Mistake for one that is not of the right form; all mistakes are told together."""
-    try:
-        data = of_yaml(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as problem:
-        raise Mistake(f"the account cannot be read: {problem}", where=str(path)) from None
-    if not isinstance(data, dict):
-        raise Mistake("the account is no mapping", where=str(path))
-    wrong: list[str] = []
-    lines = _entries(data, "lines", wrong)
-    parameters = tuple(_entry(name, "request", value, wrong) for name, value in _items(data, "parameters", wrong))
-    signs = {name: _signs(name, value, wrong) for name, value in _items(data, "parameters", [])}
-    aliases = {name: _texts(value, "refused-as") for name, value in _items(data, "parameters", [])}
-    fields = _entries(data, "fields", wrong)
-    beyond = data.get("beyond") or []
-    if not isinstance(beyond, list) or not all(isinstance(one, str) for one in beyond):
-        wrong.append("`beyond` is no list of ids")
-        beyond = []
-    for twice in _twice([*(entry.id for entry in lines), *beyond]):
-        wrong.append(f"`{twice}` is there twice")
-    if wrong:
-        raise together([Mistake(one, where="" if len(wrong) > 1 else str(path)) for one in wrong], where=str(path))
+    return _account(document(path, _File))
+
+
+def _account(written: _File) -> Coverage:
+    parameters = written.parameters
     return Coverage(
-        lines, parameters, fields, tuple(beyond), signs, {name: some for name, some in aliases.items() if some}
+        _entries(written.lines),
+        _entries({"request": parameters}),
+        _entries(written.fields),
+        written.beyond,
+        {name: entry.shown for name, entry in parameters.items()},
+        {name: entry.refused_as for name, entry in parameters.items() if entry.refused_as},
     )
 
 
-def _items(data: Mapping[str, Any], part: str, wrong: list[str]) -> list[tuple[str, Any]]:
-    value = data.get(part)
-    if not isinstance(value, dict):
-        wrong.append(f"`{part}` is no mapping")
-        return []
-    return [(str(name), inner) for name, inner in value.items()]
-
-
-def _entries(data: Mapping[str, Any], part: str, wrong: list[str]) -> tuple[Entry, ...]:
-    found = []
-    for section, inner in _items(data, part, wrong):
-        found += [_entry(name, section, value, wrong) for name, value in _items({section: inner}, section, wrong)]
-    return tuple(found)
-
-
-def _texts(value: Any, name: str) -> tuple[str, ...]:
-    given = value.get(name) or [] if isinstance(value, dict) else []
-    return tuple(given) if isinstance(given, list) and all(isinstance(one, str) for one in given) else ()
-
-
-KNOWN = {"says", "checks", "tests", "excluded", "shown", "refused-as"}
-
-
-def _entry(name: str, section: str, value: Any, wrong: list[str]) -> Entry:
-    if not isinstance(value, dict) or not value.keys() <= KNOWN:
-        wrong.append(f"`{name}` has to have some of {', '.join(sorted(KNOWN))}, and nothing else")
-        return Entry(name, section)
-    entry = Entry(
-        name,
-        section,
-        str(value.get("says", "")),
-        _texts(value, "checks"),
-        _texts(value, "tests"),
-        str(value.get("excluded", "")),
+def _entries(sections: Mapping[str, Entries]) -> tuple[Entry, ...]:
+    return tuple(
+        entry.model_copy(update={"id": name, "section": section})
+        for section, entries in sections.items()
+        for name, entry in entries.items()
     )
-    if bool(entry.checks or entry.tests) == bool(entry.excluded):
-        wrong.append(f"`{name}` is either covered by `checks` or `tests`, or `excluded` for a reason")
-    return entry
-
-
-def _signs(name: str, value: Any, wrong: list[str]) -> tuple[Sign, ...]:
-    found = []
-    for one in value.get("shown") or [] if isinstance(value, dict) else []:
-        given = one if isinstance(one, dict) else {}
-        sign = Sign(
-            str(given.get("check", "")),
-            str(given.get("held", "honoured")),
-            _texts(given, "ignored"),
-            _texts(given, "accepted"),
-            str(given.get("noted", "")),
-        )
-        if not sign.check or sign.held not in ("honoured", "accepted") or not given.keys() <= vars(sign).keys():
-            wrong.append(f"`{name}`: what shows it is a `check`, with `held`, `ignored`, `accepted` or `noted`")
-        found.append(sign)
-    return tuple(found)
-
-
-def _twice(ids: Iterable[str]) -> Iterator[str]:
-    seen: set[str] = set()
-    for one in ids:
-        if one in seen:
-            yield one
-        seen.add(one)
 
 
 def gaps(account: Coverage, known: Iterable[str]) -> Iterator[str]:
@@ -211,10 +170,7 @@ def chosen(account: Coverage, prefixes: Iterable[str]) -> tuple[Entry, ...]:
 
 def to_json(entries: Iterable[Entry]) -> list[dict[str, Any]]:
     """The entries as JSON values; what is empty is left out."""
-    return [
-        {name: list(value) if isinstance(value, tuple) else value for name, value in vars(entry).items() if value}
-        for entry in entries
-    ]
+    return [entry.model_dump(mode="json", exclude_defaults=True) for entry in entries]
 
 
 def blocks(entries: Iterable[Entry], levels: Mapping[str, str]) -> Iterator[RenderableType]:

@@ -7,17 +7,16 @@ outcomes of a run that is on disk; nothing is asked, and no check is run.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Literal, Self
 
-import yaml
+from pydantic import Field, model_validator
 
 from conformance.analysis.parameters import Row, Standing, rows
+from conformance.core.documents import Written, document, shipped
 from conformance.core.finding import Kind
-from conformance.core.fixtures import fixtures, of_yaml
-from conformance.core.mistake import Mistake, together
 from conformance.evidence.documented import Claim, Seen
 from conformance.evidence.run import Run
 
@@ -28,28 +27,37 @@ SERVED = (Kind.HOLDS, Kind.VIOLATED)
 UNKNOWN = "no check of this run says anything about it"
 
 
-@dataclass(frozen=True)
-class Deviation:
+class Deviation(Written):
     """What a vendor documents, and what would show it."""
 
     about: str
     quote: str
-    url: str
+    url: Annotated[str, Field(pattern="^https://")]
     parameter: str = ""
-    standing: str = ""
+    standing: Literal["ignored", "refused"] | None = None
     check: str = ""
-    outcome: str = "violated"
+    outcome: Literal["violated", "unsupported"] = "violated"
     noted: str = ""
     value: str = ""
     least: int | None = None
     untested: str = ""
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> Self:
+        if sum(map(bool, (self.parameter, self.check, self.untested))) != 1:
+            raise ValueError("needs one of parameter, check, untested")
+        if bool(self.parameter) != bool(self.standing):
+            raise ValueError("needs a standing with a parameter, and only there")
+        if bool(self.noted) != (bool(self.value) or self.least is not None) or (self.noted and not self.check):
+            raise ValueError("needs a check and a value or least with noted, and only there")
+        return self
 
     @property
     def says(self) -> str:
         """What is claimed, in a few words."""
         if self.untested:
             return ""
-        if self.parameter:
+        if self.standing:
             return self.standing
         if self.noted:
             return f"at least {self.least}" if self.least is not None else self.value
@@ -59,44 +67,12 @@ class Deviation:
 @cache
 def deviations() -> Mapping[str, tuple[Deviation, ...]]:
     """Those that come with the suite, by kind of target."""
-    return load(fixtures() / KINDS)
+    return shipped(KINDS, dict[str, tuple[Deviation, ...]])
 
 
 def load(path: Path) -> Mapping[str, tuple[Deviation, ...]]:
     """The deviations of a file. Raises Mistake for one that is not of the right form; all mistakes are told together."""
-    try:
-        data = of_yaml(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as problem:
-        raise Mistake(f"the deviations cannot be read: {problem}", where=str(path)) from None
-    wrong: list[str] = []
-    found = {}
-    for kind, entries in data.items() if isinstance(data, dict) else ():
-        found[kind] = tuple(_entry(kind, number, value, wrong) for number, value in enumerate(entries or (), 1))
-    if wrong or not found:
-        told = wrong or ["there is no mapping from kinds to lists"]
-        raise together([Mistake(one, where="" if len(told) > 1 else str(path)) for one in told], where=str(path))
-    return found
-
-
-def _entry(kind: str, number: int, value: Any, wrong: list[str]) -> Deviation:
-    """One deviation, with what is wrong about it told."""
-    here = f"{kind}, {number}"
-    try:
-        one = Deviation(**value)
-    except TypeError as problem:
-        wrong.append(f"{here}: {problem}".replace("Deviation.__init__() ", ""))
-        return Deviation("", "", "")
-    if not (one.about and one.quote and one.url.startswith("https://")):
-        wrong.append(f"{here}: needs about, quote, and a url")
-    if sum(map(bool, (one.parameter, one.check, one.untested))) != 1:
-        wrong.append(f"{here}: needs one of parameter, check, untested")
-    if bool(one.parameter) != (one.standing in STANDINGS):
-        wrong.append(f"{here}: a parameter has a standing, one of {', '.join(STANDINGS)}")
-    if one.outcome not in OUTCOMES:
-        wrong.append(f"{here}: an outcome is one of {', '.join(OUTCOMES)}")
-    if bool(one.noted) != (bool(one.value) or one.least is not None) or (one.noted and not one.check):
-        wrong.append(f"{here}: noted goes with check, and with value or least")
-    return one
+    return document(path, dict[str, tuple[Deviation, ...]])
 
 
 Answer = tuple[Seen, str, tuple[str, ...]]
@@ -135,7 +111,7 @@ def _claim(one: Deviation, run: Run, parameters: Mapping[str, Row]) -> Claim:
 def _answer(one: Deviation, run: Run, parameters: Mapping[str, Row]) -> Answer:
     if one.untested:
         return Seen.NOT_TESTED, one.untested, ()
-    if one.parameter:
+    if one.standing:
         return _of_parameter(one, parameters.get(one.parameter))
     return _of_note(one, run) if one.noted else _of_check(one, run)
 
@@ -143,7 +119,7 @@ def _answer(one: Deviation, run: Run, parameters: Mapping[str, Row]) -> Answer:
 def _of_parameter(one: Deviation, row: Row | None) -> Answer:
     if row is None or row.standing is Standing.UNKNOWN:
         return Seen.NOT_TESTED, UNKNOWN, ()
-    if row.standing is STANDINGS[one.standing]:
+    if one.standing and row.standing is STANDINGS[one.standing]:
         return Seen.CONFIRMED, "", row.checks
     if row.standing is Standing.ACCEPTED:  # as good as ignored, for all that can be seen: no reason to doubt the vendor
         found = "it is taken, and its effect cannot be observed" if one.standing == "ignored" else "it is taken"

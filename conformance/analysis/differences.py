@@ -14,6 +14,7 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any
 
+from conformance.analysis.regressions import Spot
 from conformance.core.finding import JUDGED, Finding, Kind
 from conformance.core.reading.json import ABSENT
 from conformance.core.requirement import Level
@@ -118,7 +119,7 @@ class Difference:
 
     check: str
     relation: Relation
-    message: str = ""
+    code: str = ""
     place: str = ""
     baseline: Any = None
     candidate: Any = None
@@ -131,13 +132,22 @@ class Difference:
     @property
     def key(self) -> tuple[str, str, str, str]:
         """What makes it the same difference in another comparison."""
-        return self.check, self.relation.value, self.message, self.place
+        return self.check, self.relation.value, self.code, self.place
+
+    @property
+    def finding(self) -> Finding | None:
+        """The finding that shows it, of the candidate where it has one; None where it is no finding."""
+        return next((side for side in (self.candidate, self.baseline) if isinstance(side, Finding)), None)
+
+    @property
+    def message(self) -> str:
+        """What is found, in a sentence; "" where it is no finding."""
+        return self.finding.message if self.finding else ""
 
     @property
     def on(self) -> str:
         """The key of the exchange that shows it; "" where no single one does."""
-        shown = next((one for one in (self.candidate, self.baseline) if isinstance(one, Finding)), None)
-        return shown.on if shown else ""
+        return self.finding.on if self.finding else ""
 
 
 NOT_ASKED = "the {} was not asked"
@@ -219,10 +229,6 @@ def _binding(relation: Relation, result: Result) -> Relation:
     return Relation.DIFFERS if result.level is Level.NOTE else relation
 
 
-Spot = tuple[str, str]
-"""The sentence of a finding, and its place."""
-
-
 def _faults(check: str, old: Result, new: Result) -> Iterator[Difference]:
     before, after = _by_place(old), _by_place(new)
     for spot in {**before, **after}:
@@ -266,10 +272,10 @@ def _alike(one: Finding, other: Finding) -> bool:
 
 
 def _by_place(result: Result) -> dict[Spot, dict[str, Finding]]:
-    """By sentence and place: the first finding in each exchange."""
+    """By code and place: the first finding in each exchange."""
     found: dict[Spot, dict[str, Finding]] = {}
     for finding in result.findings:
-        found.setdefault((finding.message, anywhere(finding.at)), {}).setdefault(finding.on, finding)
+        found.setdefault((finding.code, anywhere(finding.at)), {}).setdefault(finding.on, finding)
     return found
 
 

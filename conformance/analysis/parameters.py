@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from conformance.analysis.coverage import Coverage, Sign, coverage
-from conformance.core.finding import Kind
+from conformance.core.finding import Kind, Outcome
 from conformance.evidence.record import Result
 from conformance.evidence.run import Run
 
@@ -30,9 +30,8 @@ class Standing(StrEnum):
 FIRST = (Standing.IGNORED, Standing.HONOURED, Standing.REFUSED, Standing.ACCEPTED)
 """Which sign counts where several were seen: what hurts, then what works, then what only says that it could."""
 
-REFUSES = re.compile(r"\brefuses `([a-z_]+)`")
-"""How an outcome says by which member a request was refused."""
-CLAIMED = "a request that the target claims to serve is refused"
+CLAIMED = "claimed-but-refused"
+"""The code of a finding of any check: the target claims what it refuses."""
 WORDS = {
     "honoured": Standing.HONOURED,
     "refused": Standing.REFUSED,
@@ -85,12 +84,18 @@ def _standings(result: Result, sign: Sign, names: tuple[str, ...]) -> Iterator[S
     elif kind is Kind.HOLDS:
         yield WORDS[sign.held]
     elif kind is Kind.VIOLATED:
-        messages = {finding.message for finding in result.findings}
-        if messages.intersection(sign.ignored):
+        codes = {finding.code for finding in result.findings}
+        if codes.intersection(sign.ignored):
             yield Standing.IGNORED
-        elif messages.intersection(sign.accepted):
+        elif codes.intersection(sign.accepted):
             yield Standing.ACCEPTED
-        elif CLAIMED in messages:
+        elif CLAIMED in codes:
             yield Standing.REFUSED
-    elif kind is Kind.UNSUPPORTED and (match := REFUSES.search(result.outcome.reason)) and match[1] in names:
+    elif refused_member(result.outcome) in names:
         yield Standing.REFUSED
+
+
+def refused_member(outcome: Outcome) -> str | None:
+    """The member by which a request was refused. Reasons have no codes: this is the only place that reads one."""
+    match = re.search(r"\brefuses `([a-z_]+)`", outcome.reason) if outcome.kind is Kind.UNSUPPORTED else None
+    return match[1] if match else None

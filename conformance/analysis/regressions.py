@@ -1,6 +1,6 @@
 """What a night has changed: violations that are new, known or fixed since a baseline, those that are flaky, and stale waivers.
 
-Pure data over two runs that have been read from disk. A violation is told by its check, the sentence of the finding, and its place:
+Pure data over two runs that have been read from disk. A violation is told by its check, the code of the finding, and its place:
 a new one beside an old one of the same check is new. Only what fails a run can fail a night.
 """
 
@@ -13,9 +13,10 @@ from enum import StrEnum
 from math import sqrt
 from typing import Any
 
-from conformance.core.finding import JUDGED, Kind
+from conformance.core.finding import JUDGED, Kind, Outcome
 from conformance.core.requirement import Level
 from conformance.core.text import anywhere
+from conformance.evidence.former import code_of
 from conformance.evidence.record import Result
 from conformance.evidence.run import Run
 
@@ -80,7 +81,7 @@ class Tries:
 
 
 Spot = tuple[str, str]
-"""The sentence of a finding, and its place."""
+"""The code of a finding, and its place: what makes it the same violation of a check in another run."""
 
 
 @dataclass(frozen=True)
@@ -92,8 +93,9 @@ class Entry:
     level: Level
     title: str
     ruling: str
-    message: str = ""
+    code: str = ""
     place: str = ""
+    message: str = ""
     tries: Tries | None = None
     reason: str = ""
 
@@ -101,6 +103,11 @@ class Entry:
     def fails(self) -> bool:
         """Whether it fails a night: what is new or stale, and fails a run."""
         return self.standing in (Standing.NEW, Standing.STALE) and self.ruling == "failed"
+
+    @property
+    def spot(self) -> Spot:
+        """What tells it from other violations of its check."""
+        return self.code, self.place
 
     def __str__(self) -> str:
         where = f" at {self.place}" if self.place else ""
@@ -111,7 +118,7 @@ class Entry:
         """As a JSON value."""
         value: dict[str, Any] = {
             "standing": self.standing.value, "check": self.check, "level": self.level.value, "ruling": self.ruling,
-            "message": self.message, "place": self.place, "fails": self.fails,
+            "code": self.code, "message": self.message, "place": self.place, "fails": self.fails,
         }  # fmt: skip
         if self.tries:
             low, high = self.tries.interval
@@ -170,11 +177,14 @@ class Night:
         }
 
 
-def spots(result: Result | None) -> dict[Spot, None]:
-    """The violations of a result, each once, in their order."""
-    if result is None or result.outcome.kind is not Kind.VIOLATED:
+def spots(outcome: Outcome | None) -> dict[Spot, str]:
+    """The violations of an outcome, each once, in their order, with their messages."""
+    if outcome is None or outcome.kind is not Kind.VIOLATED:
         return {}
-    return dict.fromkeys((finding.message, anywhere(finding.at)) for finding in result.findings)
+    found: dict[Spot, str] = {}
+    for finding in outcome.findings:
+        found.setdefault((finding.code, anywhere(finding.at)), finding.message)
+    return found
 
 
 def standing_of(spot: Spot, old: Result | None, *, compared: bool) -> Standing:
@@ -184,7 +194,7 @@ def standing_of(spot: Spot, old: Result | None, *, compared: bool) -> Standing:
     """
     if compared and old is None:
         return Standing.FIRST
-    return Standing.KNOWN if spot in spots(old) else Standing.NEW
+    return Standing.KNOWN if old and spot in spots(old.outcome) else Standing.NEW
 
 
 def tries_of(run: Run) -> Mapping[str, Tries]:
@@ -209,23 +219,27 @@ def night(baseline: Run | None, name: str, candidate: Run, tries: Mapping[str, T
     for old in baseline.results if baseline else ():
         result = candidate.by_check.get(old.check)  # type: ignore[assignment]
         if result is not None and result.outcome.kind in JUDGED:
-            gone = [spot for spot in spots(old) if spot not in spots(result)]
-            found += [_entry(Standing.FIXED, result, spot) for spot in gone]
+            still = spots(result.outcome)
+            gone = {spot: message for spot, message in spots(old.outcome).items() if spot not in still}
+            found += [_entry(Standing.FIXED, result, spot, message) for spot, message in gone.items()]
     return Night(candidate.target, name if baseline else "", tuple(found))
 
 
 def entries_of(result: Result, old: Result | None, tries: Tries | None, *, compared: bool) -> Iterator[Entry]:
     """What a result is, held against what the baseline says of its check (`compared` says whether there is a baseline)."""
-    if result.waiver is not None and result.ruling == "failed":
-        yield _entry(Standing.STALE, result, ("", ""), reason=result.because)
+    found, waiver = spots(result.outcome), result.waiver
+    if waiver is not None:  # one for some codes leaves the others as they are
+        found = {spot: message for spot, message in found.items() if waiver.codes and not waiver.covers(spot[0])}
+    if waiver is not None and result.ruling == "failed" and not found:
+        yield _entry(Standing.STALE, result, ("", ""), "", reason=result.because)
         return
     if result.ruling == "waived":
         return
-    for spot in spots(result):
+    for spot, message in found.items():
         standing = standing_of(spot, old, compared=compared)
         if standing is Standing.NEW and tries is not None and tries.of and not tries.steady:
             standing = Standing.FLAKY
-        yield _entry(standing, result, spot, tries if standing in (Standing.NEW, Standing.FLAKY) else None)
+        yield _entry(standing, result, spot, message, tries if standing in (Standing.NEW, Standing.FLAKY) else None)
 
 
 def night_of(run: Run) -> Night | None:
@@ -239,12 +253,15 @@ def night_of(run: Run) -> Night | None:
         title = run.by_check[one["check"]].title if one["check"] in run.by_check else ""
         entries.append(
             Entry(
-                Standing(one["standing"]), one["check"], Level(one["level"]), title, one["ruling"], one["message"],
-                one["place"], tries, one.get("reason", ""),
+                Standing(one["standing"]), one["check"], Level(one["level"]), title, one["ruling"],
+                one.get("code") or code_of(one["check"], one["message"]), one["place"], one["message"], tries,
+                one.get("reason", ""),
             )
         )  # fmt: skip
     return Night(run.target, str(note.get("baseline", "")), tuple(entries))
 
 
-def _entry(standing: Standing, result: Result, spot: Spot, tries: Tries | None = None, reason: str = "") -> Entry:
-    return Entry(standing, result.check, result.level, result.title, result.ruling, *spot, tries, reason)
+def _entry(
+    standing: Standing, result: Result, spot: Spot, message: str, tries: Tries | None = None, reason: str = ""
+) -> Entry:
+    return Entry(standing, result.check, result.level, result.title, result.ruling, *spot, message, tries, reason)

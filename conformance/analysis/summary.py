@@ -1,4 +1,4 @@
-"""What every face of a report says in the same way: findings by sentence, lost evidence by cause, the result."""
+"""What every face of a report says in the same way: findings by code, lost evidence by cause, the result."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ Lookup = Callable[[Run, str], Exchange | None]
 """(run, key) -> the exchange, or None where it is not on disk any more."""
 
 
-def by_message(findings: Iterable[Finding]) -> list[tuple[str, list[Finding]]]:
-    """The findings by their sentence, in the order in which the sentences came up."""
+def by_code(findings: Iterable[Finding]) -> list[list[Finding]]:
+    """The findings by their code, in the order in which the codes came up."""
     groups: dict[str, list[Finding]] = {}
     for finding in findings:
-        groups.setdefault(finding.message, []).append(finding)
-    return list(groups.items())
+        groups.setdefault(finding.code, []).append(finding)
+    return list(groups.values())
 
 
 def by_reason(results: Iterable[Result]) -> list[tuple[str, list[Result]]]:

@@ -164,7 +164,7 @@ def several_images_are_counted(text: Exchange, single: Exchange, together: Excha
     if not together.ok:
         yield Finding(
             "neither-answered-nor-refused",
-            "Several images are neither answered nor refused",
+            "The request is neither answered nor refused",
             at="status",
             found=status_and_message(together),
             on=together.key,

@@ -145,7 +145,9 @@ def many_are_accepted(plain: Exchange, x: Exchange) -> Findings:
     if WINDOW.search(message(x)) and x.status is not None and x.status < 500:
         raise Unwitnessed("128 tools do not fit into the window")
     found = {"status": x.status, "message": message(x)[:300]}
-    yield Finding("refused", "128 tools are not accepted", at="status", expected=200, found=found, on=x.key)
+    yield Finding(
+        "refused", "A request with 128 tools is not accepted", at="status", expected=200, found=found, on=x.key
+    )
 
 
 DISPUTED = {

@@ -11,7 +11,6 @@ from rich.console import Console
 
 from conformance.core.mistake import Mistake, nearest
 from conformance.evidence.find import REPORTS
-from conformance.targets import find
 
 CLEAN, WRONG, USAGE, COULD_NOT = 0, 1, 4, 6
 """Exit codes: done; something is not as it should be; the command or a file was wrong; a target could not be used."""
@@ -62,5 +61,7 @@ def write(file: Path, text: str) -> None:
 
 def reports(here: Path) -> Path:
     """Where the runs of somebody in this folder are: beside their `targets.yaml`."""
+    from conformance.targets import find  # pydantic is slow to import, and `--help` needs none
+
     file = find(here)
     return (file.parent if file else here) / REPORTS

@@ -7,7 +7,7 @@ import json
 import os
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
@@ -18,7 +18,9 @@ from conformance.core.text import legible, legible_lines, number_of
 from conformance.evidence.run import Run
 from conformance.report.side_by_side import line_of, pair, told_briefly
 from conformance.report.text import Page
-from conformance.runner.disagreements import Disagreement, Search
+
+if TYPE_CHECKING:  # pydantic is slow to import, and `--help` needs none
+    from conformance.runner.disagreements import Disagreement, Search
 
 SEARCHES = "searches"
 """The directory below that of runs where the exchanges of searches are."""

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from rich.console import Group
@@ -22,8 +22,9 @@ from conformance.core.mistake import Mistake, nearest
 from conformance.evidence.find import REPORTS, slug
 from conformance.evidence.run import latest
 from conformance.evidence.run import read as read_run
-from conformance.targets import find, read
-from conformance.targets.target import Target
+
+if TYPE_CHECKING:  # pydantic is slow to import, and `--help` needs none
+    from conformance.targets.target import Target
 
 
 def add(command: Command) -> None:
@@ -93,6 +94,8 @@ class Row:
 
 def overview(names: Sequence[str], file: str | None, *, reach: bool, environ: Mapping[str, str]) -> list[Row]:
     """What is known of the targets with these names or globs, or of all. Raises Mistake."""
+    from conformance.targets import find, read
+
     path = Path(file) if file else find(Path.cwd())
     if path is None or not path.is_file():
         raise Mistake(

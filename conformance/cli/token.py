@@ -16,11 +16,6 @@ from rich.text import Text
 
 from conformance.cli.common import CLEAN, WRONG, Command, console
 from conformance.core.mistake import CouldNotTest, Mistake
-from conformance.targets import find, select
-from conformance.targets.kinds import SAGEMAKER
-from conformance.targets.target import Target
-from conformance.transport.aws import AwsProblem, account
-from conformance.transport.sagemaker import tokens
 
 FORGED = ("brief", "expired", "foreign", "tampered", "malformed")
 
@@ -127,13 +122,18 @@ def minted(name: str, file: str | None, environ: Mapping[str, str], forged: str 
 
     Raises Mistake for a target that has none, and CouldNotTest where there are no credentials.
     """
+    from conformance.targets import find, select  # pydantic is slow to import, and `--help` needs none
+    from conformance.targets.kinds import SAGEMAKER
+    from conformance.transport.aws import AwsProblem, account
+    from conformance.transport.sagemaker import tokens
+
     path = Path(file) if file else find(Path.cwd())
     if file and (path is None or not path.is_file()):
         raise Mistake("there is no such file", where=file, fix="--targets names a file like targets.yaml")
     chosen = select([name], file=path, environ=environ)
     if len(chosen) != 1:
         raise Mistake(f"`{name}` means {len(chosen)} targets: name one", where="token")
-    target: Target = chosen[0]
+    target = chosen[0]
     if target.kind != SAGEMAKER:
         raise Mistake(f"`{target.name}` is of the kind {target.kind}, which has no minted tokens", where=target.where)
     if target.container is not None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 
-from conformance.core.finding import Kind
+from conformance.core.finding import Kind, Outcome
 from conformance.core.requirement import Level
 
 
@@ -24,6 +24,24 @@ class Ruling(StrEnum):
     UNSUPPORTED = "unsupported"
     UNWITNESSED = "unwitnessed"
     ERRORED = "errored"
+
+
+@dataclass(frozen=True)
+class Waiver:
+    """A violation that somebody answers for: which check, why, who, and until when."""
+
+    check: str
+    because: str
+    owner: str
+    issue: str | None = None
+    until: date | None = None
+    line: int = 0
+    codes: tuple[str, ...] = ()
+    """Of the findings that are waived; empty: all of the check."""
+
+    def covers(self, code: str) -> bool:
+        """Whether findings with this code are waived."""
+        return not self.codes or code in self.codes
 
 
 @dataclass(frozen=True)
@@ -55,28 +73,20 @@ UNWAIVED = {
 
 
 def rule(
-    kind: Kind, level: Level, waiver: Waiver | None = None, *, strict: bool = False, today: date | None = None
+    outcome: Outcome, level: Level, waiver: Waiver | None = None, *, strict: bool = False, today: date | None = None
 ) -> Verdict:
     """The verdict on an outcome. `strict` fails violated SHOULDs and MAYs too; `today` decides whether a waiver still holds."""
+    kind, more = outcome.kind, ""
     ruling = UNWAIVED[kind, level]
     if waiver is not None and kind is Kind.HOLDS:
         return Verdict(Ruling.FAILED, f"the waiver is stale: this holds now ({waiver.because})")
     if waiver is not None and kind is Kind.VIOLATED:
         if waiver.until is not None and today is not None and today > waiver.until:
             return Verdict(Ruling.FAILED, f"the waiver expired on {waiver.until} ({waiver.because})")
-        return Verdict(Ruling.WAIVED, waiver.because)
+        codes = dict.fromkeys(finding.code for finding in outcome.findings if not waiver.covers(finding.code))
+        if not codes:
+            return Verdict(Ruling.WAIVED, waiver.because)
+        more = f"not waived: {', '.join(codes)}"
     if strict and ruling in (Ruling.ADVISED, Ruling.NOTED) and level is not Level.NOTE:
         return Verdict(Ruling.FAILED, f"a violated {level} fails with --conformance-fail-on should")
-    return Verdict(ruling)
-
-
-@dataclass(frozen=True)
-class Waiver:
-    """A violation that somebody answers for: which check, why, who, and until when."""
-
-    check: str
-    because: str
-    owner: str
-    issue: str | None = None
-    until: date | None = None
-    line: int = 0
+    return Verdict(ruling, more)

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from conformance.checks.catalogue import catalogue
+from conformance.checks.codes import codes
 from conformance.core.guard import guard_of
 from conformance.core.mistake import CouldNotTest, Mistake
 from conformance.core.text import listed
@@ -45,7 +46,7 @@ def _stanza(sheet: Sheet, target: Target) -> None:
     where = target.base_url or ("started here" if target.launch else "")
     sheet.ok("stanza", ", ".join(part for part in (target.where, f"kind {target.kind}", where) if part))
     try:
-        check_waivers(target, set(catalogue()))
+        check_waivers(target, catalogue(), codes)
     except Mistake as mistake:
         for part in mistake.parts:
             sheet.fail("waivers", part.message, part.fix or "mend `waives:`, or take it out")

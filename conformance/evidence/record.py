@@ -23,6 +23,7 @@ from conformance.core.reading.json import ABSENT
 from conformance.core.requirement import Level, Reference
 from conformance.core.verdict import Waiver
 from conformance.evidence.documented import Claim
+from conformance.evidence.former import code_of
 
 VERSION = 1
 """Of the files' form. It is raised when a reader of the form before would misread a file: a new member or a new type of line,
@@ -40,6 +41,7 @@ class WaiverLine(TypedDict, total=False):
     owner: Text
     issue: Text
     until: Text
+    codes: list[str]
 
 
 class BeginLine(TypedDict, total=False):
@@ -273,16 +275,22 @@ class Header:
 
 
 def _waiver_line(waiver: Waiver) -> WaiverLine:
-    return {
+    line: WaiverLine = {
         "check": waiver.check, "because": waiver.because, "owner": waiver.owner, "issue": waiver.issue,
         "until": waiver.until.isoformat() if waiver.until else None,
     }  # fmt: skip
+    if waiver.codes:
+        line["codes"] = list(waiver.codes)
+    return line
 
 
 def _waiver(line: WaiverLine) -> Waiver:
     until = line.get("until")
     when = date.fromisoformat(until) if until else None
-    return Waiver(line["check"], line.get("because") or "", line.get("owner") or "", line.get("issue"), when)
+    return Waiver(
+        line["check"], line.get("because") or "", line.get("owner") or "", line.get("issue"), when,
+        codes=tuple(line.get("codes", ())),
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -383,7 +391,7 @@ class Result:
         source = line.get("source")
         outcome = Outcome(
             line["outcome"],
-            tuple(_finding(finding) for finding in line["findings"]),
+            tuple(_finding(finding, line["check"]) for finding in line["findings"]),
             line["reason"],
             line["observed"],
             tuple(tuple(keys) for keys in line["evidence"]),
@@ -430,7 +438,8 @@ def finding_line(finding: Finding) -> FindingLine:
     return line
 
 
-def _finding(line: FindingLine) -> Finding:
+def _finding(line: FindingLine, check: str) -> Finding:
     at: Any = tuple(line["at"]) if isinstance(line["at"], list) else line["at"]
     expected, found = line.get("expected", ABSENT), line.get("found", ABSENT)
-    return Finding(line.get("code", ""), line["message"], at, expected, found, line["on"])
+    code = line.get("code") or code_of(check, line["message"])
+    return Finding(code, line["message"], at, expected, found, line["on"])

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from conformance.core.finding import Kind
+from conformance.core.finding import Outcome
 from conformance.core.mistake import Mistake
 from conformance.core.requirement import Level
 from conformance.core.verdict import Waiver
@@ -34,7 +34,7 @@ REMARK, ADDRESS, DEAD = "remark", "address", "could not test"
 """Types of lines besides header, outcome and footer: a sentence for readers; where the target is, once that is known; why it
 could not be tested at all."""
 
-Rule = Callable[[Kind, Level, Waiver | None], tuple[str, str]]
+Rule = Callable[[Outcome, Level, Waiver | None], tuple[str, str]]
 """How an outcome counts: a ruling, and why where that is not the outcome itself."""
 
 
@@ -107,7 +107,7 @@ class Run:
         results = []
         for result in self.results:
             waiver = waivers.get(result.check)
-            ruling, because = rule(result.outcome.kind, result.level, waiver)
+            ruling, because = rule(result.outcome, result.level, waiver)
             results.append(replace(result, waiver=waiver, ruling=str(ruling), because=because))
         return replace(self, results=tuple(results))
 

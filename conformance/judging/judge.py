@@ -163,7 +163,8 @@ def read(check: Check, evidence: Evidence, claims: frozenset[str] | None = None)
                     at = saying.at.pointer if isinstance(saying.at, Value) else saying.at
                     at = _cut(at, [REASON]) if isinstance(at, str) else at  # names of members are a server's choice
                     found, expected = plain(saying.found), plain(saying.expected)
-                    findings.append(replace(saying, on=on, at=at, found=found, expected=expected))
+                    message = saying.message or saying.code
+                    findings.append(replace(saying, message=message, on=on, at=at, found=found, expected=expected))
     except Unwitnessed as unseen_:
         return Outcome(Kind.UNWITNESSED, reason=unseen_.reason)
     except Unsupported as refused:

@@ -10,7 +10,7 @@ import allure
 from conformance.core.curl import command
 from conformance.core.exchange import Exchange
 from conformance.core.requirement import Level
-from conformance.evidence.record import Result, finding_line
+from conformance.evidence.record import Result
 
 SEVERITY = {
     Level.MUST: allure.severity_level.CRITICAL,
@@ -50,7 +50,7 @@ def tell(result: Result, target: str, evidence: Iterable[Exchange], base_url: st
         allure.dynamic.link(source.url, name=f"{source.source}, {source.section}")
     for finding in outcome.findings:
         text = json.dumps(finding_line(finding), indent=1, ensure_ascii=False)
-        allure.attach(text, finding.message[:80], allure.attachment_type.JSON)
+        allure.attach(text, f"{finding.message[:80]} [{finding.code}]", allure.attachment_type.JSON)
     if not outcome.findings:
         return
     for x in evidence:

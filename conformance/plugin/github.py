@@ -54,7 +54,8 @@ def _of(run: Run, target: Target | None) -> Iterator[str]:
     night = night_of(run)
     if night is None:
         for result in run.of("failed"):
-            message = result.because or (result.findings[0].message if result.findings else result.title)
+            first = f"{result.findings[0].message} [{result.findings[0].code}]" if result.findings else result.title
+            message = result.because or first
             yield _order(
                 "error", target, _line(target, result), f"{result.check} ({run.target})", f"{result.title} {message}"
             )

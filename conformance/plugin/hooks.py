@@ -230,6 +230,8 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     if not collected and not is_worker(config):
         tally, ours = config.stash[TALLY], runner_of(config)
         tally.read()
+        if isinstance(baseline := config.stash.get(BASELINE, None), Committed):
+            tally.said += baseline.run.remarks
         tally.said += ours.entered(tally.runs.values())
         if finished:
             tally.comparisons = compared(config)

@@ -52,7 +52,9 @@ def line_of(finding: Finding) -> str:
         for name, one in (("expected", finding.expected), ("found", finding.found))
         if one is not ABSENT
     ]
-    return f"{legible(finding.message, 500)}{at}{': ' if sides else ''}{', '.join(sides)}"
+    return (
+        f"{legible(finding.message, 500)} [{legible(finding.code, 100)}]{at}{': ' if sides else ''}{', '.join(sides)}"
+    )
 
 
 class NoEvidence(Exception):
@@ -199,7 +201,7 @@ class CheckItem(pytest.Item):
             yield f"  {because}"
         for finding in result.findings:
             where = f" at {shown(finding.at)}" if finding.at else ""
-            yield f"  {finding.message}{where}"
+            yield f"  {finding.message} [{finding.code}]{where}"
             if result.outcome.kind is Kind.VIOLATED:
                 yield f"    expected {shown(finding.expected)}, found {shown(finding.found)}"
         if result.remedy:

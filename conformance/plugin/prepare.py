@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from conformance.checks.catalogue import areas, catalogue, load, room
+from conformance.checks.codes import codes
 from conformance.checks.golden.checks import checks_of
 from conformance.checks.golden.reading import available
 from conformance.checks.golden.reading import find as find_golden
@@ -18,6 +19,7 @@ from conformance.checks.golden.recorder import recorder
 from conformance.checks.golden.sets import GoldenSet
 from conformance.checks.traffic.checks import checks_of as checks_of_traffic
 from conformance.checks.traffic.reading import read as read_traffic
+from conformance.core.check import Check
 from conformance.core.mistake import Mistake, nearest
 from conformance.core.requirement import Level
 from conformance.evidence.find import REPORTS
@@ -75,7 +77,8 @@ def prepare(config: pytest.Config) -> Runner:
     checks = [*catalogue().values(), *(check for path in own for check in load(path))]
     checks += [check for one in made.values() for check in one.checks]
     for target in targets:
-        check_waivers(target, {check.id for check in checks} | _golden_ids(target, base))
+        known = {check.id: check for check in (*checks, *_golden_checks(target, base))}
+        check_waivers(target, known, codes)
     for mark in sorted({level.value.lower() for level in Level} | {check.area for check in checks}):
         config.addinivalue_line("markers", f"{mark}: checks of this level or area")
     if baseline is not None:
@@ -182,11 +185,11 @@ def _traffic(config: pytest.Config, options: Options) -> dict[Path, Made]:
     return found
 
 
-def _golden_ids(target: Target, base: Path) -> set[str]:
-    """The ids of all golden checks where a target waives one: its waiver may stay when the set is not asked for."""
+def _golden_checks(target: Target, base: Path) -> list[Check]:
+    """All golden checks where a target waives one: its waiver may stay when the set is not asked for."""
     if not any(waiver.check.startswith(f"{GOLDEN}.") for waiver in target.waives):
-        return set()
-    return {check.id for golden in available(base) for check in checks_of(golden)}
+        return []
+    return [check for golden in available(base) for check in checks_of(golden)]
 
 
 def _collect(config: pytest.Config, own: list[Path], made: Mapping[Path, Made]) -> None:

@@ -16,7 +16,7 @@ from conformance.analysis.latency import Latency, latency
 from conformance.analysis.parameters import Standing, table
 from conformance.analysis.trend import Trend, trend
 from conformance.core.exchange import Exchange
-from conformance.core.finding import Kind
+from conformance.core.finding import Outcome
 from conformance.core.mistake import Mistake
 from conformance.core.requirement import Level
 from conformance.core.verdict import Waiver, rule
@@ -125,8 +125,8 @@ def ruled(run: Run, today: date | None = None) -> Run:
     """A run with the verdicts of its own waivers and strictness, and with what is documented of its kind of target."""
     day = today or datetime.now(UTC).date()
 
-    def one(kind: Kind, level: Level, waiver: Waiver | None) -> tuple[str, str]:
-        verdict = rule(kind, level, waiver, strict=run.header.strict, today=day)
+    def one(outcome: Outcome, level: Level, waiver: Waiver | None) -> tuple[str, str]:
+        verdict = rule(outcome, level, waiver, strict=run.header.strict, today=day)
         return verdict.ruling.value, verdict.because
 
     return marked(run.ruled(one))

@@ -125,7 +125,7 @@ def _told(page: Page, one: Comparison, relation: Relation) -> None:
 
 def unsupported(one: Difference) -> bool:
     """Whether it is that one side does not support something at all: many requirements have one reason then."""
-    return bool(one.reason) and not one.message
+    return bool(one.reason) and not one.code
 
 
 def by_support(differences: Sequence[Difference]) -> list[tuple[str, list[str]]]:
@@ -180,7 +180,7 @@ def by_reason(differences: Sequence[Difference]) -> list[tuple[str, list[str]]]:
 def sentence(one: Difference, baseline: str, candidate: str) -> str:
     """What differs, where, and what each of the two did."""
     where = f" at {legible(one.place, 120)}" if one.place else ""
-    if one.reason and not one.message:
+    if unsupported(one):
         said = legible(str(one.candidate or one.baseline or ""), 200)
         return f"{one.reason}{where}{f': {said}' if said else ''}"
     head = f"{legible(one.message, 200) or 'observed'}{where}{f' ({one.reason})' if one.reason else ''}"
@@ -265,6 +265,7 @@ def _differences(one: Comparison) -> Iterator[dict[str, Any]]:
             "level": difference.level.value,
             "title": difference.title,
             "relation": difference.relation.value,
+            "code": difference.code,
             "message": difference.message,
             "place": difference.place,
             "baseline": _side(difference.baseline),

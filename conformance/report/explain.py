@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from conformance.analysis.latency import beat_of
-from conformance.analysis.summary import Lookup, by_message, in_words, losses
+from conformance.analysis.summary import Lookup, in_words, losses
 from conformance.core.exchange import Exchange
 from conformance.core.finding import Kind
 from conformance.core.text import legible, number_of, value_text
@@ -21,7 +21,7 @@ from conformance.evidence.run import WORST_FIRST, Run
 from conformance.report.bytes import Left, Line, Span, excerpt, lines
 from conformance.report.pointing import mark_of
 from conformance.report.tables import STYLES
-from conformance.report.text import Page, labelled, places, requirement, short, waived_by
+from conformance.report.text import Page, labelled, requirement, short, show_findings, waived_by
 
 HEAD, AROUND = 24, 2
 """Lines of bytes at the beginning, and on both sides of what a finding is about; `whole` shows all."""
@@ -100,10 +100,7 @@ def _standing(page: Page, run: Run, result: Result, style: str) -> None:
     if result.remedy:
         rows.append(("remedy", Text(page.writable(legible(result.remedy)), "green")))
     labelled(page, rows)
-    for message, findings in by_message(result.findings):
-        times = f" ({len(findings)} times)" if len(findings) > 1 else ""
-        labelled(page, [("finding", Text(page.writable(legible(message) + times), "bold"))])
-        places(page, findings)
+    show_findings(page, result)
 
 
 def _keys(result: Result) -> list[str]:

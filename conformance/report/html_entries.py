@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from conformance.analysis.differences import Row, Sides
-from conformance.analysis.summary import Lookup, by_message
+from conformance.analysis.summary import Lookup, by_code
 from conformance.core.finding import Finding, Kind
 from conformance.core.reading.json import ABSENT
 from conformance.core.text import legible, listed, number_of, value_text, where
@@ -30,8 +30,9 @@ WEIGHT = 8_000_000
 
 @dataclass(frozen=True)
 class Told:
-    """One sentence of findings, and where it applies."""
+    """The findings of one code, and where they apply."""
 
+    code: str
     message: str
     places: tuple[Mapping[str, str], ...]
     """`at`, `expected`, `found`; `on` and `to`: the exchange and its anchor, where there are several."""
@@ -124,7 +125,7 @@ def entry(sides: Sides, number: int, row: Row, shelf: Shelf, changed: str) -> It
         for place, result in enumerate(row.results)
         if result is not None and result.ruling != "passed"
     )
-    messages = [said.message for side in shown for said in side.said]
+    messages = [f"{said.message} {said.code}" for side in shown for said in side.said]
     words = [told.check, told.level, told.title, *messages, *(side.reason for side in shown)]
     searched = legible(" ".join(words), 1500).casefold()
     return Item(row, f"r{number}", tuple(_marks(sides, row)), shown, tuple(_observed(row)), searched, changed)
@@ -157,7 +158,7 @@ def _side(sides: Sides, place: int, result: Result, shelf: Shelf) -> Side:
         reason=legible("; ".join(dict.fromkeys(one for one in (result.because, result.outcome.reason) if one)), 500),
         waiver=legible(owner, 200),
         issue=legible(waiver.issue or "", 300) if waiver else "",
-        said=tuple(_told(message, findings, anchors) for message, findings in by_message(result.findings)),
+        said=tuple(_told(findings, anchors) for findings in by_code(result.findings)),
         panels=panels,
         elsewhere=elsewhere,
         only=result.check in sides.unique[place],
@@ -180,7 +181,7 @@ def _others(
     return tuple((legible(sides.names[1 - place], 60), made) for _, made in found if made is not None)
 
 
-def _told(message: str, findings: Sequence[Finding], anchors: Mapping[str, str]) -> Told:
+def _told(findings: Sequence[Finding], anchors: Mapping[str, str]) -> Told:
     several = len(anchors) > 1
     places = [
         {
@@ -192,7 +193,8 @@ def _told(message: str, findings: Sequence[Finding], anchors: Mapping[str, str])
         }
         for finding in findings[:PLACES]
     ]
-    return Told(legible(message, 500), tuple(places), len(findings) - len(places))
+    code, message = legible(findings[0].code, 100), legible(findings[0].message, 500)
+    return Told(code, message, tuple(places), len(findings) - len(places))
 
 
 def _observed(row: Row) -> Iterator[tuple[str, tuple[str, ...]]]:

@@ -27,7 +27,7 @@ from conformance.evidence.record import Result
 from conformance.evidence.run import RULINGS, Run
 from conformance.report.comparison import to_json
 
-VERSION = "1.0"
+VERSION = "1.1"
 """Major and minor. A member that is added makes the next minor."""
 KIND = "openai-conformance/report"
 SCHEMA = Path(__file__).parent / "report.schema.json"
@@ -152,7 +152,8 @@ def _result(run: Run, name: str, result: Result, lookup: Lookup) -> dict[str, An
 
 
 def _finding(finding: Finding) -> dict[str, Any]:
-    value: dict[str, Any] = {"message": finding.message, "at": finding.at, "exchange": finding.on or None}
+    value: dict[str, Any] = {"code": finding.code, "message": finding.message, "at": finding.at}
+    value["exchange"] = finding.on or None
     if isinstance(finding.at, tuple):
         value["at"] = list(finding.at)
     for name in ("expected", "found"):
@@ -163,7 +164,8 @@ def _finding(finding: Finding) -> dict[str, Any]:
 
 def _waiver(waiver: Waiver) -> dict[str, Any]:
     until = waiver.until.isoformat() if waiver.until else None
-    return {"because": waiver.because, "owner": waiver.owner, "issue": waiver.issue, "until": until}
+    value = {"because": waiver.because, "owner": waiver.owner, "issue": waiver.issue, "until": until}
+    return value | {"codes": list(waiver.codes)}
 
 
 def _exchange(run: Run, key: str, x: Exchange) -> dict[str, Any]:

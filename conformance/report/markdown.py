@@ -14,7 +14,7 @@ from html import escape
 
 from conformance.analysis.differences import Row, Sides, side_by_side
 from conformance.analysis.regressions import Entry, Standing, night_of
-from conformance.analysis.summary import Lookup, by_message, by_reason, exchanges_of, in_words, losses, resend, standing
+from conformance.analysis.summary import Lookup, by_code, by_reason, exchanges_of, in_words, losses, resend, standing
 from conformance.core.finding import Finding
 from conformance.core.reading.json import ABSENT
 from conformance.core.text import legible, legible_lines, listed, number_of, value_text, where
@@ -258,9 +258,9 @@ def _result(sides: Sides, place: int, result: Result, lookup: Lookup, detail: De
     if result.because:
         parts.append(plain(result.because, 300))
     lines = []
-    for message, findings in by_message(result.findings):
+    for findings in by_code(result.findings):
         times = f" ({len(findings)} times)" if len(findings) > 1 else ""
-        lines.append(f"- {code(message, 300)}{times}")
+        lines.append(f"- {code(findings[0].message, 300)}{times} {code(f'[{findings[0].code}]', 100)}")
         lines += [f"  - {_place(finding, detail)}" for finding in findings[: detail.places]]
     lines += [f"- {BY_THE_VENDOR}: {code(claim.quote, 300)} {_link(claim.url)}" for claim in result.documented]
     parts.append("\n".join(lines))

@@ -23,7 +23,7 @@ from conformance.analysis.differences import Row, Sides, side_by_side
 from conformance.analysis.regressions import Night, Standing, night_of
 from conformance.analysis.summary import (
     Lookup,
-    by_message,
+    by_code,
     by_reason,
     exchanges_of,
     in_words,
@@ -165,25 +165,33 @@ def labelled(page: Page, lines: Iterable[tuple[str, Text]], indent: int = 2) -> 
 
 
 def _failure(page: Page, sides: Sides, place: int, result: Result) -> None:
-    """What one target did: findings by their sentence, and a command that shows it."""
+    """What one target did: findings by code, and a command that shows it."""
     run = sides.runs[place]
     if len(sides.runs) > 1:
         alone = " (only here)" if result.check in sides.unique[place] else ""
         page.say(f"at {legible(sides.names[place])}{alone}", "bold", 2)
     if result.because:
         labelled(page, [("because", Text(page.writable(legible(result.because))))])
-    for message, findings in by_message(result.findings):
-        times = f" ({len(findings)} times)" if len(findings) > 1 else ""
-        labelled(page, [("finding", Text(page.writable(legible(message) + times), "bold"))])
-        places(page, findings)
+    show_findings(page, result)
     labelled(page, [("vendor", Text(page.writable(legible(claim.sentence)))) for claim in result.documented])
     exchanges = exchanges_of(run, result, page.lookup, most=0 if page.verbose else 1)
     for x in exchanges if result.findings else ():
         page.command(run, x)
 
 
-def places(page: Page, findings: Sequence[Finding]) -> None:
-    """Where findings of one sentence are, and what was expected and found there."""
+def show_findings(page: Page, result: Result) -> None:
+    """The findings of a result by code, and where they are."""
+    for findings in by_code(result.findings):
+        times = f" ({len(findings)} times)" if len(findings) > 1 else ""
+        message = Text(page.writable(legible(findings[0].message) + times), "bold")
+        labelled(
+            page, [("finding", message.append(page.writable(f"  [{legible(findings[0].code, 100)}]"), "not bold dim"))]
+        )
+        _places(page, findings)
+
+
+def _places(page: Page, findings: Sequence[Finding]) -> None:
+    """Where findings of one code are, and what was expected and found there."""
     kept = findings if page.verbose else findings[:FEW]
     rows = [_place(page, finding) for finding in kept]
     columns = [name for name in ("at", "expected", "found") if any(row[name] for row in rows)]
@@ -235,14 +243,14 @@ def _brief(page: Page, sides: Sides, row: Row, ruling: str) -> None:
     else:
         page.say(check, STYLES[ruling])
         page.say(title, indent=2)
-    groups = by_message(guilty[0][1].findings)
+    groups = by_code(guilty[0][1].findings)
     brief = 0 if ruling == "noted" else 1
-    for message, findings in groups if page.verbose else groups[:brief]:
+    for findings in groups if page.verbose else groups[:brief]:
         first = _place(page, findings[0])
         facts = [f"{name} {text}" for name, text in first.items() if text and name != "at"]
         before = f"{first['at']}: " if first["at"] else ""
         times = f" ({len(findings)} times)" if len(findings) > 1 else ""
-        page.say(before + "; ".join([legible(message) + times, *facts]), indent=4)
+        page.say(before + "; ".join([legible(findings[0].message) + times, *facts]), indent=4)
     for claim in dict.fromkeys(claim for _, result in guilty for claim in result.documented):
         page.say(legible(claim.sentence if brief or page.verbose else BY_THE_VENDOR), indent=4)
     if told.remedy and (brief or page.verbose):

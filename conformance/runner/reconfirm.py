@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
-from conformance.analysis.regressions import SURE, TRIES, Entry, Night, Spot, Standing, Tries, entries_of, night
+from conformance.analysis.regressions import SURE, TRIES, Entry, Night, Spot, Standing, Tries, entries_of, night, spots
 from conformance.core.check import Case, Check
-from conformance.core.finding import JUDGED, Kind, Outcome
-from conformance.core.text import anywhere
+from conformance.core.finding import JUDGED
 from conformance.evidence.record import Result
 from conformance.evidence.run import Run
 from conformance.judging.judge import Evidence, judge
@@ -66,7 +65,7 @@ class Against:
             counted = [outcome for outcome in found if outcome.kind in JUDGED]
             if not counted:
                 break  # whoever does not answer any more decides nothing
-            seen = sum(not new.isdisjoint(_spots(outcome)) for outcome in counted)
+            seen = sum(not new.isdisjoint(spots(outcome)) for outcome in counted)
             tries = Tries(tries.seen + seen, tries.of + len(counted))
             number += count
         self.tries[check.id] = tries
@@ -96,22 +95,16 @@ def first_to_show(
     """The first case that shows one of the new violations."""
     new = _new(entries)
     for case, evidence in tried:
-        if not new.isdisjoint(_spots(judge(check, [evidence], claims))):
+        if not new.isdisjoint(spots(judge(check, [evidence], claims))):
             return case
     return None
 
 
 def _new(entries: Collection[Entry]) -> set[Spot]:
-    return {(entry.message, entry.place) for entry in entries if entry.standing is Standing.NEW}
+    return {entry.spot for entry in entries if entry.standing is Standing.NEW}
 
 
 def _excuse(entry: Entry, name: str) -> str:
     if entry.standing is Standing.FLAKY:
         return f"flaky: {entry.tries}"
     return f"{entry.standing.value} ({name})"
-
-
-def _spots(outcome: Outcome) -> set[Spot]:
-    if outcome.kind is not Kind.VIOLATED:
-        return set()
-    return {(finding.message, anywhere(finding.at)) for finding in outcome.findings}

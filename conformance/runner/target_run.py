@@ -109,7 +109,7 @@ class TargetRun:
         if self.collector.broken is not None:
             raise self.collector.broken  # it would be called errored, and the server has no part in that
         waiver = next((waiver for waiver in self.target.waives if waiver.check == check.id), None)
-        verdict = rule(outcome.kind, check.level, waiver, strict=self.header.strict, today=datetime.now(UTC).date())
+        verdict = rule(outcome, check.level, waiver, strict=self.header.strict, today=datetime.now(UTC).date())
         result = replace(
             Result.made(check, outcome), waiver=waiver, ruling=verdict.ruling.value, because=verdict.because
         )

@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 
 from conformance.core import yaml_lines as marked
 from conformance.core.capabilities import UPSTREAM
+from conformance.core.documents import text_of
 from conformance.core.mistake import Mistake, nearest, together
 from conformance.core.secret import Secret, shape, shown
 from conformance.core.verdict import Waiver
@@ -55,7 +56,7 @@ def read(path: Path) -> Targets:
     """The targets of the file. Raises Mistake with everything that is wrong with it."""
     source = as_shown(path)
     try:
-        document = Document(_text(path, source))
+        document = Document(text_of(path, source, MOST_BYTES, ": is it really the list of targets?"))
         targets, problems = _targets(document, path, source)
     except Unreadable as unreadable:
         targets, problems = {}, [unreadable.problem]
@@ -78,22 +79,6 @@ def _there(path: Path) -> bool:
         return path.exists()
     except (OSError, ValueError):  # not ours to look into
         return False
-
-
-def _text(path: Path, source: str) -> str:
-    try:
-        with path.open("rb") as file:
-            raw = file.read(MOST_BYTES + 1)
-    except (OSError, ValueError) as problem:
-        reason = getattr(problem, "strerror", None) or "it has no possible name"
-        raise Mistake(f"cannot be read: {reason}", where=source) from None
-    if len(raw) > MOST_BYTES:
-        raise Mistake("is larger than 1 MiB: is it really the list of targets?", where=source)
-    try:
-        return raw.decode("utf-8-sig")
-    except UnicodeDecodeError as problem:
-        line = raw.count(b"\n", 0, problem.start) + 1
-        raise Mistake("is not UTF-8: save it in that encoding", where=place(source, line)) from None
 
 
 def _targets(document: Document, path: Path, source: str) -> tuple[dict[str, Target], list[Problem]]:
@@ -251,7 +236,7 @@ def _target(document: Document, name: str, stanza: Stanza, data: Any, path: Path
         disclaims=frozenset(stanza.disclaims),
         limits=stanza.limits,
         waives=tuple(
-            Waiver(check, each.because, each.owner, each.issue, each.until, line("waives", check))
+            Waiver(check, each.because, each.owner, each.issue, each.until, line("waives", check), each.codes)
             for check, each in stanza.waives.items()
         ),
         launch=launch,

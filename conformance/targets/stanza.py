@@ -13,12 +13,13 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, WithJsonSchema
 
 from conformance.core.capabilities import CAPABILITIES
+from conformance.core.documents import Written
 from conformance.core.mistake import nearest
 from conformance.core.secret import VARIABLE, is_secret_name, shape, shown
 from conformance.core.yaml_lines import Path
 from conformance.targets.kinds import KINDS, REACH, Kind, Option, carriage_of
 from conformance.targets.quantities import Day, HeaderName, Named, Open, Plain, PlainOrEmpty, Text, Url
-from conformance.targets.target import Launch, Limits, Price, Timeout, Written
+from conformance.targets.target import Launch, Limits, Price, Timeout
 
 CHECK_ID = re.compile(r"[a-z][a-z0-9_]*(?:-[a-z0-9]+)*(?:\.[a-z0-9]+(?:-[a-z0-9]+)*)+")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")  # it becomes the name of a folder and a part of node ids
@@ -69,6 +70,7 @@ class WrittenWaiver(Written):
     owner: Text = Field(description="Who answers for it: a person or a team.")
     issue: Text | None = Field(None, description="Where it is tracked.")
     until: Day | None = Field(None, description="The last day of the waiver, such as 2027-01-31.")
+    codes: tuple[Plain, ...] = Field((), description="The codes of the findings that it is for; unless written, all.")
 
 
 class Stanza(Written):

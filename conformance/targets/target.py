@@ -6,15 +6,17 @@ endpoint is `transport`.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field
 
 from conformance.core.address import BEARER, Carriage
 from conformance.core.capabilities import OWN_ROUTES, UPSTREAM
+from conformance.core.check import Check
+from conformance.core.documents import Written
 from conformance.core.mistake import Mistake, nearest, together
 from conformance.core.secret import Secret
 from conformance.core.verdict import Waiver
@@ -31,21 +33,6 @@ from conformance.targets.quantities import (
     Switch,
     VariableName,
 )
-
-
-class Written(BaseModel):
-    """A mapping in `targets.yaml`: no unknown keys, and a key without a value is a key not written."""
-
-    model_config: ClassVar[ConfigDict] = ConfigDict(
-        extra="forbid", frozen=True, hide_input_in_errors=True, arbitrary_types_allowed=True
-    )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _without_empty_keys(cls, data: Any) -> Any:
-        if not isinstance(data, Mapping):
-            return data
-        return {k: v for k, v in data.items() if v is not None or k not in cls.model_fields}
 
 
 class Timeout(Written):
@@ -177,16 +164,27 @@ def place(source: str, line: int) -> str:
     return f"{source}:{line}" if line else source
 
 
-def check_waivers(target: Target, known_ids: Collection[str]) -> None:
-    """Raise Mistake where the target waives a check that does not exist: it would never match anything."""
+def check_waivers(target: Target, checks: Mapping[str, Check], codes: Callable[[Check], Collection[str]]) -> None:
+    """Raise Mistake where the target waives a check, or a code of one, that does not exist: it would never match anything."""
     unknown = [
         Mistake(
             f"`{target.name}` waives `{waiver.check}`, which is no check"
-            f" ({nearest(waiver.check, known_ids) or '`conformance checks` lists them'})",
+            f" ({nearest(waiver.check, checks) or '`conformance checks` lists them'})",
             where=place(target.source, waiver.line),
         )
         for waiver in target.waives
-        if waiver.check not in known_ids
+        if waiver.check not in checks
+    ]
+    unknown += [
+        Mistake(
+            f"`{target.name}` waives `{code}` of `{waiver.check}`, which has no such code"
+            f" ({nearest(code, known) or 'there are: ' + ', '.join(known)})",
+            where=place(target.source, waiver.line),
+        )
+        for waiver in target.waives
+        if waiver.codes and waiver.check in checks and "" not in (known := codes(checks[waiver.check]))
+        for code in waiver.codes
+        if code not in known
     ]
     if unknown:
         raise together(unknown, where=target.source)

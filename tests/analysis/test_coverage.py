@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ import pytest
 from conformance.analysis.coverage import Coverage, Sign, blocks, chosen, coverage, gaps, load, summary, to_json
 from conformance.analysis.parameters import FIRST, Standing, rows, table
 from conformance.checks.catalogue import catalogue
-from conformance.core.check import Check
+from conformance.checks.codes import codes
 from conformance.core.finding import Finding, Kind, Outcome
 from conformance.core.mistake import Mistake
 from conformance.evidence.record import Header, Result
@@ -70,20 +69,11 @@ def test_tests_that_are_named_exist() -> None:
             assert (HOME / name).is_file(), name
 
 
-def _strings(check: Check) -> set[str]:
-    """Every string in the code of a check's module and of the modules that it takes helpers from."""
-    path = HOME / "conformance" / "checks" / check.place.partition(":")[0]
-    nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-    return {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
-
-
 def test_signs_are_what_checks_say() -> None:
-    """Each finding that stands for an ignored parameter is one that the check can make."""
+    """Each code that stands for an ignored parameter is one of the check's."""
     for name, signs in coverage().signs.items():
         for sign in signs:
-            said = _strings(catalogue()[sign.check])
-            for message in (*sign.ignored, *sign.accepted):
-                assert message in said, (name, sign.check, message)
+            assert {*sign.ignored, *sign.accepted} <= codes(catalogue()[sign.check]).keys(), (name, sign.check)
 
 
 def test_a_prefix_chooses_lines_and_checks() -> None:
@@ -106,17 +96,17 @@ GOOD = "lines: {A: {A01: {says: x, checks: [a.b]}}}\nparameters: {}\nfields: {}\
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", "no mapping"),
-        ("{", "cannot be read"),
-        ("lines: {}\nparameters: {}\n", "`fields` is no mapping"),
+        ("", "yaml:1: is empty"),
+        ("{", "yaml:1: is not YAML"),
+        ("lines: {}\nparameters: {}\n", "has no `fields`"),
         (GOOD.replace("checks: [a.b]", "checks: []"), "either covered"),
         (GOOD.replace("checks: [a.b]", "checks: [a.b], excluded: why"), "either covered"),
-        (GOOD.replace("checks", "cheques"), "nothing else"),
-        (GOOD + "beyond: all\n", "no list of ids"),
-        (GOOD + "beyond: [a.b, a.b]\n", "there twice"),
+        (GOOD.replace("checks", "cheques"), "yaml:1: lines.A.A01.cheques is no key here"),
+        (GOOD + "beyond: all\n", "yaml:4: beyond must be a list"),
+        (GOOD + "beyond: [a.b, a.b]\n", "has a.b twice"),
         (
             GOOD.replace("parameters: {}", "parameters: {n: {checks: [a.b], shown: [{check: a.b, held: dear}]}}"),
-            "with `held`, `ignored`, `accepted` or `noted`",
+            "parameters.n.shown.0.held must be 'honoured' or 'accepted'",
         ),
     ],
 )
@@ -215,7 +205,7 @@ def test_standings_are_told_apart(fault: str, name: str, standing: Standing) -> 
 
 def test_what_hurts_counts_first() -> None:
     """Of several signs the worst speaks; a result that says nothing of the parameter does not."""
-    bad = Outcome(Kind.VIOLATED, (Finding("answer-not-json", "the answer is not JSON"),))
+    bad = Outcome(Kind.VIOLATED, (Finding("not-json", "The answer is not JSON"),))
     other = Outcome(Kind.VIOLATED, (Finding("something-else", "something else"),))
     seen = run(structured__schema_is_kept=bad, structured__json_object_is_json=Outcome(Kind.HOLDS))
     assert table(seen)["response_format"] is Standing.IGNORED
@@ -243,7 +233,7 @@ def test_a_claim_that_is_refused_is_a_refusal() -> None:
     """What a target claims and refuses is violated in the run, and refused in the table."""
     claimed = Outcome(
         Kind.VIOLATED,
-        (Finding("request-target-claims-serve-refused", "a request that the target claims to serve is refused"),),
+        (Finding("claimed-but-refused", "The target claims a feature but refuses a request for it"),),
     )
     assert table(run(sampling__stop_ends_the_text=claimed))["stop"] is Standing.REFUSED
 
@@ -257,6 +247,6 @@ def test_rows_say_by_which_checks() -> None:
 def test_hostile_notes_are_not_taken_for_standings() -> None:
     """Only words that the checks use count, whatever an old or damaged run holds."""
     observed: dict[str, Any] = {"user": "<b>honoured</b>"}
-    account = Coverage((), (), (), signs={"user": (Sign("parameters.hints-are-taken", noted="user"),)})
+    account = Coverage((), (), (), signs={"user": (Sign(check="parameters.hints-are-taken", noted="user"),)})
     seen = run(parameters__hints_are_taken=Outcome(Kind.HOLDS, observed=observed))
     assert table(seen, account) == {"user": Standing.UNKNOWN}

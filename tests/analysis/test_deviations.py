@@ -159,20 +159,20 @@ def test_a_replay_has_the_claims_of_the_kind_that_was_asked(tmp_path: Path) -> N
 
 
 WRONG = {
-    "x: [{about: a, quote: q, url: 'https://h', chek: c}]": "x, 1: got an unexpected keyword argument 'chek'",
-    "x: [{about: a, quote: q, url: 'ftp://h', check: c}]": "x, 1: needs about, quote, and a url",
+    "x: [{about: a, quote: q, url: 'https://h', chek: c}]": "kinds.yaml:1: x.0.chek is no key here",
+    "x: [{about: a, quote: q, url: 'ftp://h', check: c}]": "x.0.url",
     "x: [{about: a, quote: q, url: 'https://h'}]": "needs one of parameter, check, untested",
-    "x: [{about: a, quote: q, url: 'https://h', parameter: p, standing: odd}]": "a parameter has a standing",
-    "x: [{about: a, quote: q, url: 'https://h', check: c, outcome: holds}]": "an outcome is one of violated, unsupported",
-    "x: [{about: a, quote: q, url: 'https://h', check: c, noted: n}]": "noted goes with check, and with value or least",
-    "[]": "there is no mapping from kinds to lists",
-    "x: [": "the deviations cannot be read",
+    "x: [{about: a, quote: q, url: 'https://h', parameter: p, standing: odd}]": "x.0.standing must be 'ignored' or 'refused'",
+    "x: [{about: a, quote: q, url: 'https://h', check: c, outcome: holds}]": "x.0.outcome must be 'violated' or 'unsupported'",
+    "x: [{about: a, quote: q, url: 'https://h', check: c, noted: n}]": "needs a check and a value or least with noted",
+    "[]": "must be a mapping",
+    "x: [": "is not YAML",
 }
 
 
 @pytest.mark.parametrize("text", WRONG)
 def test_a_file_that_makes_no_sense_is_refused(text: str, tmp_path: Path) -> None:
-    """Every mistake of the file is told with the kind and the number of the entry."""
+    """Every mistake of the file is told with the line, the kind and the place of the entry."""
     path = tmp_path / "kinds.yaml"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(Mistake) as mistake:

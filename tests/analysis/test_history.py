@@ -148,7 +148,7 @@ def test_every_run_enters_itself(pytester: pytest.Pytester) -> None:
     pytester.runpytest("--target", "mine", "--target", "gone", "conformance/models")
     reports = pytester.path / "reports"
     (entry,) = past(reports, "mine").entries
-    assert (entry.holds, entry.engine) == (9, "fp_reference; openai-version 2020-10-01")
+    assert (entry.holds, entry.engine) == (10, "fp_reference; openai-version 2020-10-01")
     (dead,) = past(reports, "gone").entries
     assert "nothing answers" in dead.dead
     pytester.runpytest("--target", f"replay:{reports / entry.directory}", "conformance/models")

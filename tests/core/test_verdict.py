@@ -6,7 +6,7 @@ from datetime import date
 
 import pytest
 
-from conformance.core.finding import Kind
+from conformance.core.finding import Finding, Kind, Outcome
 from conformance.core.requirement import MAY, MUST, NOTE, SHOULD, Level
 from conformance.core.verdict import Ruling, Waiver, rule
 
@@ -31,7 +31,7 @@ def test_what_is_not_violated_counts_the_same_at_every_level(
     kind: Kind, ruling: Ruling, level: Level, strict: bool
 ) -> None:
     """Without a waiver, only a violation depends on the level, and never on strictness."""
-    assert rule(kind, level, strict=strict, today=TODAY).ruling is ruling
+    assert rule(Outcome(kind), level, strict=strict, today=TODAY).ruling is ruling
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_what_is_not_violated_counts_the_same_at_every_level(
 )
 def test_a_violation_counts_by_its_level(level: Level, strict: bool, ruling: Ruling) -> None:
     """A MUST fails, a SHOULD advises, a MAY is noted; `--strict` fails all three; a NOTE never fails."""
-    assert rule(Kind.VIOLATED, level, strict=strict, today=TODAY).ruling is ruling
+    assert rule(Outcome(Kind.VIOLATED), level, strict=strict, today=TODAY).ruling is ruling
 
 
 @pytest.mark.parametrize("level", Level)
@@ -69,7 +69,7 @@ def test_a_violation_counts_by_its_level(level: Level, strict: bool, ruling: Rul
 )
 def test_waivers(kind: Kind, waiver: Waiver, ruling: Ruling, level: Level, strict: bool) -> None:
     """A waiver excuses a violation until it expires, fails once it is stale, and never hides missing evidence."""
-    verdict = rule(kind, level, waiver, strict=strict, today=TODAY)
+    verdict = rule(Outcome(kind), level, waiver, strict=strict, today=TODAY)
     assert verdict.ruling is ruling
     assert bool(verdict.because) == (ruling in (Ruling.WAIVED, Ruling.FAILED))
 
@@ -81,6 +81,18 @@ def test_only_failed_and_errored_fail() -> None:
         for ruling in Ruling
         for kind in Kind
         for level in Level
-        if rule(kind, level).ruling is ruling and rule(kind, level).fails
+        if rule(Outcome(kind), level).ruling is ruling and rule(Outcome(kind), level).fails
     }
     assert fails == {Ruling.FAILED, Ruling.ERRORED}
+
+
+def test_a_waiver_may_be_for_some_codes() -> None:
+    """Only findings with these codes are waived: another one beside them fails, and is named."""
+    waiver = Waiver("a.b", "known", "me", codes=("no-usage",))
+    both = Outcome(
+        Kind.VIOLATED, (Finding("no-usage", "Nothing is counted"), Finding("no-done", "There is no `[DONE]`"))
+    )
+    assert rule(Outcome(Kind.VIOLATED, both.findings[:1]), MUST, waiver, today=TODAY).ruling is Ruling.WAIVED
+    verdict = rule(both, MUST, waiver, today=TODAY)
+    assert (verdict.ruling, verdict.because) == (Ruling.FAILED, "not waived: no-done")
+    assert rule(both, SHOULD, waiver, today=TODAY).ruling is Ruling.ADVISED

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
@@ -75,6 +76,14 @@ def test_an_outcome_survives_the_disk() -> None:
     )
     outcome = Outcome(Kind.VIOLATED, findings, "why", {"v": 1}, (("k", "l"), ("m",)), "k")
     assert Result.of(Result("a.b", Level.MUST, "It is so.", outcome).line("t")).outcome == outcome
+
+
+def test_a_run_without_codes_is_read_by_its_sentences() -> None:
+    """What an older version found is known by the code that it has today; what is not known, by its sentence."""
+    old = {"message": "there is no [DONE]", "at": "", "on": "k"}
+    line = {**Result("stream.ends-with-done", Level.MUST, "", Outcome(Kind.VIOLATED)).line(), "findings": [old]}
+    assert Result.of(cast(Any, line)).findings[0].code == "no-done"
+    assert Result.of(cast(Any, {**line, "check": "own.one"})).findings[0].code == "there is no [DONE]"
 
 
 def test_a_recording_is_found_again(tmp_path: Path) -> None:

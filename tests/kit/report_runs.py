@@ -143,9 +143,9 @@ def outcome_line(outcome: Outcome) -> dict[str, Any]:
     return {name: line[name] for name in ("outcome", "reason", "findings", "observed", "evidence", "cause")}  # type: ignore[literal-required]
 
 
-def by_verdict(kind: Kind, level: Level, waiver: Waiver | None) -> tuple[str, str]:
+def by_verdict(outcome: Outcome, level: Level, waiver: Waiver | None) -> tuple[str, str]:
     """The shipped table, on a fixed day."""
-    verdict = rule(kind, level, waiver, today=date(2026, 11, 23))
+    verdict = rule(outcome, level, waiver, today=date(2026, 11, 23))
     return verdict.ruling, verdict.because
 
 
@@ -215,7 +215,7 @@ def vllm(directory: Path) -> Path:
     ]
     early = [
         Finding(
-            "",
+            "early-usage",
             EARLY,
             at=f"event {number} /usage",
             expected=None,
@@ -342,7 +342,7 @@ def hostile(directory: Path, words: str = EVIL) -> Path:
         answer(gone, raw, 500, "evil", ending=Ending(How.CUT, words, words)),
     ]
     findings = (
-        Finding("", words, at=f"/{words}", expected=words, found=words),
+        Finding(words, words, at=f"/{words}", expected=words, found=words),
         Finding("huge-value", "a huge value", at="", expected="something smaller", found={words: [words * 50] * 50}),
         Finding("place-bytes", "a place in the bytes", at=(10, 4000), expected=None, found="x" * 100_000),
     )

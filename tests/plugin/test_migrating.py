@@ -10,7 +10,7 @@ import pytest
 from conformance.reference.engine import DEFAULT_KEY
 from conformance.reference.serve import serving
 
-SOME = ("conformance/streaming", "conformance/stream_framing")
+SOME = ("conformance/stream", "conformance/stream_framing")
 REQUEST = {"model": "gpt-5-mini", "messages": [{"role": "user", "content": "Say hello"}], "stream": True}
 
 
@@ -75,7 +75,7 @@ def test_a_candidate_that_conforms_is_ready(folder: pytest.Pytester) -> None:
             "--conformance-migration",
             "m.json",
         )
-        result = folder.runpytest(*options, "conformance/streaming", "conformance/chat", "conformance/errors")
+        result = folder.runpytest(*options, "conformance/stream", "conformance/chat", "conformance/errors")
     assert result.ret == 0
     assert json.loads((folder.path / "m.json").read_text())["answer"].startswith("READY")
 

@@ -73,7 +73,7 @@ def told(one: Night) -> dict[tuple[str, str], str]:
 
 
 def test_violations_are_told_apart() -> None:
-    """By check, sentence and place: a new one beside an old one of the same check is new, and one of them fails the night."""
+    """By check, code and place: a new one beside an old one of the same check is new, and one of them fails the night."""
     before = run(result("a.b", "/x/0"), result("a.c", "/y"), result("a.d"), result("a.e", kind=Kind.ERRORED))
     now = run(
         result("a.b", "/x/7", "/z"), result("a.c"), result("a.d"), result("a.e", "/e"), result("a.new", "/n"),
@@ -246,10 +246,12 @@ def test_what_cannot_be_asked_again_is_new(tmp_path: Path) -> None:
 
 
 def test_a_baseline_to_be_committed(tmp_path: Path) -> None:
-    """It holds checks, sentences and places, no answers; what is read from it excuses the same violations."""
+    """It holds checks, codes and places, no answers; what is read from it excuses the same violations."""
     before = run(result("a.b", "/x/0", "/x/1"), result("a.c"), result("a.d", kind=Kind.ERRORED))
     text = text_of(before, "it.yaml")
-    assert yaml.safe_load(text)["violated"]["a.b"]["found"] == [{"message": "it is wrong", "at": "/x/*"}]
+    assert yaml.safe_load(text)["violated"]["a.b"]["found"] == [
+        {"code": "wrong", "at": "/x/*", "message": "it is wrong"}
+    ]
     path = tmp_path / "it.yaml"
     path.write_text(text)
     again = read_file(path)
@@ -259,14 +261,32 @@ def test_a_baseline_to_be_committed(tmp_path: Path) -> None:
     }  # fmt: skip
 
 
+def test_a_baseline_of_the_first_form_is_read_by_its_sentences(tmp_path: Path) -> None:
+    """It knows findings by what they were once called, and says that it should be made anew."""
+    path = tmp_path / "it.yaml"
+    found = "[{message: there is no [DONE]}, {message: somebody's own, at: /x}]".replace(
+        "there is no [DONE]", "'there is no [DONE]'"
+    )
+    path.write_text(f"form: 1\ntarget: t\nviolated: {{{DONE}: {{level: MUST, title: x, found: {found}}}}}\n")
+    again = read_file(path)
+    assert [finding.code for finding in again.results[0].findings] == ["no-done", "somebody's own"]
+    assert again.remarks == (
+        f"{path} tells findings apart by their former sentences: make it anew with `conformance baseline`",
+    )
+    now = Result(
+        DONE, Level.MUST, "x", Outcome(Kind.VIOLATED, (Finding("no-done", "In other words"),)), ruling="failed"
+    )
+    assert told(night(again, "it.yaml", run(now))) == {(DONE, ""): "known", (DONE, "/x"): "fixed"}
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
         (b"form: 1\nviolated: [\n", "it.yaml:3: is not YAML"),
         (b"a: 1\n", "is no baseline"),
         (b"- x\n", "is no baseline"),
-        (b"form: 2\nviolated: {}\n", "is of form 2, and this version reads up to 1"),
-        (b"form: 1\ntarget: t\nviolated: {a.b: 3}\n", "is damaged"),
+        (b"form: 3\nviolated: {}\n", "is of form 3, and this version reads up to 2"),
+        (b"form: 1\ntarget: t\nviolated: {a.b: 3}\n", "it.yaml:3: violated.a.b must be a mapping"),
         (b"form: 1\nx: \xff\n", "it.yaml:2: is not UTF-8"),
     ],
 )
@@ -327,6 +347,15 @@ def test_a_committed_baseline_from_run_to_job(project: pytest.Pytester, capsys: 
         ).ret
         == 1
     )
+
+
+def test_a_baseline_of_the_first_form_still_works(project: pytest.Pytester) -> None:
+    """What was known by its sentence stays known, and the run says in a line that the file should be made anew."""
+    found = "{own.one: {level: MUST, title: x, found: [{message: broken, at: /x}]}}"
+    (project.path / "old.yaml").write_text(f"form: 1\ntarget: mine\nviolated: {found}\nholds: [own.other]\n")
+    result = nightly(project, ["/x"], "--conformance-fail-on", "new", "--conformance-baseline", "old.yaml")
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(["*old.yaml tells findings apart by their former sentences: make it anew*"])
 
 
 @pytest.mark.parametrize(

@@ -145,7 +145,10 @@ def test_github_shows_it_by_itself(pytester: pytest.Pytester, monkeypatch: pytes
         ["::error file=targets.yaml,line=2,title=own.one (mine)::One thing%3A*it is broken"] * 0
     )
     (order,) = [line for line in result.outlines if line.startswith("::")]
-    assert order == "::error file=targets.yaml,line=2,title=own.one (mine)::One thing: it holds, in %25. it is broken"
+    assert (
+        order
+        == "::error file=targets.yaml,line=2,title=own.one (mine)::One thing: it holds, in %25. it is broken [broken]"
+    )
     assert "## Conformance of mine: violations" in summary.read_text()
     night = pytester.runpytest(*arguments, "--conformance-fail-on", "new")
     assert night.ret == 0

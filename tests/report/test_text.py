@@ -78,7 +78,7 @@ def test_a_failure_can_be_acted_on(tmp_path: Path) -> None:
     title = "With `include_usage`, only the last chunk has usage."
     assert flat.startswith(f"{title} source OpenAI API specification 2.3.0,")
     assert '"If set, an additional chunk will be streamed before the `data: [DONE]` message."' in flat
-    assert "usage that is not null (4 times) at expected found event 3 /usage null {" in flat
+    assert "usage that is not null (4 times) [early-usage] at expected found event 3 /usage null {" in flat
     assert "event 6" not in flat
     assert "and 1 more" in flat
     assert 'event 11 /usage "an object" absent' in flat

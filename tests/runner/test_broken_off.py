@@ -418,7 +418,7 @@ def test_resuming_elsewhere(project: pytest.Pytester) -> None:
     assert result.ret == 0
     result.stdout.fnmatch_lines(["*the target's claims was not said when this run was begun, and is chat now*"])
     run = read(directory)
-    assert (run.target, len(run.results), run.header.begun) == ("mine", 9, 2)
+    assert (run.target, len(run.results), run.header.begun) == ("mine", 11, 2)
 
 
 def test_a_resumed_run_needs_no_other_word(project: pytest.Pytester) -> None:

@@ -15,6 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from conformance.checks.catalogue import catalogue
+from conformance.checks.codes import codes
 from conformance.core.capabilities import CAPABILITIES
 from conformance.core.mistake import Mistake, nearest, together
 from conformance.core.secret import Secret, is_secret_name, shape, shown
@@ -24,6 +26,7 @@ from conformance.targets.quantities import url_problem
 from conformance.targets.target import Launch, Limits, Price, Target, Timeout, check_waivers
 
 CANARY = "canary-in-a-coal-mine"
+CHECK = catalogue()["stream.ends-with-done"]
 
 
 def known() -> Secret:
@@ -245,7 +248,7 @@ def test_paths_start_from_the_folder_of_the_file() -> None:
 def test_waivers_of_known_checks_pass() -> None:
     """A waiver that names a check is fine."""
     target = Target("a", "openai", waives=(Waiver("stream.done", "why", "who", until=date(2027, 1, 31)),))
-    check_waivers(target, ["stream.done"])
+    check_waivers(target, {"stream.done": CHECK}, codes)
 
 
 def test_waivers_of_unknown_checks_are_mistakes() -> None:
@@ -257,13 +260,25 @@ def test_waivers_of_unknown_checks_are_mistakes() -> None:
     )
     target = Target("a", "openai", waives=waives, source="targets.yaml", line=2)
     with pytest.raises(Mistake) as caught:
-        check_waivers(target, {"stream.ends-with-done", "tools.call"})
+        check_waivers(target, {"stream.ends-with-done": CHECK, "tools.call": CHECK}, codes)
     first, second = caught.value.parts
     assert first.where == "targets.yaml:7"
     assert "did you mean `stream.ends-with-done`?" in str(first)
     assert second.where == "targets.yaml:9"
     with pytest.raises(Mistake, match="`conformance checks` lists them"):
-        check_waivers(target, {"zzz"})
+        check_waivers(target, {"zzz": CHECK}, codes)
+
+
+def test_waivers_of_unknown_codes_are_mistakes() -> None:
+    """A waiver for some codes of a check names such as it has, or is refused with its line."""
+    known = Target("a", "openai", waives=(Waiver(CHECK.id, "why", "who", codes=("no-done",)),))
+    check_waivers(known, {CHECK.id: CHECK}, codes)
+    unknown = dataclasses.replace(
+        known, waives=(Waiver(CHECK.id, "why", "who", line=7, codes=("no-dune",)),), source="targets.yaml"
+    )
+    with pytest.raises(Mistake, match=r"has no such code .did you mean `no-done`") as caught:
+        check_waivers(unknown, {CHECK.id: CHECK}, codes)
+    assert caught.value.where == "targets.yaml:7"
 
 
 def test_the_table_of_kinds_is_sound() -> None:

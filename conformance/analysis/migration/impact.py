@@ -7,11 +7,13 @@ is caught. Checks of somebody's own are about whatever their level says.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
-from typing import Any
+from typing import Annotated
 
+from pydantic import AfterValidator, ConfigDict
+
+from conformance.core.documents import Written, shipped
 from conformance.core.fixtures import fixture
 from conformance.core.requirement import Level
 from conformance.evidence.record import Result
@@ -29,21 +31,40 @@ class Impact(StrEnum):
     @property
     def meaning(self) -> str:
         """Whom it hurts, as a clause."""
-        return str(_table()["impacts"][self.value])
+        return _table().impacts[self]
 
 
 ORDER = tuple(Impact)
 
 
-@dataclass(frozen=True)
-class Case:
+class _Table(Written):
+    """`fixtures/impact.yaml`."""
+
+    impacts: Mapping[Impact, str]
+    severities: Mapping[str, Impact]
+    areas: Mapping[str, Impact]
+    checks: Mapping[str, Impact]
+
+
+class Case(Written):
     """A real divergence: which servers did this to somebody, and the report of it."""
 
+    model_config = ConfigDict(extra="ignore")
     id: str
-    observed: str
-    servers: tuple[str, ...]
-    url: str
-    impact: Impact
+    observed: Annotated[str, AfterValidator(lambda text: " ".join(text.split()))]
+    servers: tuple[str, ...] = ()
+    source: tuple[str, ...] = ()
+    severity: str
+
+    @property
+    def url(self) -> str:
+        """The report; "" where there is none."""
+        return next(iter(self.source), "")
+
+    @property
+    def impact(self) -> Impact:
+        """How it hurt."""
+        return _table().severities[self.severity]
 
 
 def impact(result: Result) -> Impact:
@@ -51,27 +72,17 @@ def impact(result: Result) -> Impact:
     if result.level in (Level.MAY, Level.NOTE):
         return Impact.COSMETIC
     table = _table()
-    if (written := table["checks"].get(result.check)) is not None:
-        return Impact(written)
+    if (written := table.checks.get(result.check)) is not None:
+        return written
     if found := cases().get(result.check):
         return min((one.impact for one in found), key=ORDER.index)
-    return Impact(table["areas"].get(result.area, Impact.LOSES_DATA.value))
+    return table.areas.get(result.area, Impact.LOSES_DATA)
 
 
 @cache
 def cases() -> Mapping[str, tuple[Case, ...]]:
     """By check: the real divergences that it is known to catch, by name."""
-    severities = _table()["severities"]
-    known = {
-        one["id"]: Case(
-            one["id"],
-            " ".join(str(one["observed"]).split()),
-            tuple(one.get("servers") or ()),
-            next(iter(one.get("source") or ()), ""),
-            Impact(severities[one["severity"]]),
-        )
-        for one in fixture("divergences.yaml")
-    }
+    known = {case.id: case for case in shipped("divergences.yaml", tuple[Case, ...])}
     found: dict[str, list[Case]] = {}
     for fault, row in fixture("kill-matrix.yaml").items():
         if fault in known:
@@ -81,5 +92,5 @@ def cases() -> Mapping[str, tuple[Case, ...]]:
 
 
 @cache
-def _table() -> dict[str, Any]:
-    return dict(fixture("impact.yaml"))
+def _table() -> _Table:
+    return shipped("impact.yaml", _Table)

@@ -7,12 +7,13 @@ the requests that an application sends. Nothing is asked of any target here.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
+from pydantic import Field
+
 from conformance.analysis.coverage import coverage
-from conformance.core.fixtures import fixture
+from conformance.core.documents import Written, shipped
 from conformance.core.mistake import Mistake, nearest
 from conformance.evidence.record import Result
 
@@ -25,44 +26,32 @@ SPOKEN_FOR = frozenset({"messages", "model", "response_format"})
 """Request parameters that are no needs of their own: every request has them, or what is in them shows the need."""
 
 
-@dataclass(frozen=True)
-class Feature:
+class Feature(Written):
     """Something that an application may need."""
 
-    name: str
+    name: str = ""
     says: str
     areas: tuple[str, ...] = ()
     checks: tuple[str, ...] = ()
     capability: str = ""
-    members: Mapping[str, Any] = field(default_factory=dict)
+    members: Mapping[str, Any] = Field(default_factory=dict)
     parts: tuple[str, ...] = ()
     path: str = ""
     always: bool = False
 
 
+class _File(Written):
+    features: Mapping[str, Feature]
+
+
 @cache
 def features() -> dict[str, Feature]:
     """Every feature by name; request parameters that no other feature stands for come last."""
-    data = fixture("features.yaml")["features"]
-    found = {
-        name: Feature(
-            name,
-            one["says"],
-            tuple(one.get("areas", ())),
-            tuple(one.get("checks", ())),
-            one.get("capability", ""),
-            one.get("members", {}),
-            tuple(one.get("parts", ())),
-            one.get("path", ""),
-            bool(one.get("always")),
-        )
-        for name, one in data.items()
-    }
+    written = shipped("features.yaml", _File).features
+    found = {name: one.model_copy(update={"name": name}) for name, one in written.items()}
     spoken_for = {member for one in found.values() for member in one.members} | SPOKEN_FOR
-    for parameter in (entry.id for entry in coverage().parameters if entry.id not in spoken_for):
-        found.setdefault(
-            parameter, Feature(parameter, f"The request parameter `{parameter}`", members={parameter: ANY})
-        )
+    for name in (entry.id for entry in coverage().parameters if entry.id not in spoken_for):
+        found.setdefault(name, Feature(name=name, says=f"The request parameter `{name}`", members={name: ANY}))
     return found
 
 

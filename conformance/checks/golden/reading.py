@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, model_validator
 
 from conformance.checks.golden.order import KINDS, Malformed, Order
 from conformance.checks.golden.sets import MEDIA_TYPE, PRESENT, Entry, GoldenSet, Stream
 from conformance.checks.golden.shape import SCALARS, TYPES, Pointers, Shape
+from conformance.core.documents import Written, with_lines
 from conformance.core.fixtures import fixtures
-from conformance.core.mistake import Mistake, nearest, together
+from conformance.core.mistake import Mistake, nearest
 from conformance.core.probe import Probe, encode
 from conformance.core.reading.json import type_of
 from conformance.core.requirement import Level, Reference
-from conformance.core.yaml_lines import Document, Unreadable
 
 NAME = re.compile(r"[a-z0-9]+([.-][a-z0-9]+)*")
 """What sets and their entries are called."""
@@ -25,7 +27,6 @@ DIRECTORY = "golden"
 OPTION = "--conformance-golden"
 
 JSON_TYPE = (("content-type", "application/json"),)
-Place = tuple[str | int, ...]
 
 
 def shipped_directory() -> Path:
@@ -70,218 +71,209 @@ def find(wanted: str, base: Path, here: Path) -> GoldenSet:
 
 def read(path: Path) -> GoldenSet:
     """The set in a file. Raises Mistake with everything that is wrong with it, each with its line."""
-    try:
-        text = path.read_text(encoding="utf-8")
-        document = Document(text)
-        data = document.typed(())
-    except (OSError, UnicodeDecodeError) as error:
-        raise Mistake(f"cannot be read: {error}", where=str(path)) from None
-    except Unreadable as error:
-        where = f"{path}:{error.problem.line}"
-        raise Mistake(f"is damaged: it {error.problem.message}", where=where) from None
-    reader = _Reader(document, path)
-    found = reader.whole(data)
-    for problem in dict.fromkeys(document.problems):
-        reader.wrong(problem.path, problem.message)
-    mistakes = sorted(reader.mistakes, key=lambda one: int(one.where.rpartition(":")[2]))
-    if mistakes:
-        raise together(mistakes, where=str(path))
-    return found
+    written, lines = with_lines(path, WrittenSet)
+    if not NAME.fullmatch(path.stem):
+        raise Mistake(f"the file {CALLED}", where=f"{path}:1")
+    return GoldenSet(
+        path.stem,
+        written.origin,
+        written.level or (Level.MUST if written.origin == "recorded" else Level.SHOULD),
+        tuple(entry.made(name, lines.line_of_key(("answers", name))) for name, entry in written.answers.items()),
+        masks=Pointers(written.masks),
+        counted=Pointers(written.counted),
+        headers=written.headers,
+        about=written.about,
+        made=written.made,
+        path=path,
+    )
 
 
-class _Reader:
-    """Makes values of what a file says, and keeps what it cannot make sense of."""
+CALLED = "must be called by small letters, digits, dots and dashes only"
 
-    def __init__(self, document: Document, path: Path) -> None:
-        self.document = document
-        self.path = path
-        self.mistakes: list[Mistake] = []
-        self._told: set[tuple[int, Place, str]] = set()
 
-    def wrong(self, place: Place, message: str) -> None:
-        line = self.document.line_of_key(place)
-        if (line, place[-1:], message) in self._told:
-            return  # the same words again, by an alias
-        self._told.add((line, place[-1:], message))
-        where = f"{self.path}:{line}"
-        self.mistakes.append(Mistake(f"{'.'.join(map(str, place)) or 'the file'} {message}", where=where))
+def _must(fits: Callable[[str], object], message: str) -> AfterValidator:
+    """Refuses text that does not fit."""
 
-    def mapping(self, value: Any, place: Place, keys: Iterable[str] = (), needed: Iterable[str] = ()) -> dict[str, Any]:
-        """A mapping with these keys only (any, where none are given), and all of the needed ones."""
-        if not isinstance(value, dict):
-            self.wrong(place, "must be a mapping")
-            return {}
-        allowed = tuple(keys)
-        for key in value if allowed else ():
-            if key not in allowed:
-                hint = nearest(key, allowed) or f"there are {', '.join(allowed)}"
-                self.wrong((*place, key), f"is no key here ({hint})")
-        for key in needed:
-            if value.get(key) is None:
-                self.wrong(place, f"has no `{key}`")
-        return value
+    def checked(text: str) -> str:
+        if not fits(text):
+            raise ValueError(message)
+        return text
 
-    def text(self, value: Any, place: Place) -> str:
-        if isinstance(value, str):
-            return value
-        if value is not None:
-            self.wrong(place, "must be text")
-        return ""
+    return AfterValidator(checked)
 
-    def texts(self, value: Any, place: Place) -> dict[str, str]:
-        """A mapping from names to texts."""
-        return {name: self.text(one, (*place, name)) for name, one in self.mapping(value or {}, place).items()}
 
-    def whole(self, data: Any) -> GoldenSet:
-        keys = ("origin", "level", "about", "made", "masks", "counted", "headers", "parts", "answers")
-        data = self.mapping(data, (), keys, needed=("origin", "answers"))
-        name = self.path.stem
-        if not NAME.fullmatch(name):
-            self.wrong((), "must be called by small letters, digits, dots and dashes only")
-        origin = data.get("origin", "recorded")
-        if origin not in ("documented", "recorded"):
-            self.wrong(("origin",), "must be documented or recorded")
-        level = data.get("level", "MUST" if origin == "recorded" else "SHOULD")
-        if level not in Level.__members__:
-            self.wrong(("level",), f"must be one of {', '.join(Level.__members__)}")
-        for part, shape in self.mapping(data.get("parts") or {}, ("parts",)).items():
-            self.shape(shape, ("parts", part))
-        answers = self.mapping(data.get("answers") or {}, ("answers",))
-        if not answers and not self.mistakes:
-            self.wrong(("answers",), "is empty")
-        return GoldenSet(
-            name,
-            origin,
-            Level.__members__.get(str(level), Level.SHOULD),
-            tuple(self.entry(one, value) for one, value in answers.items()),
-            masks=self.pointers(data.get("masks"), ("masks",)),
-            counted=self.pointers(data.get("counted"), ("counted",)),
-            headers=self.texts(data.get("headers"), ("headers",)),
-            about=self.text(data.get("about"), ("about",)),
-            made=self.mapping(data.get("made") or {}, ("made",)),
-            path=self.path,
-        )
+def _types(text: str) -> frozenset[str]:
+    """`string | null`."""
+    words = frozenset(word.strip() for word in text.split("|"))
+    for word in sorted(words.difference(TYPES)):
+        hint = nearest(word, TYPES) or f"there are {', '.join(TYPES)}"
+        raise ValueError(f"has the type `{word}`, which is none ({hint})")
+    return words
 
-    def pointers(self, value: Any, place: Place) -> Pointers:
-        reasons = self.texts(value, place)
-        for one in reasons:
-            if not one.startswith("/"):
-                self.wrong((*place, one), "is no pointer: it begins with a slash")
-        return Pointers(reasons)
 
-    def entry(self, name: str, data: Any) -> Entry:
-        place: Place = ("answers", name)
-        keys = ("about", "source", "requires", "probe", "status", "headers", "body", "stream")
-        data = self.mapping(data, place, keys, needed=("about", "probe", "status"))
-        if not NAME.fullmatch(name):
-            self.wrong(place, "must be called by small letters, digits, dots and dashes only")
-        status = str(data.get("status", 200))
-        if not re.fullmatch(r"[1-5]([0-9]{2}|xx)", status):
-            self.wrong((*place, "status"), "must be a status such as 200, or a class such as 4xx")
-        requires = data.get("requires") or []
-        if not isinstance(requires, list) or not all(isinstance(one, str) for one in requires):
-            self.wrong((*place, "requires"), "must be a list of capabilities")
-            requires = []
-        headers = self.texts(data.get("headers"), (*place, "headers"))
-        for header, value in headers.items():
-            if header != MEDIA_TYPE and value != PRESENT:
-                self.wrong((*place, "headers", header), f"must be `{PRESENT}`")
-        return Entry(
-            name,
-            self.text(data.get("about"), (*place, "about")),
-            self.probe(data.get("probe"), (*place, "probe")),
-            status,
-            headers,
-            self.shape(data["body"], (*place, "body")) if data.get("body") is not None else None,
-            self.stream(data["stream"], (*place, "stream")) if data.get("stream") is not None else None,
-            tuple(requires),
-            self.source(data["source"], (*place, "source")) if data.get("source") is not None else None,
-            self.document.line_of_key(place),
-        )
+def _short(value: Any) -> Any:
+    """A shape that is only the names of its types, at full length; YAML takes null for nothing."""
+    return value if isinstance(value, dict) else {"type": "null" if value is None else value}
 
-    def source(self, value: Any, place: Place) -> Reference:
-        keys = ("document", "section", "url", "quote")
-        parts = self.mapping(value, place, keys, needed=keys)
-        document, section, url, quote = (self.text(parts.get(key), (*place, key)) for key in keys)
-        return Reference(document, section, url, quote, "contract")
 
-    def probe(self, value: Any, place: Place) -> Probe:
-        """The probe as `Probe.to_json` has it, with its body as a JSON value, or as text where it is exactly that."""
-        keys = ("method", "path", "headers", "body", "hex", "auth", "leave", "nth", "pause", "line")
-        given = dict(self.mapping(value, place, keys, needed=("path",)))
-        try:
-            given.setdefault("method", "POST")
-            headers = given.get("headers", dict(JSON_TYPE) if given["method"] == "POST" else {})
-            given["headers"] = list(headers.items()) if isinstance(headers, dict) else headers
-            if "body" in given and not isinstance(given["body"], str):
-                given["body"] = encode(given["body"]).decode()
-            return Probe.from_json(given)
-        except (KeyError, TypeError, ValueError) as problem:
-            if not self.mistakes:
-                self.wrong(place, f"is no probe: {problem}")
-            return Probe("")
+class WrittenShape(Written):
+    """A shape: its types, or a mapping that says more."""
 
-    def stream(self, value: Any, place: Place) -> Stream:
-        parts = self.mapping(value, place, ("order", "chunks"), needed=("order",))
-        chunks = self.mapping(parts.get("chunks") or {}, (*place, "chunks"), tuple(KINDS))
-        shapes = {kind: self.shape(shape, (*place, "chunks", kind)) for kind, shape in chunks.items()}
-        try:
-            order = Order(self.text(parts.get("order"), (*place, "order")))
-        except Malformed as problem:
-            self.wrong((*place, "order"), f"is no order of events: {problem}")
-            order = Order("done")
-        return Stream(order, shapes)
+    type: Annotated[str, AfterValidator(_types)] | None = None
+    optional: StrictBool = False
+    enum: tuple[Any, ...] | None = Field(None, min_length=1)
+    members: Mapping[str, AnyShape] | None = None
+    items: AnyShape | None = None
+    count: Annotated[int, Field(strict=True, ge=0)] | None = None
+    least: Annotated[int, Field(strict=True, ge=0)] | None = None
 
-    def shape(self, value: Any, place: Place) -> Shape:
-        """A shape: the names of its types, or a mapping that says more."""
-        if not isinstance(value, dict):
-            return Shape(self.types(value, place))
-        keys = ("type", "optional", "enum", "members", "items", "count", "least")
-        given = self.mapping(value, place, keys)
-        for key, fits in _FORMS.items():
-            if key in given and not fits(given[key]):
-                self.wrong((*place, key), "has not the form that it must have here")
-        enum = given.get("enum") if isinstance(given.get("enum"), list) else None
-        members = given.get("members") if isinstance(given.get("members"), dict) else None
-        if given.get("type") is not None:
-            types = self.types(given["type"], (*place, "type"))
-        else:
-            types = frozenset(type_of(one) for one in enum or ())
-            types |= {"object"} if members is not None else set()
-            types |= {"array"} if {"items", "count", "least"} & given.keys() else set()
-            if not types:
-                self.wrong(place, "says nothing about its type")
-        values = tuple(one for one in enum if type_of(one) in SCALARS) if enum is not None else None
-        if members is not None:
-            members = {name: self.shape(one, (*place, "members", name)) for name, one in members.items()}
+    @property
+    def types(self) -> frozenset[str]:
+        """Its types, as they are named or as the rest implies them."""
+        if self.type is not None:
+            return frozenset(self.type)
+        types = {type_of(value) for value in self.enum or ()} | ({"object"} if self.members is not None else set())
+        return frozenset(types | ({"array"} if {"items", "count", "least"} & self.model_fields_set else set()))
+
+    @model_validator(mode="after")
+    def _has_types(self) -> Self:
+        if not self.types:
+            raise ValueError("says nothing about its type")
+        return self
+
+    def made(self) -> Shape:
+        """The shape."""
         return Shape(
-            types,
-            values=values,
-            members=members,
-            items=self.shape(given["items"], (*place, "items")) if given.get("items") is not None else None,
-            count=given["count"] if _is_number(given.get("count")) else None,
-            least=given["least"] if _is_number(given.get("least")) else 0,
-            optional=given.get("optional") is True,
+            self.types,
+            values=None if self.enum is None else tuple(value for value in self.enum if type_of(value) in SCALARS),
+            members=None if self.members is None else {name: inner.made() for name, inner in self.members.items()},
+            items=self.items.made() if self.items else None,
+            count=self.count,
+            least=self.least or 0,
+            optional=self.optional,
         )
 
-    def types(self, value: Any, place: Place) -> frozenset[str]:
-        """`string | null`, or null itself, which YAML takes for nothing."""
-        words = ["null"] if value is None else [word.strip() for word in str(value).split("|")]
-        for word in words:
-            if word not in TYPES:
-                hint = nearest(word, TYPES) or f"there are {', '.join(TYPES)}"
-                self.wrong(place, f"has the type `{word}`, which is none ({hint})")
-        return frozenset(words)
+
+AnyShape = Annotated[WrittenShape, BeforeValidator(_short)]
+Texts = Mapping[str, str]
+Reasons = Mapping[
+    Annotated[str, _must(lambda text: text.startswith("/"), "is no pointer: it begins with a slash")], str
+]
+Named = Annotated[str, _must(NAME.fullmatch, CALLED)]
 
 
-def _is_number(value: Any) -> bool:
-    return type_of(value) == "integer" and bool(value >= 0)
+class WrittenProbe(Written):
+    """A probe as `Probe.to_json` has it, with its body as a JSON value, or as text where it is exactly that."""
+
+    path: str
+    method: str = "POST"
+    headers: Texts | tuple[tuple[str, str], ...] | None = None
+    body: Any = None
+    hex: str | None = None
+    auth: str = "key"
+    leave: Mapping[str, Any] | None = None
+    nth: int = 0
+    pause: float = 0.0
+    line: str = ""
+
+    @property
+    def probe(self) -> Probe:
+        """The probe. Raises KeyError, TypeError or ValueError where it makes no sense."""
+        value = self.model_dump(exclude_none=True)
+        headers = self.headers if self.headers is not None else dict(JSON_TYPE) if self.method == "POST" else {}
+        value["headers"] = list(headers.items()) if isinstance(headers, Mapping) else headers
+        if self.body is not None and not isinstance(self.body, str):
+            value["body"] = encode(self.body).decode()
+        return Probe.from_json(value)
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> Self:
+        try:
+            self.probe  # noqa: B018  - it raises
+        except (KeyError, TypeError, ValueError) as problem:
+            raise ValueError(f"is no probe: {problem}") from None
+        return self
 
 
-_FORMS: dict[str, Callable[[Any], bool]] = {
-    "optional": lambda value: isinstance(value, bool),
-    "enum": lambda value: isinstance(value, list) and value != [],
-    "members": lambda value: isinstance(value, dict),
-    "count": _is_number,
-    "least": _is_number,
-}
+def _order(text: Any) -> Order:
+    try:
+        return Order(str(text))
+    except Malformed as problem:
+        raise ValueError(f"is no order of events: {problem}") from None
+
+
+class WrittenStream(Written):
+    """What a stream looks like."""
+
+    order: Annotated[Order, BeforeValidator(_order)]
+    chunks: Mapping[Annotated[str, _must(KINDS.__contains__, f"is no kind of event: {', '.join(KINDS)}")], AnyShape] = (
+        Field(default_factory=dict)
+    )
+
+    def made(self) -> Stream:
+        """The stream."""
+        return Stream(self.order, {kind: shape.made() for kind, shape in self.chunks.items()})
+
+
+class WrittenSource(Written):
+    """Where it is known from."""
+
+    document: str
+    section: str
+    url: str
+    quote: str
+
+    def made(self) -> Reference:
+        """The reference."""
+        return Reference(self.document, self.section, self.url, self.quote, "contract")
+
+
+STATUS = re.compile(r"[1-5]([0-9]{2}|xx)")
+
+
+class WrittenEntry(Written):
+    """One probe, and what its answer looks like."""
+
+    about: str
+    source: WrittenSource | None = None
+    requires: tuple[str, ...] = ()
+    probe: WrittenProbe
+    status: Annotated[
+        str, BeforeValidator(str), _must(STATUS.fullmatch, "must be a status such as 200, or a class such as 4xx")
+    ]
+    headers: Texts = Field(default_factory=dict)
+    body: AnyShape | None = None
+    stream: WrittenStream | None = None
+
+    @model_validator(mode="after")
+    def _headers_are_present(self) -> Self:
+        for name, value in self.headers.items():
+            if name != MEDIA_TYPE and value != PRESENT:
+                raise ValueError(f"has the header {name}, of which the value must be `{PRESENT}`")
+        return self
+
+    def made(self, name: str, line: int) -> Entry:
+        """The entry."""
+        return Entry(
+            name, self.about, self.probe.probe, self.status, self.headers,
+            body=self.body.made() if self.body else None,
+            stream=self.stream.made() if self.stream else None,
+            requires=self.requires,
+            source=self.source.made() if self.source else None,
+            line=line,
+        )  # fmt: skip
+
+
+class WrittenSet(Written):
+    """The whole file."""
+
+    origin: Literal["documented", "recorded"]
+    level: Level | None = None
+    about: str = ""
+    made: Mapping[str, Any] = Field(default_factory=dict)
+    masks: Reasons = Field(default_factory=dict)
+    counted: Reasons = Field(default_factory=dict)
+    headers: Texts = Field(default_factory=dict)
+    parts: Mapping[str, AnyShape] = Field(default_factory=dict)
+    """Shapes that answers share, by aliases."""
+    answers: Mapping[Named, WrittenEntry] = Field(min_length=1)

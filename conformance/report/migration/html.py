@@ -49,6 +49,7 @@ def _limit(decision: Decision, limit: Limit, evidence: Evidence, number: int) ->
         "limit": limit,
         "findings": [
             {
+                "code": legible(finding.code, 100),
                 "message": legible(finding.message, 300),
                 "at": where(finding.at),
                 "expected": value_text(finding.expected, 300),
