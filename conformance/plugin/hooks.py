@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,8 @@ from conformance.runner.runner import COULD_NOT_TEST, exit_code
 
 FACTS = "conformance"
 """The attribute of a report that carries what became of a check; it travels from xdist's workers, too."""
+BROKEN_OFF = (pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR, pytest.ExitCode.USAGE_ERROR)
+"""Exit codes of runs that did not come to their end."""
 
 
 class Tally:
@@ -41,7 +43,7 @@ class Tally:
         self.rulings: dict[tuple[str, str], str] = {}
         self.excused: set[tuple[str, str]] = set()
         """Requirements that failed and do not fail the job."""
-        self.runs: dict[str, str] = {}
+        self.runs: dict[str, Path] = {}
         self.dead: dict[str, str] = {}
         self.comparisons: list[Comparison] = []
         """Each candidate beside the baseline that was asked for."""
@@ -57,7 +59,7 @@ class Tally:
         if facts["excused"]:
             self.excused.add((facts["target"], facts["check"]))
         if facts["run"]:
-            self.runs[facts["target"]] = facts["run"]
+            self.runs[facts["target"]] = Path(facts["run"])
         if facts["dead"]:
             self.dead[facts["target"]] = facts["dead"]
 
@@ -210,52 +212,59 @@ def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, Any] 
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """Write the footers, let go of servers and connections, and say in the exit code what came of it."""
-    config = session.config
-    tally = config.stash[TALLY]
-    broken_off = exitstatus in (
-        pytest.ExitCode.INTERRUPTED,
-        pytest.ExitCode.INTERNAL_ERROR,
-        pytest.ExitCode.USAGE_ERROR,
-    )
-    if not broken_off and not config.option.collectonly and (tally.rulings or tally.dead):
-        own = (
-            ruling
-            for place, ruling in tally.rulings.items()
-            if place[0] not in session_of(config).beside and place not in tally.excused
-        )
+    """Judge the run, end it, and put it beside others."""
+    config, collected = session.config, session.config.option.collectonly
+    finished = exitstatus not in BROKEN_OFF
+    if not collected:
+        _judge(session, finished)
+    finished = _end(session, finished)
+    if not collected and not is_worker(config):
+        tally, ours = config.stash[TALLY], session_of(config)
+        tally.said += ours.entered(tally.runs.values())
+        if finished:
+            tally.comparisons = compared(config)
+            _tell(session, lambda: reported(config, config.stash.get(BASELINE, None), tally.runs))
+
+
+def _judge(session: pytest.Session, finished: bool) -> None:
+    """Say in the exit code what came of the run, and record the golden set that was asked for."""
+    tally, ours = session.config.stash[TALLY], session_of(session.config)
+    if finished and (tally.rulings or tally.dead):
+        counted = tally.rulings.keys() - tally.excused
+        own = (tally.rulings[place] for place in counted if place[0] not in ours.beside)
         session.exitstatus = exit_code(own, len(tally.dead))
-        try:
-            tally.said = session_of(config).record()
-        except Mistake as mistake:
-            tally.said, session.exitstatus = [str(mistake)], pytest.ExitCode.USAGE_ERROR
-    elif not config.option.collectonly and session_of(config).recorder is not None:
-        tally.said = ["no golden set was recorded: the run was broken off, or nothing was asked"]
-    ours = session_of(config)
+        _tell(session, ours.record)
+    elif ours.recorder is not None:
+        tally.said.append("no golden set was recorded: the run was broken off, or nothing was asked")
+
+
+def _end(session: pytest.Session, finished: bool) -> bool:
+    """Write the footers, and let go of servers and connections. Whether the run came to its end, and is whole on disk."""
+    tally, ours = session.config.stash[TALLY], session_of(session.config)
     try:
-        ours.close(finished=not broken_off)
+        ours.close(finished=finished)
     except Unwritable as problem:
-        ours.broken, broken_off = problem, True
+        ours.broken, finished = problem, False
         tally.said.append(f"{problem.where}: {problem.message}")
     if ours.broken is not None:
         session.exitstatus = COULD_NOT_TEST
         tally.said.append(ours.broken.fix)
     tally.said += ours.remarks
-    if not is_worker(config) and not config.option.collectonly:
-        tally.said += ours.entered(Path(run) for run in tally.runs.values())
-    if not broken_off and not is_worker(config) and not config.option.collectonly:
-        tally.comparisons = compared(config)
-        runs = {target: Path(run) for target, run in tally.runs.items()}
-        try:
-            tally.said += reported(config, config.stash.get(BASELINE, None), runs)
-        except Mistake as mistake:
-            tally.said, session.exitstatus = [*tally.said, str(mistake)], pytest.ExitCode.USAGE_ERROR
+    return finished
+
+
+def _tell(session: pytest.Session, lines: Callable[[], list[str]]) -> None:
+    """Keep lines for the end; a mistake instead of them is one of usage."""
+    try:
+        session.config.stash[TALLY].said += lines()
+    except Mistake as mistake:
+        session.config.stash[TALLY].said.append(str(mistake))
+        session.exitstatus = pytest.ExitCode.USAGE_ERROR
 
 
 def compared(config: pytest.Config) -> list[Comparison]:
     """Each candidate of this run beside its baseline, and each gateway beside what stands behind it, read from disk."""
-    session = session_of(config)
-    runs = {target: Path(run) for target, run in config.stash[TALLY].runs.items()}
+    session, runs = session_of(config), config.stash[TALLY].runs
     found = []
     for target in session.targets:
         if target.name in session.beside or target.name not in runs:
@@ -278,18 +287,17 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     """What was found, and what to do about it."""
     if not config.option.collectonly:
         tally = config.stash[TALLY]
-        runs = [Path(run) for run in tally.runs.values()]
-        summarise(terminalreporter, runs, tally.dead, tally.comparisons)
-        for line in [*tally.said, *_shown_by_github(config, runs)]:
+        summarise(terminalreporter, tally.runs.values(), tally.dead, tally.comparisons)
+        for line in [*tally.said, *_shown_by_github(config)]:
             terminalreporter.write_line(line)
 
 
-def _shown_by_github(config: pytest.Config, runs: list[Path]) -> list[str]:
+def _shown_by_github(config: pytest.Config) -> list[str]:
     """In a job of GitHub's: write the job summary, and give the lines that become annotations."""
     if is_worker(config) or not github.is_here(os.environ):
         return []
     session, tally = session_of(config), config.stash[TALLY]
-    book = Book.of(directory for directory in runs if read(directory, forgiving=True).target not in session.beside)
+    book = Book.of(run for run in tally.runs.values() if read(run, forgiving=True).target not in session.beside)
     dead = [f"could not test {why}" for why in tally.dead.values()]
     markdown = book.markdown() if book.runs else ""
     lost = github.summarise("\n\n".join([*(markdown_plain(one, 600) for one in dead), markdown]), os.environ)
