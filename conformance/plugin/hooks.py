@@ -13,7 +13,7 @@ import pytest
 
 from conformance.analysis.comparison import Comparison
 from conformance.core.check import Check
-from conformance.core.mistake import Mistake
+from conformance.core.mistake import COULD_NOT_TEST, Mistake
 from conformance.evidence.journal import Unwritable
 from conformance.evidence.run import read
 from conformance.plugin import github
@@ -28,7 +28,7 @@ from conformance.report.book import Book
 from conformance.report.markdown import plain as markdown_plain
 from conformance.runner.budget import WAITS
 from conformance.runner.reconfirm import NEVER
-from conformance.runner.runner import COULD_NOT_TEST, exit_code
+from conformance.runner.runner import exit_code
 
 FACTS = "conformance"
 """The attribute of a report that carries what became of a check; it travels from xdist's workers, too."""

@@ -25,7 +25,7 @@ from conformance.core.capabilities import UPSTREAM
 from conformance.core.check import Case, Check
 from conformance.core.exchange import How
 from conformance.core.finding import Kind, Outcome
-from conformance.core.mistake import CouldNotTest, Mistake
+from conformance.core.mistake import COULD_NOT_TEST, CouldNotTest, Mistake
 from conformance.core.secret import Secret
 from conformance.core.text import legible
 from conformance.core.verdict import Ruling, Verdict, Waived, Waiver, rule
@@ -42,8 +42,6 @@ from conformance.targets.target import Target
 
 SHRINKING = 30
 """Cases tried, at most, to make a failing drawn one smaller: each is a request that somebody pays for."""
-COULD_NOT_TEST = 6
-"""The exit code of a run in which something could not be tested, and nothing is violated."""
 PULSE = 0.25
 """Seconds between two signs of life while waiting."""
 
