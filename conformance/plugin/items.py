@@ -107,13 +107,16 @@ class CheckItem(pytest.Item):
         session = session_of(self.config)
         if (dead := session.dead.get(self.target.name)) is not None:
             raise NoEvidence(dead)
-        try:
-            self.outcome = session.outcome(self.check, self.target)
-        except Unwritable as problem:
-            self.session.shouldstop = f"{problem.where}: {problem.message}"
-            raise NoEvidence(problem.message) from None
-        self.verdict = session.verdict(self.check, self.target, self.outcome)
-        self._tell()
+        if (
+            self.outcome is None or self.verdict is None
+        ):  # else it is run again: what was judged once stays as it was judged
+            try:
+                self.outcome = session.outcome(self.check, self.target)
+            except Unwritable as problem:
+                self.session.shouldstop = f"{problem.where}: {problem.message}"
+                raise NoEvidence(problem.message) from None
+            self.verdict = session.verdict(self.check, self.target, self.outcome)
+            self._tell()
         if self.verdict.ruling is Ruling.ERRORED and not self.beside:
             raise NoEvidence(self.outcome.reason)
 
