@@ -62,11 +62,11 @@ SHAPES = (
         ("PRIVATE KEY",),
         r"-----BEGIN [A-Z ]*PRIVATE KEY(?:-----(?:[A-Za-z0-9+/=\s:,]|-(?!----)|\\+[nr])*(?:-----END [A-Z ]*PRIVATE KEY-----)?)?",
     ),
-    # "the Bearer token" is prose: a credential has a digit in it, or is long. One letter again and again is a probe of ours.
+    # "the Bearer token" is prose: a credential has a digit in it, or is long. Probes of ours have one letter again and again, or our name.
     Shape(
         "a bearer token",
         ("earer", "EARER"),
-        rf"{_WORD}(?i:bearer)\s+(?!([A-Za-z])\1{{9}})(?={_TOKEN}*[0-9]|{_TOKEN}{{20}}){_TOKEN}{{6,}}=*",
+        rf"{_WORD}(?i:bearer)\s+(?!conformance-|([A-Za-z])\1{{9}})(?={_TOKEN}*[0-9]|{_TOKEN}{{20}}){_TOKEN}{{6,}}=*",
     ),
     Shape("a user and password in a URL", ("://",), r"""(?<=://)[^/?#\s@"'<>\\]+(?=@)"""),
 )
