@@ -62,7 +62,8 @@ SHAPES = (
         ("PRIVATE KEY",),
         r"-----BEGIN [A-Z ]*PRIVATE KEY(?:-----(?:[A-Za-z0-9+/=\s:,]|-(?!----)|\\+[nr])*(?:-----END [A-Z ]*PRIVATE KEY-----)?)?",
     ),
-    # "the Bearer token" is prose: a credential has a digit in it, or is long. Probes of ours have one letter again and again, or our name.
+    # "the Bearer token" is prose: a credential has a digit in it, or is long.
+    # Probes of ours have one letter again and again, or our name.
     Shape(
         "a bearer token",
         ("earer", "EARER"),
