@@ -20,9 +20,8 @@ if TYPE_CHECKING:
     from conformance.core.mistake import Mistake
     from conformance.core.probe import MODEL, Chain, Probe
     from conformance.core.requirement import MAY, MUST, NOTE, SHOULD, SPEC, Level, Reference, Source
+    from conformance.core.version import __version__
     from conformance.probes.chat import chat, get, raw, streamed
-
-__version__ = "0.1.0"
 
 _HOMES = {
     "checks.catalogue": "catalogue",
@@ -32,6 +31,7 @@ _HOMES = {
     "core.mistake": "Mistake",
     "core.probe": "Chain MODEL Probe",
     "core.requirement": "Level MAY MUST NOTE Reference SHOULD SPEC Source",
+    "core.version": "__version__",
     "probes.chat": "chat get raw streamed",
 }
 _HOME = {name: f"{__name__}.{module}" for module, names in _HOMES.items() for name in names.split()}
@@ -40,7 +40,7 @@ __all__ = [
     "ANSWER", "ANYTHING", "MAY", "MODEL", "MUST", "NOTE", "OK", "REPLY", "SHOULD", "SPEC",
     "Area", "Chain", "Check", "Chunk", "Ending", "Exchange", "Finding", "Findings", "How", "Kind", "Level", "Mistake", "Needs",
     "Observed", "Outcome", "Probe", "Reference", "Source", "Unsupported", "Unwitnessed",
-    "catalogue", "chat", "check", "each", "get", "raw", "streamed",
+    "__version__", "catalogue", "chat", "check", "each", "get", "raw", "streamed",
 ]  # fmt: skip
 
 

@@ -27,8 +27,6 @@ FORM = 1
 """Of the tables. A reader refuses a newer one; an older one is made anew from the runs."""
 PATIENCE = 30.0
 """Seconds that one run waits for another to have written."""
-ENGINE = "engine"
-"""The type of the line in which a run says what the engine said that it is."""
 TOLD = 120
 """Characters kept of what an engine says that it is."""
 
@@ -223,9 +221,8 @@ class Heard:
 
     def engine(self, run: Run) -> str:
         """What it said: on a route of its own, in the fingerprint of its answers, or in a header; "" where nowhere."""
-        said = [str(note.get("version", "")) for note in run.notes if note.get("type") == ENGINE]
         common = [one for counter in (self._prints, self._headers) for one, _ in counter.most_common(1)]
-        return legible("; ".join(one for one in [*said[-1:], *common] if one), TOLD)
+        return legible("; ".join(one for one in [run.engine, *common] if one), TOLD)
 
 
 def past(reports: Path, target: str) -> Past:

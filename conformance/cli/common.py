@@ -9,10 +9,10 @@ from typing import Protocol
 
 from rich.console import Console
 
-from conformance.core.mistake import Mistake, nearest
+from conformance.core.mistake import COULD_NOT_TEST, Mistake, nearest
 from conformance.evidence.find import REPORTS
 
-CLEAN, WRONG, USAGE, COULD_NOT = 0, 1, 4, 6
+CLEAN, WRONG, USAGE, COULD_NOT = 0, 1, 4, COULD_NOT_TEST
 """Exit codes: done; something is not as it should be; the command or a file was wrong; a target could not be used."""
 
 Run = Callable[[argparse.Namespace], int]

@@ -22,7 +22,7 @@ from hypothesis.strategies import SearchStrategy
 
 from conformance.core.finding import Findings
 from conformance.core.probe import Chain, Probe
-from conformance.core.requirement import Level, Reference
+from conformance.core.requirement import CHECK_ID, Level, Reference
 
 Case = Probe | Chain | tuple["Probe | Chain", ...]
 """What is sent for one judgement: a probe, a chain, or several of them at the same time."""
@@ -136,9 +136,6 @@ def first(part: Probe | Chain) -> Probe:
     return part.first if isinstance(part, Chain) else part
 
 
-ID = re.compile(r"[a-z][a-z0-9_]*(\.[a-z0-9]+(-[a-z0-9]+)*)+")
-
-
 def check(
     id: str,  # noqa: A002
     level: Level,
@@ -174,7 +171,7 @@ def check(
     def make(judge: Judge) -> Check:
         sentence, _, detail = (title or judge.__doc__ or "").strip().partition("\n")
         for wrong, why in (
-            (not ID.fullmatch(id), "its id is not like area.what-is-required"),
+            (not re.fullmatch(CHECK_ID, id), "its id is not like area.what-is-required"),
             (not sentence.endswith("."), "its docstring does not begin with a sentence"),
             (level is Level.MUST and spec is None, "a MUST quotes its source"),
             (

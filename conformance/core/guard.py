@@ -17,21 +17,10 @@ from urllib.parse import quote
 
 from conformance.core.exchange import Chunk, Ending, Exchange, How
 from conformance.core.finding import Outcome
+from conformance.core.secret import SHAPES
 
-SHAPES: tuple[tuple[bytes, re.Pattern[bytes]], ...] = (
-    (b"-api-key-", re.compile(rb"(?:sagemaker|bedrock)-api-key-[A-Za-z0-9+/=_-]{16,}")),
-    (b"sk-", re.compile(rb"\bsk-[A-Za-z0-9_-]{20,}")),
-    (b"IA", re.compile(rb"\bA[KS]IA[0-9A-Z]{16}\b")),
-    (b"X-Amz-S", re.compile(rb"X-Amz-(?:Signature|Security-Token)(?:=|%3[Dd])[A-Za-z0-9%+/=_-]{16,}")),
-    (b"X-Amz-C", re.compile(rb"X-Amz-Credential(?:=|%3[Dd])[A-Za-z0-9%+/=_-]{16,}")),
-    # The beginning of every such token without its prefix: `sagemaker.amazonaws.com/` and `bedrock.amazonaws.com/` in base64.
-    (b"c2FnZW1ha2VyLm", re.compile(rb"c2FnZW1ha2VyLmFtYXpvbmF3cy5jb20v[A-Za-z0-9+/=_-]{16,}")),
-    (b"YmVkcm9jay5hbW", re.compile(rb"YmVkcm9jay5hbWF6b25hd3MuY29tL[A-Za-z0-9+/=_-]{16,}")),
-    (b"hf_", re.compile(rb"\bhf_[A-Za-z0-9]{30,}")),
-    (b"gh", re.compile(rb"gh(?<=\bgh)[pousr]_[A-Za-z0-9]{30,}")),
-)
-"""What keys look like, whoever's they are: bytes that each has in it, and its expression. Every byte of a run passes here
-twice, and looking for plain bytes first takes a tenth of the time that the expressions take."""
+FOREIGN = tuple((tuple(part.encode() for part in one.parts), re.compile(one.pattern.encode())) for one in SHAPES)
+"""What keys look like, in bytes. Every byte of a run passes here twice."""
 
 SHORTEST = 6
 """Secrets shorter than this are not searched for: `key` or `none` would mask half of every answer."""
@@ -105,7 +94,12 @@ class Guard:
         return found
 
     def _plain_spans(self, data: bytes) -> list[tuple[int, int]]:
-        found = [match.span() for part, shape in SHAPES if part in data for match in shape.finditer(data)]
+        found = [
+            match.span()
+            for parts, shape in FOREIGN
+            if any(part in data for part in parts)
+            for match in shape.finditer(data)
+        ]
         found += [match.span() for word in self._known if word in data for match in re.finditer(re.escape(word), data)]
         return found
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Sequence
 
+COULD_NOT_TEST = 6
+"""The exit code where something could not be tested, and nothing is violated."""
 MOST_SHOWN = 20  # more mistakes than this in one file have one cause, and the first ones tell it
 
 

@@ -22,6 +22,9 @@ class Level(StrEnum):
 
 MUST, SHOULD, MAY, NOTE = Level
 
+CHECK_ID = r"[a-z][a-z0-9_]*(\.[a-z0-9]+(-[a-z0-9]+)*)+"
+"""The id of a check: the area, and what is required, such as `stream.ends-with-done`."""
+
 Oracle = Literal["contract", "client"]
 
 

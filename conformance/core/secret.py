@@ -8,24 +8,72 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
-# The dash and the lookbehinds keep words like `task-...` and options like `--hf_overrides` out.
-_SHAPES = {
-    "a SageMaker key": re.compile(r"sagemaker-api-key-\S"),
-    "an API key (sk-...)": re.compile(r"(?<![A-Za-z0-9])sk-[A-Za-z0-9_-]{8,}"),
-    "an AWS access key": re.compile(r"(?<![A-Za-z0-9])(?:AKIA|ASIA)[A-Z0-9]{12,}"),
-    "a Hugging Face token": re.compile(r"(?<![A-Za-z0-9_])hf_[A-Za-z0-9]{20,}"),
-    "a GitHub token": re.compile(r"(?<![A-Za-z0-9])(?:gh[pousr]_|github_pat_)[A-Za-z0-9_]{20,}"),
-    "a Google API key": re.compile(r"(?<![A-Za-z0-9])AIza[A-Za-z0-9_-]{30,}"),
-    "a signed token (JWT)": re.compile(r"(?<![A-Za-z0-9])eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}"),
-    "a private key": re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY"),
-    "an AWS signature": re.compile(r"X-Amz-(?:Signature|Credential|Security-Token)=", re.IGNORECASE),
+
+@dataclass(frozen=True)
+class Shape:
+    """What secrets of one kind look like."""
+
+    meaning: str
+    parts: tuple[str, ...]
+    """Texts of which each such secret has one in it: looking for them first takes a tenth of the time that `pattern` takes."""
+    pattern: str
+    """Matches the whole secret, so that it can be masked."""
+
+
+# A word begins here, also after an escape of JSON such as \n: `task-...` and `--hf_overrides` are no keys.
+_WORD = r"(?:(?<![A-Za-z0-9])|(?<=\\[bfnrt]))"
+_BASE64 = "[A-Za-z0-9+/=_-]"
+_TOKEN = "[A-Za-z0-9._~+/-]"  # noqa: S105  (characters of bearer tokens)
+
+SHAPES = (
+    Shape("an Amazon API key", ("-api-key-",), rf"(?:sagemaker|bedrock)-api-key-{_BASE64}+"),
+    # What every such key begins with, without its prefix: `sagemaker.amazonaws.com/` and `bedrock.amazonaws.com/` in base64.
+    Shape("an Amazon API key", ("c2FnZW1ha2VyLm",), rf"c2FnZW1ha2VyLmFtYXpvbmF3cy5jb20v{_BASE64}{{16,}}"),
+    Shape("an Amazon API key", ("YmVkcm9jay5hbW",), rf"YmVkcm9jay5hbWF6b25hd3MuY29tL{_BASE64}{{16,}}"),
+    Shape("an AWS access key", ("AKIA", "ASIA"), rf"{_WORD}(?:AKIA|ASIA)[A-Z0-9]{{12,}}"),
+    Shape(
+        "an AWS signature",
+        ("-Amz-", "-amz-", "-AMZ-"),
+        r"(?i:X-Amz-(?:Signature|Credential|Security-Token)(?:=|%3D)[a-z0-9%+/=_-]+)",
+    ),
+    Shape("an API key (sk-...)", ("sk-",), rf"{_WORD}sk-[A-Za-z0-9_-]{{8,}}"),
+    Shape("an API key", ("gsk_", "nvapi-", "xai-", "pplx-"), rf"{_WORD}(?:gsk_|nvapi-|xai-|pplx-)[A-Za-z0-9_-]{{20,}}"),
+    Shape("a Google API key", ("AIza",), rf"{_WORD}AIza[A-Za-z0-9_-]{{30,}}"),
+    # Common annotated security keys, https://github.com/microsoft/security-utilities. Older ones are 32 hex digits.
+    Shape("an Azure key", ("JQQJ9",), r"[A-Za-z0-9]{52}JQQJ9[9DH][A-Za-z0-9]{26,}={0,2}"),
+    Shape("an Azure key", ("AccountKey=", "AccessKey="), r"(?:Account|SharedAccess)Key=[A-Za-z0-9+/]{40,}={0,2}"),
+    Shape("a Hugging Face token", ("hf_",), r"(?:(?<![A-Za-z0-9_])|(?<=\\[bfnrt]))hf_[A-Za-z0-9]{20,}"),
+    Shape(
+        "a GitHub token",
+        ("ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_"),
+        rf"{_WORD}(?:gh[pousr]_|github_pat_)[A-Za-z0-9_]{{20,}}",
+    ),
+    Shape("a GitLab token", ("glpat-",), rf"{_WORD}glpat-[A-Za-z0-9_-]{{20,}}"),
+    Shape("a Slack token", ("xox", "xapp-"), rf"{_WORD}(?:xox[abeoprs]|xapp)-[A-Za-z0-9-]{{10,}}"),
+    Shape(
+        "a signed token (JWT)", ("eyJ",), rf"{_WORD}eyJ[A-Za-z0-9_-]{{10,}}\.[A-Za-z0-9_-]{{10,}}(?:\.[A-Za-z0-9_-]+)?"
+    ),
+    Shape(
+        "a private key",
+        ("PRIVATE KEY",),
+        r"-----BEGIN [A-Z ]*PRIVATE KEY(?:-----(?:[A-Za-z0-9+/=\s:,]|-(?!----)|\\+[nr])*(?:-----END [A-Z ]*PRIVATE KEY-----)?)?",
+    ),
     # "the Bearer token" is prose: a credential has a digit in it, or is long.
-    "a bearer token": re.compile(r"\bbearer\s+(?!\$\{)(?=\S*\d|\S{20})\S{6,}", re.IGNORECASE),
-    "a user and password in a URL": re.compile(r"://[^/?#\s@]*@"),
-}
+    # Probes of ours have one letter again and again, or our name.
+    Shape(
+        "a bearer token",
+        ("earer", "EARER"),
+        rf"{_WORD}(?i:bearer)\s+(?!conformance-|([A-Za-z])\1{{9}})(?={_TOKEN}*[0-9]|{_TOKEN}{{20}}){_TOKEN}{{6,}}=*",
+    ),
+    Shape("a user and password in a URL", ("://",), r"""(?<=://)[^/?#\s@"'<>\\]+(?=@)"""),
+)
+"""What keys look like, whoever's they are: refused in targets.yaml, masked in recordings."""
+
+_COMPILED = tuple((one.meaning, re.compile(one.pattern)) for one in SHAPES)
 
 # A header or variable with one of these words in its name carries a secret, whatever its value looks like.
 _SECRET_WORDS = frozenset(
@@ -112,7 +160,7 @@ def _unpickled(name: str, value: None, written: str, where: str) -> Secret:
 
 def shape(text: str) -> str | None:
     """What kind of secret the text looks like, or None: `an AWS access key`."""
-    return next((meaning for meaning, pattern in _SHAPES.items() if pattern.search(text)), None)
+    return next((meaning for meaning, pattern in _COMPILED if pattern.search(text)), None)
 
 
 def is_secret_name(name: str) -> bool:

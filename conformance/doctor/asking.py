@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
-from urllib.parse import urlsplit
 
 from conformance.core.address import Address
 from conformance.core.exchange import Exchange
@@ -13,8 +12,8 @@ from conformance.core.mistake import nearest
 from conformance.core.text import number_of
 from conformance.doctor import network
 from conformance.doctor.lines import Sheet
-from conformance.runner.preflight import MODELS, opening, unusable, version_asked
-from conformance.targets.kinds import KINDS, OPENAI
+from conformance.runner.preflight import MODELS, is_nameless, listed, opening, unusable, version_asked, version_told
+from conformance.targets.kinds import OPENAI
 from conformance.targets.target import Target
 from conformance.transport.http import Http
 
@@ -42,33 +41,14 @@ async def _ask(target: Target, address: Address, free: bool) -> Asked:
     http = Http(target.name, address, target.limits)
     try:
         models = await http.carry(MODELS)
-        if not address.model and target.model is None and address.base_url != OPENAI:
-            address = http.address = replace(address, model=(listed(models) or [""])[0])
-        version = await _version(target, address) if models.status is not None else None
+        if is_nameless(target, address) and address.base_url != OPENAI:
+            address = http.address = replace(address, model="".join(listed(models)[:1]))
+        about = version_asked(target.kind) if models.status is not None else None
+        version = await http.carry(about) if about is not None else None
         hello = None if free or models.status is None else await http.carry(opening(target))
         return Asked(models, hello, version, address.model)
     finally:
         await http.aclose()
-
-
-async def _version(target: Target, address: Address) -> Exchange | None:
-    """What the server says on the path where its kind tells its version; None where the kind has none."""
-    probe = version_asked(KINDS.get(target.kind))
-    if probe is None:
-        return None
-    parts = urlsplit(address.base_url)
-    root = replace(address, base_url=f"{parts.scheme}://{parts.netloc}", query="")
-    http = Http(target.name, root, target.limits)
-    try:
-        return await http.carry(probe)
-    finally:
-        await http.aclose()
-
-
-def listed(models: Exchange) -> list[str]:
-    """The ids of the models that are listed."""
-    names = (one["id"].value for one in models.json["data"]) if models.ok and models.json.type == "object" else ()
-    return [name for name in names if isinstance(name, str) and len(name) <= 300]
 
 
 def told(sheet: Sheet, target: Target, address: Address, asked: Asked, *, signed: bool) -> None:
@@ -150,12 +130,7 @@ def _answer(sheet: Sheet, asked: Asked, problem: str) -> None:
 
 def _self(sheet: Sheet, target: Target, asked: Asked) -> None:
     """What the server tells of itself."""
-    found = []
-    kind = KINDS.get(target.kind)
-    if asked.version is not None and asked.version.ok and kind and kind.version:
-        value = asked.version.json[kind.version[1]].value
-        if isinstance(value, (str, int, float)):
-            found.append(f"{target.kind} {value}")
+    found = [said] if (said := version_told(target.kind, asked.version)) else []
     x = asked.hello if asked.hello is not None and asked.hello.ok else asked.models
     fingerprint = x.json["system_fingerprint"].value if x.json.type == "object" else None
     if isinstance(fingerprint, str) and fingerprint:

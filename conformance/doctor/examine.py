@@ -17,8 +17,8 @@ from conformance.doctor.lines import Sheet
 from conformance.evidence.find import slug
 from conformance.targets.selection import with_secrets
 from conformance.targets.target import Target, check_waivers
-from conformance.transport.engines.install import NotInstalled, executable
-from conformance.transport.reach import addressed
+from conformance.transport.engines.install import NotInstalled
+from conformance.transport.reach import addressed, program_of
 
 
 def examine(target: Target, environ: Mapping[str, str], reports: Path, *, free: bool = False) -> Sheet:
@@ -80,14 +80,14 @@ def _launch(sheet: Sheet, target: Target) -> None:
     launch = target.launch
     assert launch is not None
     try:
-        program = Path(launch.python) if launch.python else executable(target.kind)
+        program = program_of(target)
         if not program.exists():
             sheet.fail("engine", f"there is no {program}", "check launch.python")
             return
-        sheet.ok("engine", f"{target.kind} is installed: {program}")
+        sheet.ok("engine", f"{target.engine} is installed: {program}")
     except NotInstalled as problem:
         said, _, todo = str(problem).partition(": ")
-        sheet.fail("engine", said, todo or f"`conformance servers install {target.kind}`")
+        sheet.fail("engine", said, todo or f"`conformance servers install {target.engine}`")
         return
     if not launch.model:
         pass  # a gateway serves the model of what stands behind it

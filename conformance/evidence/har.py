@@ -10,12 +10,12 @@ import base64
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from http import HTTPStatus
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 from urllib.parse import parse_qsl
 
 from conformance.core.address import filled, url
 from conformance.core.exchange import Exchange, How
+from conformance.core.version import __version__
 from conformance.evidence.exchanges import Recording
 
 UNKNOWN = -1
@@ -23,19 +23,15 @@ UNKNOWN = -1
 UNMEASURED = {"blocked": UNKNOWN, "dns": UNKNOWN, "connect": UNKNOWN}
 
 
+CREATOR = {"name": "openai-conformance", "version": __version__}
+
+
 def har(recording: Recording, base_url: str) -> dict[str, Any]:
     """All exchanges of a recording that were sent to `base_url`, oldest first, as the value of a .har file."""
     exchanges = (recording.get(key) for key in recording)
     entries = [entry(x, base_url) for x in exchanges if x is not None and x.ending.how is not How.UNSENT]
     entries.sort(key=lambda one: str(one["startedDateTime"]))
-    return {"log": {"version": "1.2", "creator": _creator(), "entries": entries}}
-
-
-def _creator() -> dict[str, str]:
-    try:
-        return {"name": "openai-conformance", "version": version("openai-conformance")}
-    except PackageNotFoundError:  # read from a source tree that nobody installed
-        return {"name": "openai-conformance", "version": ""}
+    return {"log": {"version": "1.2", "creator": CREATOR, "entries": entries}}
 
 
 def entry(x: Exchange, base_url: str) -> dict[str, Any]:

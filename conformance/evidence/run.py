@@ -17,6 +17,7 @@ from typing import Any
 
 from conformance.core.finding import Outcome
 from conformance.core.mistake import Mistake
+from conformance.core.price import cost_of
 from conformance.core.requirement import Level
 from conformance.core.verdict import Waiver
 from conformance.evidence.documented import Claim
@@ -30,9 +31,9 @@ RULINGS = ("passed", "failed", "advised", "noted", "waived", "unsupported", "unw
 WORST_FIRST = ("failed", "errored", "advised", "noted", "waived", "unsupported", "unwitnessed", "passed")
 """In the order of what a reader wants to see first."""
 
-REMARK, ADDRESS, DEAD = "remark", "address", "could not test"
+REMARK, ADDRESS, DEAD, ENGINE = "remark", "address", "could not test", "engine"
 """Types of lines besides header, outcome and footer: a sentence for readers; where the target is, once that is known; why it
-could not be tested at all."""
+could not be tested at all; what its server says that it is."""
 
 Rule = Callable[[Outcome, Level, Waiver | None], tuple[str, str]]
 """How an outcome counts: a ruling, and why where that is not the outcome itself."""
@@ -71,6 +72,11 @@ class Run:
         """What a reader has to know about how this run came about, in sentences."""
         return tuple(str(note.get("text", "")) for note in self.notes if note.get("type") == REMARK)
 
+    @property
+    def engine(self) -> str:
+        """What the server said that it is, such as `vllm 0.32.0`; "" where it did not."""
+        return next((str(note.get("version", "")) for note in reversed(self.notes) if note.get("type") == ENGINE), "")
+
     @cached_property
     def by_check(self) -> Mapping[str, Result]:
         """The results by id of the check."""
@@ -86,10 +92,9 @@ class Run:
     @property
     def spent(self) -> float | None:
         """What the tokens of the run cost at the prices of its header; None where one of them is not known."""
-        price, tokens = self.header.price, self.footer.tokens if self.footer else {}
-        if not tokens or "input" not in price or "output" not in price or "hour" in price:
-            return None
-        return (tokens.get("prompt", 0) * price["input"] + tokens.get("completion", 0) * price["output"]) / 1e6
+        prices = {name: self.header.price.get(name) for name in ("input", "output", "hour")}
+        tokens = self.footer.tokens if self.footer else {}
+        return cost_of(tokens.get("prompt", 0), tokens.get("completion", 0), **prices) if tokens else None
 
     @property
     def evidence(self) -> Path:

@@ -10,7 +10,7 @@ import allure
 from conformance.core.curl import command
 from conformance.core.exchange import Exchange
 from conformance.core.requirement import Level
-from conformance.evidence.record import Result
+from conformance.evidence.record import Result, finding_line
 
 SEVERITY = {
     Level.MUST: allure.severity_level.CRITICAL,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import sys
 from collections.abc import Callable, Generator
 from dataclasses import replace
@@ -14,7 +15,9 @@ import pytest
 
 from conformance.analysis.comparison import Comparison
 from conformance.core.check import Check
-from conformance.core.mistake import Mistake
+from conformance.core.mistake import COULD_NOT_TEST, Mistake
+from conformance.core.requirement import CHECK_ID
+from conformance.core.verdict import Ruling
 from conformance.evidence.journal import Unwritable
 from conformance.evidence.run import Run, read
 from conformance.plugin import github
@@ -29,10 +32,18 @@ from conformance.report.book import Book
 from conformance.report.markdown import plain as markdown_plain
 from conformance.runner.budget import WAITS
 from conformance.runner.reconfirm import NEVER
-from conformance.runner.runner import COULD_NOT_TEST, exit_code
+from conformance.runner.runner import exit_code
 
 FACTS = "conformance"
 """The attribute of a report that carries what became of a check; it travels from xdist's workers, too."""
+CHECK_OF = re.compile(rf".*::(?P<check>{CHECK_ID})\[(?P<target>[^\[\]]+)\]", re.DOTALL)
+"""The node id of a check at a target."""
+NOTHING = (
+    "--target is given, but no check was collected: the paths on the command line (or in addopts/testpaths) have none;"
+    f" add `{HOUSE}` or leave the path out"
+)
+JUDGED = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED)
+"""pytest's own exit codes of runs that came to their end."""
 BROKEN_OFF = (pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR, pytest.ExitCode.USAGE_ERROR)
 """Exit codes of runs that did not come to their end."""
 
@@ -53,12 +64,32 @@ class Tally:
         """Each candidate beside the baseline that was asked for."""
         self.said: list[str] = []
         """What else is to be told in the end."""
+        self.failed = 0
+        """Failures that the rulings tell of. Whatever else pytest counts is somebody's own, and decides over the exit code, too."""
+        self.uncollected = False
+        """Whether something could not be collected: it may have been checks."""
+        self.found = True
+        """Whether there were any checks for xdist's workers."""
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """Take down what a worker of xdist's tells in the end."""
+        self.found &= getattr(node, "workeroutput", {}).get(FACTS, True)
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Take down that something could not be collected."""
+        self.uncollected |= report.failed
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take down the facts that a report carries."""
         facts = getattr(report, FACTS, None)
+        if facts is None and report.failed and (found := CHECK_OF.fullmatch(report.nodeid)):
+            # Its worker crashed before it could report.
+            self.rulings[found["target"], found["check"]] = Ruling.ERRORED.value
+            self.failed += 1
         if facts is None or report.when == "teardown":
             return
+        self.failed += report.failed and facts["ruling"] in (Ruling.FAILED.value, Ruling.ERRORED.value)
         self.rulings[facts["target"], facts["check"]] = facts["ruling"]
         if facts["excused"]:
             self.excused.add((facts["target"], facts["check"]))
@@ -135,7 +166,19 @@ def pytest_collect_directory(path: Path, parent: pytest.Collector) -> pytest.Col
     return None
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Generator[None]:
+    """No check among what was collected is a mistake, and no green run. A worker of xdist's leaves it to the controller."""
+    found = config.stash[TALLY].uncollected or any(isinstance(item, CheckItem) for item in items)
+    if is_worker(config):
+        vars(config)["workeroutput"][FACTS] = found
+    elif not found:
+        raise pytest.UsageError(NOTHING)
+    yield
+    _leave_out(config, items)
+
+
+def _leave_out(config: pytest.Config, items: list[pytest.Item]) -> None:
     """The quick profile leaves out what waits on purpose, and all but the full one what takes minutes; a resumed run, what it was
     not to judge in the first place."""
     session = runner_of(config)
@@ -239,12 +282,20 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 
 
 def _judge(session: pytest.Session, finished: bool) -> None:
-    """Say in the exit code what came of the run, and record the golden set that was asked for."""
+    """Say in the exit code what came of the run, and record the golden set that was asked for.
+
+    An exit code that stands for anything else than the rulings stays: a test that failed beside the checks, a coverage too low.
+    """
     tally, ours = session.config.stash[TALLY], runner_of(session.config)
+    if not tally.found and session.exitstatus == pytest.ExitCode.OK:
+        tally.said.append(NOTHING)
+        session.exitstatus = pytest.ExitCode.USAGE_ERROR
     if finished and (tally.rulings or tally.dead):
         counted = tally.rulings.keys() - tally.excused
         own = (tally.rulings[place] for place in counted if place[0] not in ours.beside)
-        session.exitstatus = exit_code(own, len(tally.dead))
+        code = exit_code(own, len(tally.dead))
+        if session.exitstatus in JUDGED and session.testsfailed <= tally.failed:
+            session.exitstatus = code
         _tell(session, ours.record)
     elif ours.recorder is not None:
         tally.said.append("no golden set was recorded: the run was broken off, or nothing was asked")

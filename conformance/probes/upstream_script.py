@@ -1,22 +1,14 @@
-"""Requests that a gateway is to pass on to the reference server, which does what they order (`reference.orders`)."""
+"""Requests that a gateway is to pass on to the reference server, which does what they order (`reference.upstream_script`)."""
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from conformance.core.probe import Probe
+from conformance.core.upstream_script import text_of
 from conformance.probes.chat import assistant, chat, streamed, user
 from conformance.probes.images import RED, image
 from conformance.probes.tools import CALLED, CREATE_ORDER, GET_WEATHER, choosing, result, strict
-
-CALL = "conformance:"
-"""What the text of a message with an order begins with."""
-
-
-def text_of(order: dict[str, Any]) -> str:
-    """An order as the text of a message."""
-    return f"{CALL} {json.dumps(order, ensure_ascii=False)}"
 
 
 def ordered(order: dict[str, Any], **wishes: Any) -> Probe:

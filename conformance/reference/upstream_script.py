@@ -9,18 +9,16 @@ could hold one, only the names are.
 from __future__ import annotations
 
 import hashlib
-import json
 from copy import deepcopy
 from typing import Any
 
+from conformance.core.upstream_script import CALL, order_in
 from conformance.reference.answer import DONE, Answer, Event, Request, compact
 from conformance.reference.sampling import Made, Said
 from conformance.reference.shape import Head, stream, whole
 from conformance.reference.task import Task
 from conformance.reference.tokens import encode
 
-CALL = "conformance:"
-"""What the text of a message with an order begins with."""
 USAGE = {
     "prompt_tokens": 11,
     "completion_tokens": 7,
@@ -46,13 +44,7 @@ def order_of(request: Request) -> dict[str, Any] | None:
     if isinstance(content, list):
         parts = [part.get("text") for part in content if isinstance(part, dict)]
         content = next((part for part in parts if isinstance(part, str) and part.startswith(CALL)), None)
-    if not isinstance(content, str) or not content.startswith(CALL):
-        return None
-    try:
-        order, _ = json.JSONDecoder().raw_decode(content.removeprefix(CALL).lstrip())
-    except (ValueError, RecursionError):
-        return None
-    return order if isinstance(order, dict) else None
+    return order_in(content)
 
 
 def obey(request: Request, order: dict[str, Any], created: int) -> Answer:

@@ -183,6 +183,8 @@ def _facts(sides: Sides) -> str:
         facts = [code(run.header.model, 60)] if run.header.model else []
         if run.footer:
             facts += [f"{run.footer.seconds:.0f} s", number_of(run.footer.requests, "request")]
+        if run.engine:
+            facts.append(plain(run.engine, 200))
         if run.header.note:
             facts.append(plain(run.header.note, 200))
         facts += [code(remark, 200) for remark in run.remarks]

@@ -96,7 +96,7 @@ def summary(console: Console, runs: Sequence[Run], *, exchange: Lookup, verbose:
     page = Page(console, exchange, verbose)
     sides = side_by_side(runs)
     if len(runs) == 1:
-        page.say(legible(": ".join(part for part in (sides.names[0], runs[0].header.note) if part), 300), "bold")
+        page.say(legible(": ".join(part for part in (sides.names[0], _about(runs[0])) if part), 300), "bold")
     for number, table in enumerate(tables(sides, console.width, page.writable)):
         if number:
             console.print()
@@ -104,8 +104,8 @@ def summary(console: Console, runs: Sequence[Run], *, exchange: Lookup, verbose:
     if len(runs) > 1:
         page.say(legend(sides), "dim")
         for name, run in zip(sides.names, runs, strict=True):
-            if run.header.note:
-                page.say(legible(f"{name}: {run.header.note}", 300), "dim")
+            if about := _about(run):
+                page.say(legible(f"{name}: {about}", 300), "dim")
     _broken(page, sides)
     _advised(page, sides)
     for place, run in enumerate(runs):
@@ -118,6 +118,11 @@ def summary(console: Console, runs: Sequence[Run], *, exchange: Lookup, verbose:
         _night(page, night_of(run))
     _remarks(page, runs)
     _result(page, sides)
+
+
+def _about(run: Run) -> str:
+    """What a target is: what its server said, and what of it is not the real thing."""
+    return "; ".join(part for part in (run.engine, run.header.note) if part)
 
 
 def _broken(page: Page, sides: Sides) -> None:

@@ -11,21 +11,20 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from conformance.analysis.history import ENGINE
 from conformance.core.guard import Guard, guard_of
 from conformance.core.mistake import CouldNotTest
 from conformance.core.text import legible
+from conformance.core.version import __version__
 from conformance.evidence.exchanges import Recording
 from conformance.evidence.find import new_directory, now
 from conformance.evidence.log import RunLog
 from conformance.evidence.record import Header
-from conformance.evidence.run import ADDRESS, DEAD, REMARK, RUN, Run, read
-from conformance.probes.chat import get
+from conformance.evidence.run import ADDRESS, DEAD, ENGINE, REMARK, RUN, Run, read
 from conformance.runner.collector import Collector, Transport
-from conformance.runner.preflight import LONGEST, MODELS, preflight
+from conformance.runner.preflight import LONGEST, MODELS, is_nameless, listed, preflight, version_asked, version_told
 from conformance.runner.resume import Resumed
 from conformance.runner.target_run import TargetRun
-from conformance.targets.kinds import OPENAI, SAGEMAKER
+from conformance.targets.kinds import OPENAI
 from conformance.targets.selection import OPTION
 from conformance.targets.target import Price, Target
 from conformance.transport.reach import Say, addressed
@@ -33,9 +32,6 @@ from conformance.transport.replay import Replay
 
 if TYPE_CHECKING:  # the client and the server are imported when a run is opened: collecting checks needs neither
     pass
-
-ABOUT = {"vllm": "../version"}
-"""Where an engine says what it is, beside the API: asked once, for the history."""
 
 
 def _beginning(target: Target, made: Header) -> Header:
@@ -114,7 +110,7 @@ def _asked(
     transport = Http(target.name, address, target.limits)
     collector = stack.enter_context(Collector(transport, recording, target.limits, guard, price=target.price))
     collector.count_recorded()
-    if not address.model and target.model is None and target.kind != SAGEMAKER:  # whose route lists none
+    if is_nameless(target, address):
         if address.base_url == OPENAI:
             raise CouldNotTest(f"{target.name}: say which model to test (`model:`): OpenAI serves many")
         address = replace(address, model=_discover(collector))
@@ -128,11 +124,9 @@ def _asked(
     run = TargetRun(target, directory, address, recording, collector, log, guard, header)
     run.before = collector.counts.sent
     preflight(collector, target, address.base_url)
-    if (path := ABOUT.get(target.kind)) is not None:
-        said = collector.ask(get(path))
-        version = said.json["version"].value if said.ok else None
-        if isinstance(version, str):
-            log.note(ENGINE, {"version": legible(guard.mask_text(f"{target.kind} {version}"), LONGEST)})
+    asked = version_asked(target.kind)
+    if asked is not None and (version := version_told(target.kind, collector.ask(asked))):
+        log.note(ENGINE, {"version": legible(guard.mask_text(version), LONGEST)})
     return run
 
 
@@ -171,8 +165,7 @@ def _replay(target: Target, reports: Path, stack: ExitStack, made: Header) -> Ta
 def _discover(collector: Collector) -> str:
     """The first model that the target lists; "" where it lists none, which some endpoints accept."""
     x = collector.ask(MODELS)
-    found = x.json["data"][0]["id"].value if x.ok else None
-    if not isinstance(found, str) or len(found) > LONGEST:
+    if not (found := "".join(listed(x)[:1])):
         return ""
     found = collector.guard.mask_text(found)
     collector.recording.append(replace(x, model=found))  # the checks read the same answer, and ask what model was used
@@ -182,7 +175,7 @@ def _discover(collector: Collector) -> str:
 def versions() -> dict[str, str]:
     """What made a run: the suite, and what its answers could depend on."""
     return {
-        "suite": version("openai-conformance"),
+        "suite": __version__,
         "python": ".".join(map(str, sys.version_info[:3])),
         "openai": version("openai"),
         "hypothesis": version("hypothesis"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
+from conformance.core.address import Address
 from conformance.core.exchange import Exchange, How
 from conformance.core.mistake import CouldNotTest
 from conformance.core.probe import Probe
@@ -12,7 +13,7 @@ from conformance.probes.chat import HELLO, get
 from conformance.probes.completions import BARE
 from conformance.probes.embeddings import ONE
 from conformance.runner.collector import Collector
-from conformance.targets.kinds import SAGEMAKER, Kind
+from conformance.targets.kinds import KINDS, SAGEMAKER
 from conformance.targets.target import Target
 
 MODELS = get("models")
@@ -29,9 +30,28 @@ def opening(target: Target) -> Probe:
     return next((probe for route, probe in OPENINGS.items() if not target.lacks((route,))), MODELS)
 
 
-def version_asked(kind: Kind | None) -> Probe | None:
-    """The request for the path where servers of a kind tell their version; None where they do not."""
-    return get(kind.version[0]) if kind is not None and kind.version else None
+def version_asked(kind: str) -> Probe | None:
+    """The request for the path, beside the API, where servers of a kind tell their version; None where they do not."""
+    told = KINDS[kind].version if kind in KINDS else None
+    return get(f"../{told[0]}") if told else None
+
+
+def version_told(kind: str, x: Exchange | None) -> str:
+    """What such a server is, by the answer to that request, such as `vllm 0.32.0`; "" where it does not tell."""
+    told = KINDS[kind].version if kind in KINDS else None
+    value = x.json[told[1]].value if told and x is not None and x.ok else None
+    return f"{kind} {value}" if isinstance(value, str | int | float) and not isinstance(value, bool) else ""
+
+
+def is_nameless(target: Target, address: Address) -> bool:
+    """Whether the target is to be asked which model it serves. The route of SageMaker's lists none."""
+    return not address.model and target.model is None and target.kind != SAGEMAKER
+
+
+def listed(models: Exchange) -> list[str]:
+    """The ids of the models that a target lists; none where it lists none, which some accept. The first is asked."""
+    names = (one["id"].value for one in models.json["data"]) if models.ok and models.json.type == "object" else ()
+    return [name for name in names if isinstance(name, str) and len(name) <= LONGEST]
 
 
 def preflight(collector: Collector, target: Target, base: str) -> None:

@@ -17,7 +17,7 @@ from conformance.analysis.history import enter
 from conformance.checks.golden.recorder import Recorder
 from conformance.core.capabilities import UPSTREAM
 from conformance.core.check import Check
-from conformance.core.mistake import CouldNotTest, Mistake
+from conformance.core.mistake import COULD_NOT_TEST, CouldNotTest, Mistake
 from conformance.core.secret import Secret
 from conformance.core.verdict import Ruling
 from conformance.evidence.find import now, slug
@@ -31,9 +31,6 @@ from conformance.runner.reconfirm import Against
 from conformance.runner.resume import Resumed
 from conformance.runner.target_run import Progress, TargetRun
 from conformance.targets.target import Target
-
-COULD_NOT_TEST = 6
-"""The exit code of a run in which something could not be tested, and nothing is violated."""
 
 
 @dataclass(frozen=True)

@@ -44,9 +44,8 @@ class Kind:
     base_url: str | None = None  # when none is written
     addresses: tuple[str, ...] = ()  # made of options, when no base_url is written: the first that all are there for
     example: str = ""  # of a base URL
-    version: tuple[str, str] | None = (
-        None  # a path below the host, and the member of its answer that tells the server's version
-    )
+    version: tuple[str, str] | None = None
+    """Where its servers tell their version: a path beside the API, and the member of the answer."""
     variable: str | None = None  # that holds the key, when neither base_url nor key is written
     carriage: Carriage = BEARER
     model: str = ""  # the option that is the model, when none is written

@@ -15,13 +15,13 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, Wi
 from conformance.core.capabilities import CAPABILITIES
 from conformance.core.documents import Written
 from conformance.core.mistake import nearest
+from conformance.core.requirement import CHECK_ID
 from conformance.core.secret import VARIABLE, is_secret_name, shape, shown
 from conformance.core.yaml_lines import Path
 from conformance.targets.kinds import KINDS, REACH, Kind, Option, carriage_of
 from conformance.targets.quantities import Day, HeaderName, Named, Open, Plain, PlainOrEmpty, Text, Url
 from conformance.targets.target import Launch, Limits, Price, Timeout
 
-CHECK_ID = re.compile(r"[a-z][a-z0-9_]*(?:-[a-z0-9]+)*(?:\.[a-z0-9]+(?:-[a-z0-9]+)*)+")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")  # it becomes the name of a folder and a part of node ids
 
 # What people write who have another tool's words in mind, and no resemblance would find.
@@ -41,7 +41,7 @@ def _capability(value: str) -> str:
 
 
 def _check_id(value: str) -> str:
-    if not CHECK_ID.fullmatch(value):
+    if not re.fullmatch(CHECK_ID, value):
         raise ValueError("must be the whole id of one check, such as stream.ends-with-done: no prefix, no pattern")
     return value
 
@@ -54,7 +54,7 @@ Capability = Annotated[
 CheckId = Annotated[
     str,
     AfterValidator(_check_id),
-    WithJsonSchema({"type": "string", "pattern": f"^{CHECK_ID.pattern}$"}),
+    WithJsonSchema({"type": "string", "pattern": f"^{CHECK_ID}$"}),
 ]
 KindName = Annotated[
     str,

@@ -18,6 +18,7 @@ from conformance.core.capabilities import OWN_ROUTES, UPSTREAM
 from conformance.core.check import Check
 from conformance.core.documents import Written
 from conformance.core.mistake import Mistake, nearest, together
+from conformance.core.price import cost_of
 from conformance.core.secret import Secret
 from conformance.core.verdict import Waiver
 from conformance.targets.kinds import carriage_of
@@ -69,9 +70,7 @@ class Price(Written):
 
     def of(self, prompt_tokens: int, completion_tokens: int) -> float | None:
         """What so many tokens cost; None where there is no price for tokens of both ways, or the hour is paid for."""
-        if self.input is None or self.output is None or self.hour is not None:
-            return None
-        return (prompt_tokens * self.input + completion_tokens * self.output) / 1e6
+        return cost_of(prompt_tokens, completion_tokens, input=self.input, output=self.output, hour=self.hour)
 
 
 class Launch(Written):
@@ -123,6 +122,11 @@ class Target:
     def where(self) -> str:
         """File and line of the stanza."""
         return place(self.source, self.line)
+
+    @property
+    def engine(self) -> str:
+        """The engine that is started for it, where it is started here."""
+        return self.launch.engine if self.launch and self.launch.engine else self.kind
 
     @property
     def carriage(self) -> Carriage:

@@ -22,13 +22,14 @@ from conformance.core.aws.names import elsewhere
 from conformance.core.exchange import LARGEST, Chunk, Ending, Exchange, How, swollen
 from conformance.core.probe import Probe
 from conformance.core.reading.sse import Progress
+from conformance.core.version import __version__
 from conformance.targets.target import Limits
 
 for _talkative in ("httpx2", "httpcore2", "httpx", "httpcore"):
     # Their debug log has the headers of answers in it, where a server may repeat a key.
     logging.getLogger(_talkative).setLevel(logging.WARNING)
 
-AGENT = "openai-conformance/0.1"
+AGENT = f"openai-conformance/{__version__}"
 USUAL = (
     ("connection", "keep-alive"),
     ("user-agent", AGENT),

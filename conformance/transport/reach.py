@@ -87,7 +87,7 @@ def _started(target: Target, launch: Launch, directory: Path, say: Say, guard: G
             upstream = stack.enter_context(addressed(target.upstream, below, say, guard))
             behind, stands_for = _upstream(target, upstream), upstream.emulated
         try:
-            program = Path(launch.python) if launch.python else executable(launch.engine or target.kind)
+            program = program_of(target)
             if behind is not None:
                 served = behind.model
                 start = GATEWAYS[target.kind](program, behind, launch.model or "", port, launch.args, directory)
@@ -125,6 +125,12 @@ def _started(target: Target, launch: Launch, directory: Path, say: Say, guard: G
             (lambda: {name: _text(value) for name, value in needed.items()}) if needed else None,
             emulated=stands_for,
         )
+
+
+def program_of(target: Target) -> Path:
+    """The program that starts the server of a target. Raises NotInstalled."""
+    written = target.launch.python if target.launch else None
+    return Path(written) if written else executable(target.engine)
 
 
 def _upstream(target: Target, address: Address) -> Upstream:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import socket
 import ssl
@@ -16,7 +17,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
+from conformance.analysis.history import enter, past
 from conformance.cli.doctor import _table
 from conformance.cli.main import main
 from conformance.core.guard import guard_of
@@ -26,8 +29,11 @@ from conformance.doctor.amazon import Fleet
 from conformance.doctor.examine import examine
 from conformance.doctor.lines import Line, Sheet, State
 from conformance.evidence.record import Footer
+from conformance.evidence.run import read as read_run
 from conformance.reference.engine import DEFAULT_KEY
 from conformance.reference.serve import serving
+from conformance.report.book import Book
+from conformance.runner.target_run import opened
 from conformance.targets import read
 from tests.kit.servers import HEAD, resets, sends, server
 
@@ -192,19 +198,34 @@ def test_a_clock_that_is_wrong(ahead: float, signed: bool, state: str) -> None:
         assert sheet.lines[0].state is State.SKIPPED
 
 
-def test_the_version_is_where_the_kind_has_it(tmp_path: Path) -> None:
-    """vLLM tells its version below the root of the host, not below /v1."""
-    asked = []
+@pytest.mark.parametrize(
+    ("kind", "path", "member"),
+    [
+        ("vllm", "/version", "version"),
+        ("llama.cpp", "/props", "build_info"),
+        ("sglang", "/get_server_info", "version"),
+        ("litellm", "/health/readiness", "litellm_version"),
+    ],
+)
+def test_the_version_is_where_the_kind_has_it(kind: str, path: str, member: str, tmp_path: Path) -> None:
+    """Engines tell their version beside the API, not below /v1: the doctor says it, and so do a run's summary and the history."""
 
-    def vllm(connection: socket.socket, request: bytes) -> None:
-        path = request.split()[1].decode()
-        asked.append(path)
-        chat(COMPLETION, models={"version": "0.32.0"} if path == "/version" else MODELS)(connection, request)
+    def engine(connection: socket.socket, request: bytes) -> None:
+        asked = request.split()[1].decode()
+        chat(COMPLETION, models={member: "0.32.0"} if asked == path else MODELS)(connection, request)
 
-    with server(vllm) as base_url:
-        lines = seen(tmp_path, f"kind: vllm, base_url: '{base_url}', model: m")
-    assert "/version" in asked
-    assert lines["version"].said.startswith("vllm 0.32.0")
+    with server(engine) as base_url:
+        stanza = f"kind: {kind}, base_url: '{base_url}'"
+        assert seen(tmp_path, stanza)["version"].said.startswith(f"{kind} 0.32.0")
+        target = target_of(tmp_path, stanza)
+        with opened(target, tmp_path, lambda line: None) as trial:
+            trial.end({}, 0, 0.0)
+    run = read_run(trial.directory)
+    assert (run.engine, run.header.model) == (f"{kind} 0.32.0", "m")
+    enter(tmp_path, trial.directory)
+    assert past(tmp_path, target.name).entries[0].engine.startswith(f"{kind} 0.32.0")
+    Book.of([trial.directory]).text(Console(file=(text := io.StringIO())))
+    assert f"it: {kind} 0.32.0" in text.getvalue()
 
 
 def test_waivers_are_looked_at(tmp_path: Path) -> None:
@@ -225,7 +246,7 @@ def test_waivers_are_looked_at(tmp_path: Path) -> None:
 
 
 def test_an_engine_that_is_not_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is launched needs its engine first; one that is there is not started for a look."""
+    """What is launched needs its engine first, the one that a run would start; one that is there is not started for a look."""
     monkeypatch.setenv("OPENAI_CONFORMANCE_HOME", str(tmp_path))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -234,6 +255,9 @@ def test_an_engine_that_is_not_installed(tmp_path: Path, monkeypatch: pytest.Mon
     lines = seen(tmp_path, "kind: vllm, launch: {model: m, python: /bin/sh}")
     assert lines["engine"].state is State.OK
     assert "started when a run begins" in lines["endpoint"].said
+    engine = seen(tmp_path, "kind: portkey, launch: {engine: portkey-streaming}, upstream: reference")["engine"]
+    assert engine.state is State.FAILED
+    assert "conformance servers install portkey-streaming" in engine.todo
 
 
 def billed(here: Path, price: str, fleet: Fleet | None = None, last: Footer | None = None, **facts: Any) -> Sheet:

@@ -151,8 +151,8 @@ def test_a_gateway_stands_in_front_of_its_upstream(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr("conformance.transport.reach.executable", lambda _: program)
     with opened(target, tmp_path / "reports", lambda _: None) as trial:
         assert trial.address.model == "reference"
-        (asked,) = trial.recording
-        assert trial.recording[asked].status == 200
+        opening, _version = trial.recording
+        assert trial.recording[opening].status == 200
         key = trial.address.credential() if trial.address.credential else ""
         assert key.startswith("sk-")
     assert not [path for path in trial.directory.rglob("*") if path.is_file() and key in path.read_text()]
