@@ -11,7 +11,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
-from test_plugin import CLEAN, COULD_NOT_TEST, OWN, USAGE, VIOLATIONS
+
+from tests.plugin.test_plugin import CLEAN, COULD_NOT_TEST, OWN, USAGE, VIOLATIONS
 
 ROOT = Path(__file__).parent.parent
 MINUTES = 10 * 60

@@ -11,9 +11,8 @@ from dataclasses import asdict, astuple, dataclass, field
 from datetime import date
 from functools import cache
 from types import MappingProxyType
-from typing import Annotated, Any, Literal, Required, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Required, cast
 
-from pydantic import Discriminator, TypeAdapter, ValidationError
 from typing_extensions import TypedDict  # pydantic reads those of `typing` from Python 3.12 on
 
 from conformance.core.address import BEARER, Carriage
@@ -24,6 +23,9 @@ from conformance.core.requirement import Level, Reference
 from conformance.core.verdict import Waiver
 from conformance.evidence.documented import Claim
 from conformance.evidence.former import code_of
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
 
 VERSION = 1
 """Of the files' form. It is raised when a reader of the form before would misread a file: a new member or a new type of line,
@@ -163,6 +165,8 @@ TYPES = ("begin", "address", "could not test", "outcome", "end")
 
 @cache
 def _lines() -> TypeAdapter[Line]:
+    from pydantic import Discriminator, TypeAdapter
+
     return TypeAdapter(Annotated[Line, Discriminator("type")])
 
 
@@ -171,6 +175,8 @@ def parsed(value: Mapping[str, Any]) -> Line | NoteLine:
     if value.get("type") not in TYPES:
         note: NoteLine = {**value, "type": str(value.get("type", ""))}  # type: ignore[typeddict-item]
         return note
+    from pydantic import ValidationError  # slow to import: whoever reads no run need not wait for it
+
     try:
         return _lines().validate_python(dict(value))
     except ValidationError as problem:
@@ -181,6 +187,8 @@ def parsed(value: Mapping[str, Any]) -> Line | NoteLine:
 
 def schema() -> dict[str, Any]:
     """The JSON Schema of a line of `run.jsonl`."""
+    from pydantic import TypeAdapter
+
     lines = TypeAdapter(Line | NoteLine).json_schema()
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "A line of run.jsonl", **lines}
 
@@ -381,6 +389,8 @@ class Result:
             "findings": [finding_line(finding) for finding in outcome.findings], "observed": outcome.observed,
             "evidence": [list(keys) for keys in outcome.evidence], "cause": outcome.cause,
         }  # fmt: skip
+        if self.ended:
+            line["ended"] = self.ended
         if outcome.code:
             line["reason_code"] = str(outcome.code)
         return cast(OutcomeLine, line)

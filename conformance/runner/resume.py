@@ -82,7 +82,7 @@ class Resumed:
                 yield f"{name} was {was} when this run was begun, and is {now} now"
         for name in ASKED:
             was, now = getattr(self.header, name), getattr(header, name)
-            if (was or None) != (now or None) and not self._moves(name, header):
+            if (was or self.header.suite) and (was or None) != (now or None) and not self._moves(name, header):
                 yield f"the target's {name} was {_shown(was)} when this run was begun, and is {_shown(now)} now"
         before = {waiver.check: replace(waiver, line=0) for waiver in self.header.waives}
         after = {waiver.check: replace(waiver, line=0) for waiver in header.waives}

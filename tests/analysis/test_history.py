@@ -17,6 +17,7 @@ from conformance.cli.main import main
 from conformance.core.finding import Outcome
 from conformance.core.mistake import Mistake
 from conformance.evidence.exchanges import Recording
+from conformance.evidence.run import read
 from conformance.probes.chat import HELLO
 from conformance.report.book import Book
 from tests.kit.report_runs import answer, described, holds, stream, violated, write
@@ -74,8 +75,8 @@ def test_each_run_has_its_counts_engine_and_times(tmp_path: Path) -> None:
 def test_a_run_entered_twice_is_there_once(tmp_path: Path) -> None:
     """One that was resumed is entered anew."""
     reports = shelf(tmp_path, SOUND)
-    enter(reports, reports / "t" / "0")
-    enter(reports, reports / "t" / "0")
+    enter(reports, read(reports / "t" / "0"))
+    enter(reports, read(reports / "t" / "0"))
     assert len(past(reports, "t").entries) == 1
     with sqlite3.connect(reports / FILE) as connection:
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
@@ -85,7 +86,7 @@ def test_a_run_entered_twice_is_there_once(tmp_path: Path) -> None:
 def test_runs_that_end_at_once_are_all_entered(tmp_path: Path) -> None:
     """From several processes, into a database that none of them has made yet."""
     reports = shelf(tmp_path, *[SOUND] * 4)
-    code = "import sys; from pathlib import Path; from conformance.analysis.history import enter; enter(Path(sys.argv[1]), Path(sys.argv[2]))"
+    code = "import sys; from pathlib import Path; from conformance.analysis.history import enter; from conformance.evidence.run import read; enter(Path(sys.argv[1]), read(Path(sys.argv[2])))"
     jobs = [
         subprocess.Popen([sys.executable, "-c", code, str(reports), str(reports / "t" / str(number))])
         for number in range(4)

@@ -33,7 +33,7 @@ from conformance.evidence.run import read as read_run
 from conformance.reference.engine import DEFAULT_KEY
 from conformance.reference.serve import serving
 from conformance.report.book import Book
-from conformance.runner.target_run import opened
+from conformance.runner.opening import opened
 from conformance.targets import read
 from tests.kit.servers import HEAD, resets, sends, server
 

@@ -20,7 +20,7 @@ from conformance.probes.chat import COUNT_STREAMED, HELLO, STREAMED
 from conformance.probes.streams import USAGE
 from conformance.probes.tools import WEATHER, WEATHER_STREAMED
 from conformance.reference.answer import Answer, Event
-from conformance.runner import runner as session
+from conformance.runner import target_run
 from conformance.runner.kill_matrix import client, gather, still
 from conformance.targets.target import Limits
 from tests.kit.servers import Behave, server
@@ -136,7 +136,7 @@ def test_a_large_answer_is_read_once_for_all(tmp_path: Path, monkeypatch: pytest
     read_stream = sse.read
     monkeypatch.setattr(sse, "read", counted)
     monkeypatch.setattr(recording, "CACHE", 1000)
-    monkeypatch.setattr(session, "LARGE", 5000)
+    monkeypatch.setattr(target_run, "LARGE", 5000)
 
     def behave(connection: socket.socket, data: bytes) -> None:
         connection.sendall(whole(respond(heard(data))))

@@ -12,7 +12,7 @@ import pytest
 from conformance.evidence.exchanges import EXCHANGES, Recording
 from conformance.judging.judge import judge
 from conformance.reference.app import app
-from conformance.runner import target_run
+from conformance.runner import opening
 from conformance.runner.kill_matrix import client, gather, still
 from conformance.targets.target import Limits, Timeout
 from conformance.transport.engines.launch import free_port
@@ -88,7 +88,7 @@ def test_a_certificate_that_nobody_vouches_for_is_one_line(
 
 def test_the_extra_is_named_where_it_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the library, it is one line that says what to install."""
-    monkeypatch.setattr(target_run, "find_spec", lambda name: None)
+    monkeypatch.setattr(opening, "find_spec", lambda name: None)
     outcomes, dead = run("https://localhost:9/v1", tmp_path, sample(), Limits(http2=True))
     assert not outcomes
     assert dead == "it: limits.http2 needs an extra that is not installed: pip install 'openai-conformance[http2]'"
