@@ -34,8 +34,14 @@ def add(command: Command) -> None:
     one.add_argument("--targets", metavar="FILE", help="the file of targets")
     one.add_argument("--offline", action="store_true", help="do not ask whether they are reachable")
     one.add_argument("--json", action="store_true")
-    two = command("schema", _schema, "print a JSON Schema: of targets.yaml, for editors, or of JSON reports")
-    two.add_argument("of", nargs="?", choices=("targets", "report"), default="targets", help="(default: targets)")
+    two = command(
+        "schema",
+        _schema,
+        "print a JSON Schema: of targets.yaml, for editors, of JSON reports, or of a line of run.jsonl",
+    )
+    two.add_argument(
+        "of", nargs="?", choices=("targets", "report", "run"), default="targets", help="(default: targets)"
+    )
 
 
 def _targets(options: argparse.Namespace) -> int:
@@ -51,10 +57,12 @@ def _targets(options: argparse.Namespace) -> int:
 
 
 def _schema(options: argparse.Namespace) -> int:
-    from conformance.report.json import schema
+    from conformance.evidence import record
+    from conformance.report import json as report
     from conformance.targets import json_schema
 
-    print(json.dumps(schema() if options.of == "report" else json_schema(), indent=2))
+    schema = {"report": report.schema, "run": record.schema}.get(options.of, json_schema)
+    print(json.dumps(schema(), indent=2))
     return CLEAN
 
 

@@ -127,10 +127,10 @@ def published(
         if row.violated:
             kept = [one for one in (before or {}).get(name, ()) if one in row.violated]
             best = min(row.violated, key=lambda one: (counts[one], binding[checks[one].level], one))
-            lines.append(f"  names: [{', '.join(kept or [best])}]")
-        lines.append(f"  violated: [{', '.join(row.violated)}]")
+            lines += _listed("names", kept or [best])
+        lines += _listed("violated", row.violated)
         if row.errored:
-            lines.append(f"  errored: [{', '.join(row.errored)}]")
+            lines += _listed("errored", row.errored)
     return "\n".join(lines) + "\n"
 
 
@@ -151,3 +151,9 @@ def gather(check: Check, client: Ask | Client) -> list[Evidence]:
 def outcome(check: Check, ask: Ask | Client, claims: frozenset[str] | None = None) -> Outcome:
     """What becomes of a check at such a server."""
     return judge(check, gather(check, ask), claims)
+
+
+def _listed(name: str, ids: Iterable[str]) -> list[str]:
+    """A member of a row with an id a line, so that a difference can be reviewed."""
+    found = sorted(ids)
+    return [f"  {name}:", *(f"    - {check}" for check in found)] if found else [f"  {name}: []"]
