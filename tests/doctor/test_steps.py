@@ -219,10 +219,10 @@ def test_the_version_is_where_the_kind_has_it(kind: str, path: str, member: str,
         assert seen(tmp_path, stanza)["version"].said.startswith(f"{kind} 0.32.0")
         target = target_of(tmp_path, stanza)
         with opened(target, tmp_path, lambda line: None) as trial:
-            trial.end({}, 0, 0.0)
+            trial.end(0, 0.0)
     run = read_run(trial.directory)
     assert (run.engine, run.header.model) == (f"{kind} 0.32.0", "m")
-    enter(tmp_path, trial.directory)
+    enter(tmp_path, run)
     assert past(tmp_path, target.name).entries[0].engine.startswith(f"{kind} 0.32.0")
     Book.of([trial.directory]).text(Console(file=(text := io.StringIO())))
     assert f"it: {kind} 0.32.0" in text.getvalue()
