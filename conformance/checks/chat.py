@@ -7,7 +7,7 @@ from conformance.core.exchange import Exchange
 from conformance.core.finding import Finding, Findings, Observed, Unsupported, Unwitnessed
 from conformance.core.reading.json import NotJSON, parse
 from conformance.core.requirement import JSON, SPEC
-from conformance.judging.refusal import message, named
+from conformance.judging.refusal import named, status_and_message
 from conformance.probes.chat import COUNT, GREEDY, HELLO
 
 RESPONSE = "CreateChatCompletionResponse"
@@ -36,10 +36,10 @@ def requests_are_accepted(x: Exchange) -> Findings:
     if feature := named(x):
         raise Unsupported(f"the server refuses `{feature}` ({x.status})")
     if x.status is not None and 300 <= x.status < 400:
-        found = {"status": x.status, "location": x.header("location")}
-        yield Finding("redirected", "A plain request is redirected", at="status", expected="200", found=found)
+        moved = {"status": x.status, "location": x.header("location")}
+        yield Finding("redirected", "A plain request is redirected", at="status", expected="200", found=moved)
     else:
-        found = {"status": x.status, "message": message(x)[:300]}
+        found = status_and_message(x)
         yield Finding("not-2xx", "A plain request is not answered 2xx", at="status", expected="200", found=found)
 
 

@@ -13,7 +13,7 @@ from conformance.core.exchange import Exchange
 from conformance.core.finding import Finding, Findings, Unwitnessed
 from conformance.core.reading.json import Value
 from conformance.core.requirement import JSON, OPENAI_PYTHON, SPEC
-from conformance.judging.refusal import message
+from conformance.judging.refusal import status_and_message
 from conformance.probes.chat import COUNT, GREEDY, HELLO, STREAMED, chat
 from conformance.probes.chat import get as getting
 from conformance.probes.unicode import CONTROLS, LONG, UNICODE, prompts
@@ -29,14 +29,14 @@ area = Area("chat")
 def answered(x: Exchange) -> Findings:
     """A finding where a valid question is not answered 2xx."""
     if not x.ok:
-        found = {"status": x.status, "message": message(x)[:300]}
+        found = status_and_message(x)
         yield Finding("not-2xx", "The question is not answered 2xx", at="status", expected="200", found=found)
 
 
 def survived(x: Exchange) -> Findings:
     """A finding where a request, valid or not, is answered with a server error."""
-    if x.status is not None and x.status >= 500:
-        found = {"status": x.status, "message": message(x)[:300]}
+    if x.crashed:
+        found = status_and_message(x)
         yield Finding("server-error", "The answer is a server error", at="status", expected="2xx or 4xx", found=found)
 
 

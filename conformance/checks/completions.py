@@ -10,7 +10,7 @@ from conformance.core.check import OK, REPLY, Area, each
 from conformance.core.exchange import Exchange
 from conformance.core.finding import Finding, Findings, Observed, Unsupported, Unwitnessed
 from conformance.core.requirement import SPEC
-from conformance.judging.refusal import message, named
+from conformance.judging.refusal import named, status_and_message
 from conformance.probes.completions import BARE, BOTH, LONG, OTHER, SHORT, TWO, TWO_OF_EACH, capped
 
 RESPONSE = "CreateCompletionResponse"
@@ -42,7 +42,7 @@ def requests_are_accepted(plain: Exchange, x: Exchange) -> Findings:
     if feature := named(x):
         raise Unsupported(f"the server refuses `{feature}` ({x.status})")
     if not x.ok:
-        found = {"status": x.status, "message": message(x)[:300]}
+        found = status_and_message(x)
         yield Finding("not-answered", "A prompt is not answered 2xx", at="status", expected=200, found=found, on=x.key)
 
 

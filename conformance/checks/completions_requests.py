@@ -131,7 +131,7 @@ def best_of_is_honoured_or_refused(_: Exchange, x: Exchange) -> Findings:
             found=len(x.json["choices"]),
             on=x.key,
         )
-    elif x.status is not None and x.status >= 500:
+    elif x.crashed:
         yield Finding(
             "server-error",
             "A request for more choices than candidates is a server error",
@@ -230,7 +230,7 @@ def tokens_make_the_text(x: Exchange) -> Findings:
 )
 def tokens_are_one_prompt(_: Exchange, x: Exchange) -> Findings:
     """An array of tokens is one prompt, and an array of such arrays one prompt each; or tokens are refused."""
-    if x.status is not None and x.status >= 500:
+    if x.crashed:
         yield Finding(
             "server-error", "A prompt of tokens is a server error", expected="2xx or 4xx", found=x.status, on=x.key
         )
@@ -257,7 +257,7 @@ def tokens_are_one_prompt(_: Exchange, x: Exchange) -> Findings:
 )
 def wrong_requests_are_refused(_: Exchange, x: Exchange) -> Findings:
     """A request with a member of a wrong type, or out of its range, is refused with a 4xx, also for a stream."""
-    if x.status is not None and x.status >= 500:
+    if x.crashed:
         yield Finding("server-error", "An invalid request is a server error", expected="4xx", found=x.status, on=x.key)
     elif x.ok and any(len(value["choices"]) for value in x.bodies):
         yield Finding(

@@ -11,7 +11,7 @@ from conformance.core.exchange import Exchange
 from conformance.core.finding import Finding, Findings, Observed, Unwitnessed
 from conformance.core.reading.json import Value
 from conformance.core.requirement import OPENAI_PYTHON, SPEC
-from conformance.judging.refusal import message
+from conformance.judging.refusal import status_and_message
 from conformance.probes.chat import COUNT, GREEDY, HELLO, STREAMED
 from conformance.probes.content import (
     DECLINED,
@@ -62,8 +62,8 @@ of_answers = Area("content", needs=REPLY, given=answered)
 )
 def delicate_questions_are_answered_or_refused(x: Exchange) -> Findings:
     """A question that a filter may stop is answered, or refused with a 4xx and an error object."""
-    if x.status is not None and x.status >= 500:
-        found = {"status": x.status, "message": message(x)[:300]}
+    if x.crashed:
+        found = status_and_message(x)
         yield Finding("server-error", "The answer is a server error", expected="2xx or 4xx", found=found)
     elif not x.ok and (x.error.type != "object" or x.error["message"].type != "string"):
         yield Finding(

@@ -13,7 +13,7 @@ from conformance.core.exchange import Exchange
 from conformance.core.finding import Finding, Findings, Observed, Unsupported, Unwitnessed
 from conformance.core.reading.json import Value
 from conformance.core.requirement import REPORTS, SPEC
-from conformance.judging.refusal import message, unserved
+from conformance.judging.refusal import status_and_message, unserved
 from conformance.probes.embeddings import AGAIN, LISTED, ONE, SEVERAL, SINGLE, unicode
 
 area = Area("embeddings", needs=OK, requires="embeddings")
@@ -78,7 +78,7 @@ def requests_are_accepted(plain: Exchange, x: Exchange) -> Findings:
                 "A plain request for embeddings is not answered",
                 at="status",
                 expected=200,
-                found={"status": answer.status, "message": message(answer)[:300]},
+                found=status_and_message(answer),
                 on=answer.key,
             )
 
@@ -361,7 +361,7 @@ def any_text_is_embedded(x: Exchange) -> Findings:
     """Any text has a vector, whatever characters it is written in."""
     if unserved(x, ("embeddings",)):
         raise Unsupported(f"the server does not serve embeddings ({x.status})")
-    if x.status is not None and x.status >= 500:
+    if x.crashed:
         yield Finding("server-error", "A text causes a server error", at="status", expected=200, found=x.status)
     elif x.ok and vector(x.json["data"][0]["embedding"]) is None:
         yield Finding(

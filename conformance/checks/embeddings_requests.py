@@ -153,7 +153,7 @@ def other_formats_are_refused(_: Exchange, x: Exchange) -> Findings:
             found=x.status,
             on=x.key,
         )
-    elif x.status is not None and x.status >= 500:
+    elif x.crashed:
         yield Finding(
             "server-error",
             "A format that does not exist causes a server error",
@@ -203,7 +203,7 @@ def dimensions_are_honoured(fewer: Exchange, _: Exchange) -> None:
 )
 def bad_dimensions_are_refused(_: Exchange, x: Exchange) -> Findings:
     """`dimensions` below 1, or of another type than integer, is refused."""
-    if x.ok or (x.status is not None and x.status >= 500):
+    if x.ok or (x.crashed):
         found = {"dimensions": x.probe.wish["dimensions"], "status": x.status}
         yield Finding(
             "not-refused",
@@ -224,7 +224,7 @@ def tokens_are_one_input(_: Exchange, x: Exchange) -> Findings:
     """An array of tokens is one input, an array of such arrays one input for each; or tokens are refused."""
     given = x.probe.wish["input"]
     count = len(given) if isinstance(given[0], list) else 1
-    if x.status is not None and x.status >= 500:
+    if x.crashed:
         yield Finding(
             "server-error", "Tokens as input cause a server error", expected="2xx or 4xx", found=x.status, on=x.key
         )
@@ -248,7 +248,7 @@ def tokens_are_one_input(_: Exchange, x: Exchange) -> Findings:
 )
 def wrong_inputs_are_refused(_: Exchange, x: Exchange) -> Findings:
     """A request without an input, or with one that is neither text nor tokens, is refused with a 4xx."""
-    if x.status is not None and x.status >= 500:
+    if x.crashed:
         yield Finding(
             "server-error",
             "An invalid request causes a server error",
@@ -291,7 +291,7 @@ def empty_text_is_refused(_: Exchange, x: Exchange) -> Findings:
     """An empty text is refused, alone and among others."""
     if x.ok:
         yield Finding("accepted", "An empty text gets an embedding", expected="4xx", found=x.status, on=x.key)
-    elif x.status is not None and x.status >= 500:
+    elif x.crashed:
         yield Finding("server-error", "An empty text causes a server error", expected="4xx", found=x.status, on=x.key)
 
 
@@ -304,7 +304,7 @@ def empty_text_is_refused(_: Exchange, x: Exchange) -> Findings:
 def too_long_is_refused(_: Exchange, card: Exchange, x: Exchange) -> Findings:
     """A text of more tokens than fit is refused, not silently cut off."""
     sent, counted = len(x.probe.wish["input"].split()), x.json["usage"]["prompt_tokens"].value
-    if x.status is not None and x.status >= 500:
+    if x.crashed:
         yield Finding(
             "server-error",
             "A text that is too long causes a server error",

@@ -130,7 +130,7 @@ def overflow_is_refused(card: Exchange, x: Exchange) -> Findings:
     """A prompt longer than the model's window is refused with a 4xx: neither truncated nor answered with nothing."""
     sent = x.probe.wish["messages"][0]["content"].count(" ") + 1
     read = x.usage["prompt_tokens"].value
-    if x.status is not None and x.status >= 500:
+    if x.crashed:
         yield Finding(
             "server-error", "A prompt that is too long causes a server error", expected="4xx", found=x.status, on=x.key
         )

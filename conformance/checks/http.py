@@ -10,7 +10,7 @@ from conformance.core.exchange import Exchange
 from conformance.core.finding import Finding, Findings, Observed
 from conformance.core.probe import Probe
 from conformance.core.requirement import HTTP, OPENAI_NODE, OPENAI_PYTHON, REPORTS
-from conformance.judging.refusal import message
+from conformance.judging.refusal import status_and_message
 from conformance.probes.chat import HELLO, PATH, get
 
 GET = get(PATH)
@@ -65,11 +65,6 @@ DOUBLED = replace(HELLO, path=f"/{PATH}")
 """What naive clients make of a base URL that ends with a slash."""
 
 area = Area("http", needs=REPLY)
-
-
-def status_and_message(x: Exchange) -> dict[str, object]:
-    """A status and what the server said with it, as `found` of a finding."""
-    return {"status": x.status, "message": message(x)[:300]}
 
 
 @area.must(

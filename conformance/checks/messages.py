@@ -6,7 +6,7 @@ from conformance.core.check import REPLY, Area
 from conformance.core.exchange import Exchange
 from conformance.core.finding import Finding, Findings, Observed
 from conformance.core.requirement import ERRORS, SPEC
-from conformance.judging.refusal import message
+from conformance.judging.refusal import status_and_message
 from conformance.probes.history import (
     CONTENTLESS,
     NOTHING,
@@ -31,7 +31,7 @@ def refused(x: Exchange) -> Findings:
     if x.ok:
         yield Finding("accepted", "The malformed message is accepted", at="status", expected="400", found=x.status)
     elif not 400 <= x.status < 500:
-        found = {"status": x.status, "message": message(x)[:300]}
+        found = status_and_message(x)
         yield Finding("not-4xx", "The malformed message is not answered 4xx", at="status", expected="400", found=found)
 
 
@@ -75,7 +75,7 @@ def empty_content_does_no_harm(x: Exchange) -> Findings:
     assert x.status is not None
     yield Observed(x.status, "status")
     if x.status >= 500:
-        found = {"status": x.status, "message": message(x)[:300]}
+        found = status_and_message(x)
         yield Finding("server-error", "The answer is a server error", at="status", expected="200 or 400", found=found)
 
 

@@ -12,7 +12,7 @@ from conformance.core.exchange import Exchange
 from conformance.core.finding import Finding, Findings, Observed, Unsupported, Unwitnessed
 from conformance.core.reading.json import Value
 from conformance.core.requirement import SPEC
-from conformance.judging.refusal import message, named
+from conformance.judging.refusal import named, status_and_message
 from conformance.probes.chat import chat
 from conformance.probes.history import WHOLE, part
 from conformance.probes.images import ASK, BARE, COLOUR, DETAILED, IMAGE, RED, image
@@ -31,11 +31,6 @@ PDF = (
 FILE = chat(
     [part(ASK), {"type": "file", "file": {"filename": "a.pdf", "file_data": f"data:application/pdf;base64,{PDF}"}}]
 )
-
-
-def status_and_message(x: Exchange) -> dict[str, object]:
-    """A status and the message that came with it, as `found` of a finding."""
-    return {"status": x.status, "message": message(x)[:300]}
 
 
 def neither(x: Exchange) -> Finding | None:

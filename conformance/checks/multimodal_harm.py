@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from conformance.checks.multimodal import IMAGE_PART, images_are_handled, neither, prompt_tokens, status_and_message
+from conformance.checks.multimodal import IMAGE_PART, images_are_handled, neither, prompt_tokens
 from conformance.core.check import REPLY, Area, each
 from conformance.core.exchange import Exchange
 from conformance.core.finding import Finding, Findings, Unwitnessed
 from conformance.core.probe import Probe
 from conformance.core.requirement import OPENAI_PYTHON, REPORTS, SPEC
+from conformance.judging.refusal import status_and_message
 from conformance.probes.chat import HELLO, chat
 from conformance.probes.history import part
 from conformance.probes.images import (

@@ -15,7 +15,7 @@ from conformance.core.exchange import Exchange
 from conformance.core.finding import Finding, Findings, Unsupported, Unwitnessed
 from conformance.core.reading.calls import CUT_SHORT
 from conformance.core.requirement import SPEC
-from conformance.judging.refusal import message, named
+from conformance.judging.refusal import named, status_and_message
 from conformance.probes.chat import chat
 from conformance.probes.parameters import (
     COLD,
@@ -68,7 +68,7 @@ def accepted_or_refused(x: Exchange, *names: str) -> Findings:
         yield Finding(
             "neither-taken-nor-refused",
             "A documented parameter is neither honoured nor refused by name",
-            found={"status": x.status, "message": message(x)[:300]},
+            found=status_and_message(x),
             on=x.key,
         )
         return

@@ -46,7 +46,7 @@ def unknown_value_is_refused(x: Exchange, unknown: Exchange) -> Findings:
     yield from accepted_or_refused(x, _subject(x, CHOICES))
     if x.ok and unknown.ok:
         yield Finding("accepted", "An unknown value is accepted", expected="4xx", found=unknown.status, on=unknown.key)
-    elif x.ok and unknown.status is not None and unknown.status >= 500:
+    elif x.ok and unknown.crashed:
         yield Finding(
             "server-error", "An unknown value is a server error", expected="4xx", found=unknown.status, on=unknown.key
         )

@@ -11,7 +11,7 @@ from conformance.core.exchange import Exchange
 from conformance.core.finding import Finding, Findings, Unsupported, Unwitnessed
 from conformance.core.probe import Probe
 from conformance.core.requirement import REPORTS, SPEC
-from conformance.judging.refusal import message, named
+from conformance.judging.refusal import named, status_and_message
 from conformance.probes.chat import HELLO, user
 from conformance.probes.history import (
     CALLED_ABSENT,
@@ -49,7 +49,7 @@ def accepted(x: Exchange, *requires: str) -> Findings:
         return
     if feature := named(x, requires):
         raise Unsupported(f"the server refuses `{feature}` ({x.status})")
-    found = {"status": x.status, "message": message(x)[:300]}
+    found = status_and_message(x)
     yield Finding("not-2xx", "The conversation is not answered 2xx", at="status", expected="200", found=found, on=x.key)
 
 

@@ -140,7 +140,7 @@ EXTREMES: dict[str, list[Any]] = {
 )
 def extreme_values_are_no_server_error(x: Exchange) -> Findings:
     """A parameter at or beyond the edge of its range is answered or refused, never a server error."""
-    if x.status is not None and x.status >= 500:
+    if x.crashed:
         yield Finding(
             "server-error",
             "A value at the edge of its range causes a server error",

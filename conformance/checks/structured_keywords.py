@@ -114,7 +114,7 @@ def words_when_loose(control: Exchange, x: Exchange) -> Findings:
 )
 def words_are_no_server_error(x: Exchange) -> Findings:
     """A strict schema with any one keyword of JSON Schema is answered or refused, never a server error."""
-    if x.status is not None and x.status >= 500:
+    if x.crashed:
         found = {"word": WORDS[x.key].word, "status": x.status, "message": message(x)[:300]}
         yield Finding(
             "server-error", "A keyword of JSON Schema causes a server error", expected="2xx or 4xx", found=found

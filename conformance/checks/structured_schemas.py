@@ -52,7 +52,7 @@ def beside(probes: SearchStrategy[Probe]) -> SearchStrategy[tuple[Probe, Probe]]
 
 def crashed(x: Exchange) -> bool:
     """Whether the answer is a server error."""
-    return x.status is not None and x.status >= 500
+    return x.crashed
 
 
 def _refused(x: Exchange) -> Findings:

@@ -117,7 +117,7 @@ def refused(x: Exchange) -> Findings:
     """A bad `tool_choice` is refused with a 4xx."""
     if x.ok:
         yield Finding("accepted", "A bad `tool_choice` is accepted", expected="4xx", found=x.status)
-    elif x.status is not None and x.status >= 500:
+    elif x.crashed:
         yield Finding("server-error", "A bad `tool_choice` is a server error", expected="4xx", found=x.status)
 
 

@@ -173,7 +173,7 @@ ACCEPTED = (
 )
 def id_is_required(_: Exchange, x: Exchange) -> Findings:
     """A result that does not say which call it belongs to is refused with a 4xx."""
-    if x.ok or (x.status is not None and x.status >= 500):
+    if x.ok or (x.crashed):
         yield Finding(
             "not-refused",
             "A result without `tool_call_id` is not refused with a 4xx",
@@ -195,7 +195,7 @@ def orphans_are_no_server_error(_: Exchange, orphan: Exchange) -> Findings:
     A result of no call, a call without a result, arguments that a model broke off: what a target answers is recorded.
     """
     yield Observed(orphan.status, next(name for name, probe in ORPHANS.items() if probe.key == orphan.key))
-    if orphan.status is not None and orphan.status >= 500:
+    if orphan.crashed:
         yield Finding(
             "server-error",
             "An odd history is a server error",

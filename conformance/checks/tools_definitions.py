@@ -14,7 +14,7 @@ from conformance.core.check import REPLY, Area, each
 from conformance.core.exchange import Exchange
 from conformance.core.finding import Finding, Findings, Observed, Unsupported, Unwitnessed
 from conformance.core.requirement import ERRORS, SPEC
-from conformance.judging.refusal import message
+from conformance.judging.refusal import message, status_and_message
 from conformance.probes.chat import chat
 from conformance.probes.history import part
 from conformance.probes.images import RED, image
@@ -51,7 +51,7 @@ def refused(_: Exchange, bad: Exchange) -> Findings:
     """A server that accepts a plain tool answers this request with a 4xx."""
     if bad.ok:
         yield Finding("accepted", "A bad list of tools is accepted", expected="4xx", found=bad.status, on=bad.key)
-    elif bad.status is not None and bad.status >= 500:
+    elif bad.crashed:
         yield Finding(
             "server-error", "A bad list of tools is a server error", expected="4xx", found=bad.status, on=bad.key
         )
@@ -109,7 +109,7 @@ def odd_lists_are_no_server_error(_: Exchange, odd: Exchange) -> Findings:
     An empty list, a name twice, a strict schema that is not closed: what a target answers is recorded.
     """
     yield Observed(odd.status, next(name for name, probe in ODD.items() if probe.key == odd.key))
-    if odd.status is not None and odd.status >= 500:
+    if odd.crashed:
         yield Finding(
             "server-error",
             "An odd list of tools is a server error",
@@ -144,7 +144,7 @@ def many_are_accepted(plain: Exchange, x: Exchange) -> Findings:
         return
     if WINDOW.search(message(x)) and x.status is not None and x.status < 500:
         raise Unwitnessed("128 tools do not fit into the window")
-    found = {"status": x.status, "message": message(x)[:300]}
+    found = status_and_message(x)
     yield Finding(
         "refused", "A request with 128 tools is not accepted", at="status", expected=200, found=found, on=x.key
     )

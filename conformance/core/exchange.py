@@ -167,6 +167,11 @@ class Exchange:
         return self.ending.how in (How.DONE, How.LEFT) or self.ending.phase == "linger"
 
     @property
+    def crashed(self) -> bool:
+        """Whether the answer is a server error: 500 or above."""
+        return self.status is not None and self.status >= 500
+
+    @property
     def put_off(self) -> bool:
         """Whether the server, or what stands before it, had no time now: such answers say nothing about the request."""
         return self.status in (408, 429, 503, 504)

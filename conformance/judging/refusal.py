@@ -26,6 +26,11 @@ def message(x: Exchange) -> str:
     return x.text[:2000] if x.media_type != "text/html" else ""
 
 
+def status_and_message(x: Exchange) -> dict[str, object]:
+    """A status and what the server said with it, as `found` of a finding."""
+    return {"status": x.status, "message": message(x)[:300]}
+
+
 def named(x: Exchange, requires: tuple[str, ...] = ()) -> str:
     """The feature that a 4xx answer names as refused; "" where it is not a refusal, or names none.
 
@@ -97,7 +102,7 @@ def honoured(plain: Exchange, x: Exchange, feature: str, name: str) -> Findings:
 
 def neither(x: Exchange, expected: str) -> Finding:
     """The finding that a documented parameter is neither honoured nor refused by name."""
-    found = {"status": x.status, "message": message(x)[:300]}
+    found = status_and_message(x)
     return Finding(
         "neither-taken-nor-refused",
         "A documented parameter is neither honoured nor refused by name",
@@ -134,7 +139,7 @@ def model_refused(plain: Exchange, x: Exchange, feature: str) -> Findings:
             found=x.status,
             on=x.key,
         )
-    elif x.status is not None and x.status >= 500:
+    elif x.crashed:
         yield Finding(
             "server-error",
             "A request for a model that does not exist causes a server error",

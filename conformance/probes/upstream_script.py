@@ -23,7 +23,6 @@ def echo(**wishes: Any) -> Probe:
 
 ECHO = echo()
 """The plainest one: it also tells whether the reference server is upstream at all."""
-ECHO_STREAMED = streamed(ECHO)
 
 SCHEMA = {
     "type": "object",
