@@ -22,6 +22,7 @@ from conformance.probes.tools import (
 
 NEEDS = ("tools", "chat.stream")
 area = Area("tool_stream", requires=NEEDS)
+calling = Area("tool_stream", requires=NEEDS, witness=called, tries=2)
 
 FREE_AND_DEMANDED = each(WEATHER_STREAMED, REQUIRED_STREAMED, NAMED_STREAMED)
 
@@ -48,12 +49,10 @@ def requests_are_accepted(x: Exchange) -> Findings:
         )
 
 
-@area.must(
+@calling.must(
     "fragments-have-an-index",
     sends=FREE_AND_DEMANDED,
     spec=SPEC.at("ChatCompletionMessageToolCallChunk", "required: [index]"),
-    witness=called,
-    tries=2,
 )
 def fragments_have_an_index(x: Exchange) -> Findings:
     """Every fragment of a call has an integer `index`."""
@@ -69,14 +68,12 @@ def fragments_have_an_index(x: Exchange) -> Findings:
             )
 
 
-@area.must(
+@calling.must(
     "indices-count-from-zero",
     sends=each(WEATHER_STREAMED, NAMED_STREAMED, BOTH_STREAMED, PINGED_STREAMED),
     spec=OPENAI_PYTHON.at(
         "chat.completions.stream", "The index is a place in a list: beyond its end is an IndexError."
     ),
-    witness=called,
-    tries=2,
 )
 def indices_count_from_zero(x: Exchange) -> Findings:
     """The calls of a choice are numbered 0, 1, 2 in the order in which they begin."""
@@ -96,12 +93,10 @@ def indices_count_from_zero(x: Exchange) -> Findings:
                 )
 
 
-@area.must(
+@calling.must(
     "first-fragment-introduces-the-call",
     sends=each(WEATHER_STREAMED, REQUIRED_STREAMED, NAMED_STREAMED, BOTH_STREAMED, PINGED_STREAMED),
     spec=AI_SDK.at("doStream", "Without an id and a name in its first fragment, a call is an error."),
-    witness=called,
-    tries=2,
 )
 def first_fragment_introduces_the_call(x: Exchange) -> Findings:
     """The first fragment of a call has an id, a name, and the type `function`."""
@@ -123,15 +118,13 @@ def first_fragment_introduces_the_call(x: Exchange) -> Findings:
             )
 
 
-@area.must(
+@calling.must(
     "ids-and-names-come-once",
     sends=each(WEATHER_STREAMED, REQUIRED_STREAMED, NAMED_STREAMED, BOTH_STREAMED),
     spec=OPENAI_PYTHON.at(
         "chat.completions.stream",
         "Strings of the fragments of a call are added up, ids and names too: one that comes twice is doubled.",
     ),
-    witness=called,
-    tries=2,
 )
 def ids_and_names_come_once(x: Exchange) -> Findings:
     """Only the first fragment of a call has an id and a name, as clients concatenate repeated ones.
@@ -150,7 +143,7 @@ def ids_and_names_come_once(x: Exchange) -> Findings:
                 )
 
 
-@area.should(
+@calling.should(
     "nothing-empty-comes-later",
     sends=FREE_AND_DEMANDED,
     spec=REPORTS.at(
@@ -158,8 +151,6 @@ def ids_and_names_come_once(x: Exchange) -> Findings:
         "Later fragments have empty ids, and clients that take the last one lose the id of the call.",
         "https://github.com/InternLM/lmdeploy/issues/3412",
     ),
-    witness=called,
-    tries=2,
 )
 def nothing_empty_comes_later(x: Exchange) -> Findings:
     """Later fragments of a call have no empty id or name."""
@@ -175,14 +166,12 @@ def nothing_empty_comes_later(x: Exchange) -> Findings:
                 )
 
 
-@area.must(
+@calling.must(
     "type-is-never-another",
     sends=FREE_AND_DEMANDED,
     spec=OPENAI_PYTHON.at(
         "chat.completions.stream", "The last type counts: an assertion fails where it is no function."
     ),
-    witness=called,
-    tries=2,
 )
 def type_is_never_another(x: Exchange) -> Findings:
     """Later fragments of a call have no `type`, or the type `function` again."""
@@ -198,12 +187,10 @@ def type_is_never_another(x: Exchange) -> Findings:
             )
 
 
-@area.must(
+@calling.must(
     "arguments-are-strings",
     sends=FREE_AND_DEMANDED,
     spec=SPEC.at("ChatCompletionMessageToolCallChunk.function.arguments", "type: string"),
-    witness=called,
-    tries=2,
 )
 def arguments_are_strings(x: Exchange) -> Findings:
     """Where a fragment has `arguments`, they are a string."""
@@ -215,12 +202,10 @@ def arguments_are_strings(x: Exchange) -> Findings:
             )
 
 
-@area.must(
+@calling.must(
     "calls-end-before-the-finish",
     sends=each(WEATHER_STREAMED, BOTH_STREAMED, NAMED_STREAMED),
     spec=STRANDS.at("OpenAIModel.stream", "What comes of a call after the finish reason is lost."),
-    witness=called,
-    tries=2,
 )
 def calls_end_before_the_finish(x: Exchange) -> Findings:
     """No fragment of a call comes after the chunk with the finish reason."""
@@ -234,7 +219,7 @@ def calls_end_before_the_finish(x: Exchange) -> Findings:
             )
 
 
-@area.should(
+@calling.should(
     "finish-has-a-chunk-of-its-own",
     sends=each(WEATHER_STREAMED, BOTH_STREAMED, NAMED_STREAMED),
     spec=REPORTS.at(
@@ -242,8 +227,6 @@ def calls_end_before_the_finish(x: Exchange) -> Findings:
         "The last piece of the arguments is in the chunk of the finish reason, where clients have stopped reading.",
         "https://github.com/vllm-project/vllm/issues/44098",
     ),
-    witness=called,
-    tries=2,
 )
 def finish_has_a_chunk_of_its_own(x: Exchange) -> Findings:
     """The chunk with the finish reason has no fragment of a call."""

@@ -42,6 +42,7 @@ from conformance.probes.tools import (
 FINISH = SPEC.at("CreateChatCompletionResponse.choices.finish_reason", "`tool_calls` if the model called a tool")
 
 area = Area("tools", requires="tools")
+calling = Area("tools", requires="tools", witness=called, tries=2)
 
 
 @area.must(
@@ -59,12 +60,10 @@ def requests_are_accepted(x: Exchange) -> Findings:
         yield Finding("not-answered", "A request with tools is not answered", expected="2xx", found=x.status)
 
 
-@area.must(
+@calling.must(
     "call-has-an-id",
     sends=each(WEATHER, REQUIRED, NAMED),
     spec=SPEC.at("ChatCompletionMessageToolCall", "required: [id, type, function]"),
-    witness=called,
-    tries=2,
     remedy="in the client: make an id up, and use it for the result as well",
 )
 def call_has_an_id(x: Exchange) -> Findings:
@@ -74,14 +73,12 @@ def call_has_an_id(x: Exchange) -> Findings:
             yield Finding("no-id", "The call has no id", at=call["id"].pointer, expected="a string", found=call["id"])
 
 
-@area.must(
+@calling.must(
     "call-says-function",
     sends=each(WEATHER, REQUIRED, NAMED),
     spec=OPENAI_PYTHON.at(
         "chat.completions.parse", "It needs the type of every call to be function; a missing one is an AttributeError."
     ),
-    witness=called,
-    tries=2,
 )
 def call_says_function(x: Exchange) -> Findings:
     """The `type` of every call of a function is `function`."""
@@ -95,12 +92,10 @@ def call_says_function(x: Exchange) -> Findings:
             )
 
 
-@area.must(
+@calling.must(
     "arguments-are-a-string",
     sends=each(WEATHER, REQUIRED, NAMED, PINGED),
     spec=SPEC.at("ChatCompletionMessageToolCall.function", "arguments: type: string; required: [name, arguments]"),
-    witness=called,
-    tries=2,
 )
 def arguments_are_a_string(x: Exchange) -> Findings:
     """The `arguments` of every call are a string, even if the tool takes none."""
@@ -160,7 +155,7 @@ def _later_turn(x: Exchange) -> Probe | str:
     return chat(messages=history, tools=[GET_WEATHER])
 
 
-@area.should(
+@calling.should(
     "ids-are-new",
     sends=WEATHER.then(_later_turn),
     spec=REPORTS.at(
@@ -168,8 +163,6 @@ def _later_turn(x: Exchange) -> Probe | str:
         "Every call has the id 0, so in a longer conversation a result is taken for that of another call.",
         "https://github.com/huggingface/text-generation-inference/issues/2136",
     ),
-    witness=called,
-    tries=2,
 )
 def ids_are_new(first: Exchange, later: Exchange) -> Findings:
     """No two answers in a conversation use the same id for a call.
@@ -181,12 +174,10 @@ def ids_are_new(first: Exchange, later: Exchange) -> Findings:
         yield Finding("same-id", "Calls in two answers have the same id", found=shared, on=later.key)
 
 
-@area.must(
+@calling.must(
     "calls-finish-with-tool-calls",
     sends=each(WEATHER, BOTH, REQUIRED, WEATHER_STREAMED, REQUIRED_STREAMED),
     spec=FINISH,
-    witness=called,
-    tries=2,
     remedy="in the client: look at tool_calls, not at finish_reason",
 )
 def calls_finish_with_tool_calls(x: Exchange) -> Findings:
@@ -236,11 +227,9 @@ def content_holds_no_call(x: Exchange) -> Findings:
             yield Finding("repeats-arguments", "The content repeats the arguments of a call", found=choice.text[:300])
 
 
-@area.must(
+@calling.must(
     "content-is-text-or-null",
     sends=each(WEATHER, REQUIRED, NAMED),
-    witness=called,
-    tries=2,
     spec=SPEC.at(
         "ChatCompletionResponseMessage.content",
         "anyOf: [{type: string, description: The contents of the message.}, {type: null}]",

@@ -217,6 +217,8 @@ class Shared(TypedDict, total=False):
     needs: Needs
     requires: str | tuple[str, ...]
     remedy: str
+    witness: Callable[..., bool]
+    tries: int
     given: Callable[..., None]
     kinds: str | tuple[str, ...]
 
@@ -230,7 +232,8 @@ class Area:
         def object_is_list(x: Exchange) -> Findings:
             \"\"\"The `object` of an answer is `list`.\"\"\"
 
-    What is shared (`needs`, `requires`, `remedy`, `given`, `kinds`) is said once; a check that says otherwise is believed.
+    What is shared (`needs`, `requires`, `remedy`, `witness`, `tries`, `given`, `kinds`) is said once; a check that says otherwise
+    is believed.
     """
 
     def __init__(self, name: str, **shared: Unpack[Shared]) -> None:
