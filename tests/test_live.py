@@ -109,7 +109,7 @@ def test_litellm_out_of_the_box_puts_everybody_off_after_a_404(tmp_path: Path) -
     targets = tmp_path / "targets.yaml"
     targets.write_text(f"targets: {{it: {{kind: litellm, upstream: reference, launch: {{args: {args}}}}}}}")
     refusals = ("conformance/gateway_answers", "-k", "refusals-block-nobody")
-    directory, said = run("it", tmp_path / "live", "--targets", str(targets), *refusals)
+    directory, said = run("it", tmp_path / "live", "--conformance-targets-file", str(targets), *refusals)
     (seen,) = outcomes(directory).values()
     assert seen["check"] == "gateway.refusals-block-nobody"
     assert seen["outcome"] == "violated", said[-3000:]

@@ -48,7 +48,7 @@ def test_what_is_not_violated_counts_the_same_at_every_level(
     ],
 )
 def test_a_violation_counts_by_its_level(level: Level, strict: bool, ruling: Ruling) -> None:
-    """A MUST fails, a SHOULD advises, a MAY is noted; `--strict` fails all three; a NOTE never fails."""
+    """A MUST fails, a SHOULD advises, a MAY is noted; strictness fails all three; a NOTE never fails."""
     assert rule(Outcome(Kind.VIOLATED), level, strict=strict, today=TODAY).ruling is ruling
 
 
