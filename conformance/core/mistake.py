@@ -57,4 +57,11 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
 
 class CouldNotTest(Exception):
-    """A target that cannot be tested at all. The message is one line: what happened, and what to do."""
+    """A target that cannot be tested at all. The message is one line: what happened, and what to do.
+
+    `code` is why in a word for programs, one of `core.reason.Why`, where an answer (or none) is the reason.
+    """
+
+    def __init__(self, message: str, code: str = "") -> None:
+        super().__init__(message)
+        self.code = code

@@ -9,8 +9,8 @@ from dataclasses import replace
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from conformance.core.address import Address
 from conformance.core.guard import Guard, guard_of
 from conformance.core.mistake import CouldNotTest
 from conformance.core.text import legible
@@ -29,9 +29,6 @@ from conformance.targets.selection import OPTION
 from conformance.targets.target import Price, Target
 from conformance.transport.reach import Say, addressed
 from conformance.transport.replay import Replay
-
-if TYPE_CHECKING:  # the client and the server are imported when a run is opened: collecting checks needs neither
-    pass
 
 
 def _beginning(target: Target, made: Header) -> Header:
@@ -85,7 +82,7 @@ def opened(
         try:
             run = _asked(target, directory, recording, log, guard, header, say, stack)
         except CouldNotTest as problem:
-            log.note(DEAD, {"reason": guard.mask_text(str(problem))})
+            log.note(DEAD, {"reason": guard.mask_text(str(problem)), "code": problem.code})
             raise
         if resumed and resumed.header.model and not target.model and resumed.header.model != run.address.model:
             was, is_now = resumed.header.model, run.address.model
@@ -131,8 +128,6 @@ def _asked(
 
 
 def _replay(target: Target, reports: Path, stack: ExitStack, made: Header) -> TargetRun:
-    from conformance.core.address import Address
-
     source = target.directory
     recording = Recording(source, forgiving=True)
     if not len(recording):

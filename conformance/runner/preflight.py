@@ -8,6 +8,7 @@ from conformance.core.address import Address
 from conformance.core.exchange import Exchange, How
 from conformance.core.mistake import CouldNotTest
 from conformance.core.probe import Probe
+from conformance.core.reason import why
 from conformance.core.text import legible
 from conformance.probes.chat import HELLO, get
 from conformance.probes.completions import BARE
@@ -58,7 +59,7 @@ def preflight(collector: Collector, target: Target, base: str) -> None:
     """One request before all others, which shares its answer with the checks. Raises CouldNotTest in one line."""
     x = collector.ask(opening(target))
     if problem := unusable(x, target, base):
-        raise CouldNotTest(legible(f"{target.name}: {problem}", LONGEST))
+        raise CouldNotTest(legible(f"{target.name}: {problem}", LONGEST), why(x).value)
 
 
 def unusable(x: Exchange, target: Target, base: str) -> str:
