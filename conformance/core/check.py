@@ -16,13 +16,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
-from typing import Any, Required, TypedDict, Unpack
-
-from hypothesis.strategies import SearchStrategy
+from typing import TYPE_CHECKING, Any, Required, TypeAlias, TypedDict, Unpack
 
 from conformance.core.finding import Findings
 from conformance.core.probe import Chain, Probe
 from conformance.core.requirement import CHECK_ID, Level, Reference
+
+if TYPE_CHECKING:
+    from hypothesis.strategies import SearchStrategy
 
 Case = Probe | Chain | tuple["Probe | Chain", ...]
 """What is sent for one judgement: a probe, a chain, or several of them at the same time."""
@@ -57,7 +58,7 @@ def each(*cases: Case) -> Each:
 
 
 Judge = Callable[..., Findings]
-Sends = Case | Each | SearchStrategy[Any]
+Sends: TypeAlias = "Case | Each | SearchStrategy[Any]"
 
 
 @dataclass(frozen=True)
@@ -165,6 +166,8 @@ def check(
     `kinds` are the kinds of targets that it is about.
     Raises TypeError for a check that breaks these rules.
     """
+
+    from hypothesis.strategies import SearchStrategy  # slow to import: whoever reads a run defines no check
 
     cases: tuple[object, ...] = sends.cases if isinstance(sends, Each) else (sends,)
 
